@@ -1,0 +1,1 @@
+//! The benchmarks of fillgauge against its peers: `cargo bench --bench ratios`.

@@ -1,0 +1,3 @@
+//! The models. Each says in one sentence what it proves, and has a canary: the same model of a tempting wrong version.
+
+mod gauge;

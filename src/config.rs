@@ -1,0 +1,62 @@
+//! What a gauge is made from.
+
+use crate::limit::Limit;
+use crate::thresholds::Thresholds;
+
+/// The settings of a gauge: what it watches, its capacity, its thresholds, and how its dequeues are recorded.
+///
+/// [`Gauge::new`](crate::Gauge::new) and [`QueueRegistry::register`](crate::QueueRegistry::register) take a limit and a
+/// capacity, which is all that most gauges need; `Gauge::with_config` and `QueueRegistry::register_with` take this.
+///
+/// ```
+/// use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
+///
+/// static LOG_BYTES: Limit = Limit::memory("log_bytes");
+///
+/// const EARLY: Thresholds = match Thresholds::new(60, 20) {
+///     Ok(thresholds) => thresholds,
+///     Err(_) => panic!("re-arm is below warn"),
+/// };
+/// static GAUGE: Gauge = Gauge::with_config(GaugeConfig::new(&LOG_BYTES, 4096).thresholds(EARLY));
+///
+/// GAUGE.record_enqueue_n(2_458);
+/// assert!(GAUGE.has_warned());
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct GaugeConfig {
+    pub(crate) limit: &'static Limit,
+    pub(crate) capacity: usize,
+    pub(crate) thresholds: Thresholds,
+    pub(crate) paired: bool,
+}
+
+impl GaugeConfig {
+    /// A gauge of `limit` with `capacity` items (or bytes, or whatever the limit counts; 0 is unbounded), the default
+    /// thresholds, and dequeues that saturate at depth 0.
+    pub const fn new(limit: &'static Limit, capacity: usize) -> Self {
+        Self {
+            limit,
+            capacity,
+            thresholds: Thresholds::DEFAULT,
+            paired: false,
+        }
+    }
+
+    /// Thresholds of its own.
+    pub const fn thresholds(self, thresholds: Thresholds) -> Self {
+        Self { thresholds, ..self }
+    }
+
+    /// For a queue whose every dequeue has its enqueue, such as a channel that is wrapped.
+    ///
+    /// A wrapper can record an enqueue only when the item is in the queue already, so that a quick consumer may record
+    /// its dequeue before. A paired gauge keeps such a dequeue and sets it off against the enqueue when that comes,
+    /// where another gauge would ignore it as a stray. While such records are under way it reads as a depth between 0
+    /// and the capacity, both included; so does its high-water mark.
+    pub const fn paired(self) -> Self {
+        Self {
+            paired: true,
+            ..self
+        }
+    }
+}

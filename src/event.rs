@@ -1,0 +1,153 @@
+//! What happens to a limit, and who is told.
+
+use crate::limit::{Limit, LimitCategory};
+use crate::snapshot::QueueSnapshot;
+use crate::thresholds::fill_percent;
+
+/// A limit went over one of its edges.
+///
+/// `NearCapacity` and `Recovered` of one gauge strictly alternate, starting with `NearCapacity`. The depth in an event
+/// was the depth of the gauge at some instant after the gauge's previous event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum LimitEvent {
+    /// The warning: the fill reached the warn threshold.
+    NearCapacity(QueueSnapshot),
+    /// The fill reached the capacity. At most once between a `NearCapacity` and its `Recovered`.
+    Full(QueueSnapshot),
+    /// The fill drained to the re-arm threshold: the gauge is armed again.
+    Recovered(QueueSnapshot),
+    /// A limit was hit that nobody samples: raised by whoever ran into it, see [`LimitEvent::exhausted`].
+    Exhausted(QueueSnapshot),
+}
+
+impl LimitEvent {
+    /// The event for a cap that has no gauge because its use is not sampled before it ends, such as a time budget:
+    /// `observed` of `capacity` are used up. Pass it to the sink yourself.
+    ///
+    /// ```
+    /// use fillgauge::{Limit, LimitEvent, LimitSink};
+    ///
+    /// static BOOT_MS: Limit = Limit::cpu("boot_ms");
+    ///
+    /// fn boot_timed_out(elapsed: usize, sink: &dyn LimitSink) {
+    ///     sink.on_event(&LimitEvent::exhausted(&BOOT_MS, elapsed, 30_000));
+    /// }
+    /// # struct Nobody;
+    /// # impl LimitSink for Nobody {
+    /// #     fn on_event(&self, event: &LimitEvent) {
+    /// #         assert_eq!(event.snapshot().fill_percent, 110);
+    /// #     }
+    /// # }
+    /// # boot_timed_out(33_000, &Nobody);
+    /// ```
+    pub const fn exhausted(limit: &'static Limit, observed: usize, capacity: usize) -> Self {
+        Self::Exhausted(QueueSnapshot {
+            name: limit,
+            category: limit.category(),
+            instance: 0,
+            depth: observed,
+            high_water: observed,
+            capacity,
+            fill_percent: fill_percent(observed, capacity),
+            warned: true,
+            warnings: 1,
+            enqueued: observed,
+            dequeued: 0,
+        })
+    }
+
+    /// Which limit, and its figures at the event.
+    pub const fn snapshot(&self) -> &QueueSnapshot {
+        match self {
+            Self::NearCapacity(snapshot)
+            | Self::Full(snapshot)
+            | Self::Recovered(snapshot)
+            | Self::Exhausted(snapshot) => snapshot,
+        }
+    }
+
+    /// The event as a warning, if it is one: `NearCapacity` and `Exhausted` are.
+    pub const fn warning(&self) -> Option<LimitWarning> {
+        match self {
+            Self::NearCapacity(snapshot) | Self::Exhausted(snapshot) => Some(LimitWarning {
+                name: snapshot.name,
+                category: snapshot.category,
+                instance: snapshot.instance,
+                observed: snapshot.depth,
+                capacity: snapshot.capacity,
+                fill_percent: snapshot.fill_percent,
+            }),
+            Self::Full(_) | Self::Recovered(_) => None,
+        }
+    }
+}
+
+/// A limit is near its capacity or exhausted: the part of an event that a warning handler needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct LimitWarning {
+    /// The limit, which reads as its stable name.
+    pub name: &'static Limit,
+    /// The category of the limit.
+    pub category: LimitCategory,
+    /// Tells gauges of one limit apart, as in [`QueueSnapshot::instance`].
+    pub instance: usize,
+    /// The depth that warned.
+    pub observed: usize,
+    /// The bound, in the unit of `observed`.
+    pub capacity: usize,
+    /// `floor(100 * observed / capacity)`.
+    pub fill_percent: usize,
+}
+
+/// Receives the events of gauges.
+///
+/// It runs on the thread or in the interrupt handler whose operation went over the edge, or which was about to deliver
+/// the gauge's previous event: the events of one gauge come one after the other, in their order, and never nested. No
+/// lock is held meanwhile, and operations on the same gauge by others (or by the sink itself) go on; what they
+/// change is looked at when the sink returns. A sink that takes long delays the caller of the operation and the next event of
+/// that gauge, and nothing else.
+///
+/// A sink should not panic. If it does, the panic reaches the caller of the operation, and the gauge goes on; but a
+/// change that was recorded while the sink ran is looked at by the next operation only.
+///
+/// ```
+/// use core::sync::atomic::{AtomicUsize, Ordering};
+/// use fillgauge::{Gauge, Limit, LimitEvent, LimitSink};
+///
+/// struct Lamp(AtomicUsize);
+///
+/// impl LimitSink for Lamp {
+///     fn on_event(&self, event: &LimitEvent) {
+///         match event {
+///             LimitEvent::NearCapacity(_) => self.0.store(1, Ordering::Relaxed),
+///             LimitEvent::Recovered(_) => self.0.store(0, Ordering::Relaxed),
+///             _ => {}
+///         }
+///     }
+/// }
+///
+/// static LAMP: Lamp = Lamp(AtomicUsize::new(0));
+/// static RX: Gauge = Gauge::new(&Limit::queue("rx"), 10).with_sink(&LAMP);
+///
+/// RX.record_enqueue_n(8);
+/// assert_eq!(LAMP.0.load(Ordering::Relaxed), 1);
+/// RX.record_dequeue_n(3);
+/// assert_eq!(LAMP.0.load(Ordering::Relaxed), 0);
+/// ```
+pub trait LimitSink: Sync {
+    /// Takes note of `event`.
+    fn on_event(&self, event: &LimitEvent);
+}
+
+/// A closure is a sink.
+#[cfg(feature = "std")]
+impl<F: Fn(&LimitEvent) + Sync> LimitSink for F {
+    fn on_event(&self, event: &LimitEvent) {
+        self(event);
+    }
+}

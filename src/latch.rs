@@ -1,0 +1,158 @@
+//! The edge latch of a gauge: a word of named bits, and when it may change. Pure; `gauge` moves it atomically.
+
+/// The depths at which something happens.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Points {
+    /// 0 for unbounded: then nothing ever happens.
+    pub(crate) capacity: usize,
+    pub(crate) warn_depth: usize,
+    pub(crate) rearm_depth: usize,
+}
+
+/// A change of the latch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Edge {
+    NearCapacity,
+    Full,
+    Recovered,
+}
+
+/// A value of the latch word. All zero is armed, with no warning so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Latch(pub(crate) usize);
+
+impl Latch {
+    /// Has warned and not yet recovered; otherwise armed.
+    const WARNED: usize = 1;
+    /// Has reached the capacity since it warned.
+    const FULL: usize = 1 << 1;
+    /// The event of the last edge is being delivered. Until that is done nobody goes over another edge; whoever delivers
+    /// looks again afterwards.
+    pub(crate) const DELIVERING: usize = 1 << 2;
+    /// `observe_depth` was used: `enqueued` may go backwards.
+    pub(crate) const SAMPLED: usize = 1 << 3;
+    /// Every dequeue has its enqueue.
+    const PAIRED: usize = 1 << 4;
+    /// The rest counts warnings.
+    const ONE_WARNING: usize = 1 << 5;
+
+    pub(crate) const fn new(paired: bool) -> Self {
+        Self(if paired { Self::PAIRED } else { 0 })
+    }
+
+    pub(crate) const fn has_warned(self) -> bool {
+        self.0 & Self::WARNED != 0
+    }
+
+    pub(crate) const fn is_delivering(self) -> bool {
+        self.0 & Self::DELIVERING != 0
+    }
+
+    pub(crate) const fn is_sampled(self) -> bool {
+        self.0 & Self::SAMPLED != 0
+    }
+
+    pub(crate) const fn is_paired(self) -> bool {
+        self.0 & Self::PAIRED != 0
+    }
+
+    pub(crate) const fn warnings(self) -> usize {
+        self.0 / Self::ONE_WARNING
+    }
+
+    /// The edge that a gauge in this state goes over at `depth`.
+    pub(crate) const fn due(self, depth: usize, points: Points) -> Option<Edge> {
+        if points.capacity == 0 {
+            None
+        } else if !self.has_warned() {
+            if depth >= points.warn_depth {
+                Some(Edge::NearCapacity)
+            } else {
+                None
+            }
+        } else if depth <= points.rearm_depth {
+            Some(Edge::Recovered)
+        } else if depth >= points.capacity && self.0 & Self::FULL == 0 {
+            Some(Edge::Full)
+        } else {
+            None
+        }
+    }
+
+    /// The state after `edge`, whose event is to be delivered. It differs from every earlier one until the count of
+    /// warnings wraps, so that a compare-exchange on it cannot use evidence of another state.
+    pub(crate) const fn over(self, edge: Edge) -> Self {
+        Self(match edge {
+            Edge::NearCapacity => {
+                self.0.wrapping_add(Self::ONE_WARNING) | Self::WARNED | Self::DELIVERING
+            }
+            Edge::Full => self.0 | Self::FULL | Self::DELIVERING,
+            Edge::Recovered => self.0 & !(Self::WARNED | Self::FULL) | Self::DELIVERING,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POINTS: Points = Points {
+        capacity: 10,
+        warn_depth: 8,
+        rearm_depth: 5,
+    };
+
+    fn delivered(latch: Latch) -> Latch {
+        Latch(latch.0 & !Latch::DELIVERING)
+    }
+
+    #[test]
+    fn every_state_goes_over_the_edge_that_its_depth_asks_for() {
+        let armed = Latch::new(false);
+        let warned = delivered(armed.over(Edge::NearCapacity));
+        let full = delivered(warned.over(Edge::Full));
+        for depth in 0..=12 {
+            let expected = match depth {
+                0..=5 => [None, Some(Edge::Recovered), Some(Edge::Recovered)],
+                6..=7 => [None, None, None],
+                8..=9 => [Some(Edge::NearCapacity), None, None],
+                _ => [Some(Edge::NearCapacity), Some(Edge::Full), None],
+            };
+            assert_eq!([armed, warned, full].map(|latch| latch.due(depth, POINTS)), expected);
+        }
+    }
+
+    #[test]
+    fn nothing_is_due_without_a_bound() {
+        let unbounded = Points {
+            capacity: 0,
+            ..POINTS
+        };
+        for state in [Latch::new(false), Latch::new(false).over(Edge::NearCapacity)] {
+            for depth in [0, 8, usize::MAX] {
+                assert_eq!(state.due(depth, unbounded), None);
+            }
+        }
+    }
+
+    #[test]
+    fn no_state_comes_back_over_many_warnings() {
+        for paired in [false, true] {
+            let mut latch = Latch::new(paired);
+            let mut seen = std::collections::HashSet::new();
+            for warnings in 1..=100 {
+                for edge in [Edge::NearCapacity, Edge::Full, Edge::Recovered] {
+                    latch = latch.over(edge);
+                    assert!(latch.is_delivering() && seen.insert(latch.0));
+                    latch = delivered(latch);
+                    assert!(seen.insert(latch.0));
+                    assert_eq!(latch.warnings(), warnings);
+                    assert_eq!(latch.has_warned(), edge != Edge::Recovered);
+                    assert_eq!(latch.is_paired(), paired);
+                    assert!(!latch.is_sampled());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Lock-free usage gauges for bounded queues and limits.
+//!
+//! Backpressure is invisible: a slow consumer silently stalls a producer. Give every bounded queue or limit a
+//! [`Gauge`] with a stable name and a capacity. At 80 % it emits exactly one warning, before it is full; drained to
+//! 50 % it is armed again; [`QueueRegistry::snapshot`] shows every live gauge.
+//!
+//! The crate is `no_std` and needs no heap. Its operations take no lock and may be called from interrupt handlers, down to
+//! a Cortex-M0 without compare-exchange. Services with threads use the crate `fillgauge-std`.
+//!
+//! ```
+//! use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueRegistry};
+//!
+//! struct Log;
+//!
+//! impl LimitSink for Log {
+//!     fn on_event(&self, event: &LimitEvent) {
+//!         let figures = event.snapshot();
+//!         println!("{}: {} of {}", figures.name, figures.depth, figures.capacity);
+//!     }
+//! }
+//!
+//! static UART_RX: Gauge = Gauge::new(&Limit::queue("uart_rx"), 64).with_sink(&Log);
+//! static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_presets(&[&UART_RX]).with_sink(&Log);
+//!
+//! for _byte in 0..52 {
+//!     UART_RX.record_enqueue(); // the 52nd prints "uart_rx: 52 of 64"
+//! }
+//! assert_eq!(UART_RX.warnings(), 1);
+//! for gauge in REGISTRY.snapshot() {
+//!     println!("{:12} {:3} %", gauge.name, gauge.fill_percent);
+//! }
+//! ```
+//!
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | name what is watched | [`Limit`], [`LimitCategory`], [`limit_catalog!`] |
+//! | record use, and read it | [`Gauge`], [`GaugeConfig`], [`Thresholds`] |
+//! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`RegistryFull`] |
+//! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
+//! | be told of edges | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
+//!
+//! # Features
+//!
+//! - `std`: closures are sinks.
+//! - `serde`: `Serialize` for snapshots, events, warnings, limits and thresholds `(no_std)`.
+
+#![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+#[cfg(test)]
+extern crate std;
+
+mod config;
+mod event;
+mod gauge;
+mod latch;
+mod limit;
+mod limit_cell;
+mod registry;
+mod snapshot;
+mod sync;
+mod thresholds;
+
+pub use config::GaugeConfig;
+pub use event::{LimitEvent, LimitSink, LimitWarning};
+pub use gauge::Gauge;
+pub use limit::{Limit, LimitCategory};
+pub use registry::{QueueGauge, QueueRegistry, RegistryFull};
+pub use snapshot::QueueSnapshot;
+pub use thresholds::{REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT};

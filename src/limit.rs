@@ -1,0 +1,243 @@
+//! What a gauge watches: a stable name and its category, alone or in a catalogue.
+
+use core::fmt;
+
+/// What kind of bound a [`Limit`] is, to group snapshots and events by.
+///
+/// ```
+/// use fillgauge::LimitCategory;
+///
+/// assert_eq!(LimitCategory::Memory.as_str(), "memory");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum LimitCategory {
+    /// A bounded queue, buffer or channel: items flow through.
+    Queue,
+    /// A bounded resource: sockets, file descriptors, processes, bytes in use.
+    Resource,
+    /// A memory envelope: a heap, an arena, a buffer pool.
+    Memory,
+    /// A budget of processor or wall-clock time.
+    Cpu,
+}
+
+impl LimitCategory {
+    /// The stable lower-case tag of logs and snapshots: `queue`, `resource`, `memory` or `cpu`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Resource => "resource",
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+impl fmt::Display for LimitCategory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The identity of a bounded queue or limit: a stable name and its category.
+///
+/// Gauges refer to a `&'static Limit`. Names need not be unique: many live gauges may share one limit, and are told
+/// apart by their instance number. Two limits are equal if name and category are.
+///
+/// ```
+/// use fillgauge::{Limit, LimitCategory};
+///
+/// static UART_RX: Limit = Limit::queue("uart_rx");
+///
+/// assert_eq!(UART_RX.as_str(), "uart_rx");
+/// assert_eq!(UART_RX.category(), LimitCategory::Queue);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limit {
+    name: &'static str,
+    category: LimitCategory,
+}
+
+impl Limit {
+    /// A limit of the given name and category. By convention the name is in `snake_case`.
+    pub const fn new(name: &'static str, category: LimitCategory) -> Self {
+        Self { name, category }
+    }
+
+    /// A bounded queue: [`LimitCategory::Queue`].
+    pub const fn queue(name: &'static str) -> Self {
+        Self::new(name, LimitCategory::Queue)
+    }
+
+    /// A bounded resource: [`LimitCategory::Resource`].
+    pub const fn resource(name: &'static str) -> Self {
+        Self::new(name, LimitCategory::Resource)
+    }
+
+    /// A memory envelope: [`LimitCategory::Memory`].
+    pub const fn memory(name: &'static str) -> Self {
+        Self::new(name, LimitCategory::Memory)
+    }
+
+    /// A budget of time: [`LimitCategory::Cpu`].
+    pub const fn cpu(name: &'static str) -> Self {
+        Self::new(name, LimitCategory::Cpu)
+    }
+
+    /// The stable name.
+    pub const fn as_str(&self) -> &'static str {
+        self.name
+    }
+
+    /// The category.
+    pub const fn category(&self) -> LimitCategory {
+        self.category
+    }
+}
+
+/// The name.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name)
+    }
+}
+
+/// The name.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Limit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+/// Declares a stable catalogue of limits as an enum: each variant has a name and a category.
+///
+/// The enum is `Copy`, comparable and hashable, and gets
+///
+/// - `ALL`, every variant in the order of declaration;
+/// - `as_str()`, `category()` and `limit()`, the variant as a `&'static Limit`, which `From` gives too;
+/// - `from_limit(&Limit)`, the way back, to match on what an event or a snapshot names;
+/// - `==` with a [`&Limit`](Limit), on either side.
+///
+/// ```
+/// use fillgauge::{Limit, LimitCategory, limit_catalog};
+///
+/// limit_catalog! {
+///     /// The limits of the modem.
+///     pub enum ModemLimit {
+///         /// Frames from the radio.
+///         RxFrames = "rx_frames": Queue,
+///         /// Bytes of the retransmission buffer.
+///         RetransmitBytes = "retransmit_bytes": Memory,
+///     }
+/// }
+///
+/// let limit: &'static Limit = ModemLimit::RxFrames.into();
+/// assert_eq!(limit.as_str(), "rx_frames");
+/// assert_eq!(limit, ModemLimit::RxFrames);
+/// assert_eq!(ModemLimit::from_limit(limit), Some(ModemLimit::RxFrames));
+/// assert_eq!(ModemLimit::RetransmitBytes.category(), LimitCategory::Memory);
+/// assert_eq!(ModemLimit::ALL.len(), 2);
+/// ```
+#[macro_export]
+macro_rules! limit_catalog {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis enum $catalog:ident {
+            $($(#[$variant_attribute:meta])* $variant:ident = $name:literal: $category:ident),+ $(,)?
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        $visibility enum $catalog {
+            $($(#[$variant_attribute])* $variant,)+
+        }
+
+        impl $catalog {
+            /// Every limit of the catalogue, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The limit itself.
+            pub const fn limit(self) -> &'static $crate::Limit {
+                match self {
+                    $(Self::$variant => {
+                        const { &$crate::Limit::new($name, $crate::LimitCategory::$category) }
+                    })+
+                }
+            }
+
+            /// The stable name.
+            pub const fn as_str(self) -> &'static str {
+                self.limit().as_str()
+            }
+
+            /// The category.
+            pub const fn category(self) -> $crate::LimitCategory {
+                self.limit().category()
+            }
+
+            /// The entry of the catalogue that `limit` is, if any.
+            pub fn from_limit(limit: &$crate::Limit) -> ::core::option::Option<Self> {
+                Self::ALL.iter().copied().find(|entry| *entry.limit() == *limit)
+            }
+        }
+
+        impl ::core::convert::From<$catalog> for &'static $crate::Limit {
+            fn from(entry: $catalog) -> Self {
+                entry.limit()
+            }
+        }
+
+        impl ::core::cmp::PartialEq<$catalog> for &$crate::Limit {
+            fn eq(&self, entry: &$catalog) -> bool {
+                **self == *entry.limit()
+            }
+        }
+
+        impl ::core::cmp::PartialEq<&$crate::Limit> for $catalog {
+            fn eq(&self, limit: &&$crate::Limit) -> bool {
+                limit == self
+            }
+        }
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    limit_catalog! {
+        enum Catalog {
+            First = "first": Queue,
+            Second = "second": Cpu,
+        }
+    }
+
+    static SECOND_OF_ANOTHER_CATEGORY: Limit = Limit::memory("second");
+
+    #[test]
+    fn an_entry_is_found_again_from_its_limit() {
+        for entry in Catalog::ALL {
+            assert_eq!(Catalog::from_limit(entry.limit()), Some(*entry));
+        }
+        assert_eq!(Catalog::from_limit(&SECOND_OF_ANOTHER_CATEGORY), None);
+    }
+
+    #[test]
+    fn an_entry_equals_its_limit_and_no_other() {
+        let limit: &'static Limit = Catalog::Second.into();
+        assert!(limit == Catalog::Second && Catalog::Second == limit);
+        assert!(limit != Catalog::First && Catalog::First != limit);
+        assert!(&SECOND_OF_ANOTHER_CATEGORY != Catalog::Second);
+    }
+
+    #[test]
+    fn a_limit_keeps_name_and_category_as_given() {
+        let limits = [Limit::queue("a"), Limit::resource("a"), Limit::memory("a"), Limit::cpu("a")];
+        let tags = limits.map(|limit| limit.category().as_str());
+        assert_eq!(tags, ["queue", "resource", "memory", "cpu"]);
+        assert!(limits.iter().all(|limit| limit.as_str() == "a"));
+    }
+}

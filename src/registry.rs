@@ -1,0 +1,402 @@
+//! A fixed number of slots for gauges that come and go.
+
+// Which slots are free is a stack of indices (`FreeList`); whose a slot is, is a count of handles (`Slot::handles`). All
+// of a slot's words are initialised by the one thread that took its index off the stack, and read by handles made after
+// that: the orderings are those of a reference count and of a stack. Snapshots have no handle; the argument why they
+// show no mix of two registrations stands at `Gauge::snapshot_if_live`.
+
+use core::fmt;
+use core::ops::Deref;
+
+use crate::config::GaugeConfig;
+use crate::event::LimitSink;
+use crate::gauge::Gauge;
+use crate::limit::Limit;
+use crate::snapshot::QueueSnapshot;
+use crate::sync::{AtomicUsize, Ordering, const_array, const_fn};
+
+/// A registry of at most `N` gauges at a time, besides its presets, in memory of its own: no heap.
+///
+/// An empty registry is all zero, so that a `static` of any size lies in `.bss` and takes no room in the program image.
+/// A sink or presets change that for the whole static: give those to a small registry, and many slots to one without.
+///
+/// ```
+/// use fillgauge::{Gauge, Limit, QueueRegistry};
+///
+/// static UART_RX: Gauge = Gauge::new(&Limit::queue("uart_rx"), 64);
+/// static SESSION: Limit = Limit::queue("session_frames");
+/// static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_presets(&[&UART_RX]);
+///
+/// let session = REGISTRY.register(&SESSION, 16)?;
+/// session.record_enqueue();
+/// UART_RX.record_enqueue(); // as an interrupt handler would: no registration at run time
+///
+/// let depths: Vec<_> = REGISTRY.snapshot().map(|gauge| (gauge.name.as_str(), gauge.depth)).collect();
+/// assert_eq!(depths, [("uart_rx", 1), ("session_frames", 1)]);
+///
+/// drop(session);
+/// assert_eq!(REGISTRY.snapshot().count(), 1);
+/// # Ok::<(), fillgauge::RegistryFull>(())
+/// ```
+pub struct QueueRegistry<const N: usize> {
+    free: FreeList,
+    /// The serial number of the latest registration.
+    registered: AtomicUsize,
+    /// An option, because even an empty slice is not all zero.
+    presets: Option<&'static [&'static Gauge]>,
+    slots: [Slot; N],
+}
+
+impl<const N: usize> QueueRegistry<N> {
+    const_fn! {
+        /// An empty registry.
+        pub const fn new() -> Self {
+            const { assert!(N <= Link::MAX_SLOTS, "too many slots for this width of usize") };
+            Self {
+                free: FreeList::new(),
+                registered: AtomicUsize::new(0),
+                presets: None,
+                slots: const_array![Slot::new(); N],
+            }
+        }
+    }
+
+    /// Gauges that are known at compile time: statics of their own, which any code may use with no registration, and
+    /// which the registry's snapshots begin with.
+    pub const fn with_presets(mut self, presets: &'static [&'static Gauge]) -> Self {
+        self.presets = Some(presets);
+        self
+    }
+
+    /// The receiver of the events of the gauges that will be registered. Presets have their own, see
+    /// [`Gauge::with_sink`].
+    pub const fn with_sink(mut self, sink: &'static dyn LimitSink) -> Self {
+        let mut slots: &mut [Slot] = &mut self.slots;
+        while let [slot, rest @ ..] = slots {
+            slot.gauge.set_sink(sink);
+            slots = rest;
+        }
+        self
+    }
+
+    /// Registers a gauge of `limit` with `capacity`. Dropping the handle and all its clones gives the slot back.
+    ///
+    /// Lock-free and in constant time: it tries again only when another registration or release came between. On a
+    /// target with compare-exchange an interrupt handler may call it.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryFull`] if all slots are taken.
+    pub fn register(
+        &'static self,
+        limit: &'static Limit,
+        capacity: usize,
+    ) -> Result<QueueGauge, RegistryFull> {
+        self.register_with(GaugeConfig::new(limit, capacity))
+    }
+
+    /// [`register`](Self::register) with settings of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryFull`] if all slots are taken.
+    ///
+    /// ```
+    /// # use fillgauge::{GaugeConfig, Limit, QueueRegistry, Thresholds};
+    /// static REGISTRY: QueueRegistry<1> = QueueRegistry::new();
+    /// static FRAMES: Limit = Limit::queue("frames");
+    ///
+    /// let early = Thresholds::new(60, 20)?;
+    /// let frames = REGISTRY.register_with(GaugeConfig::new(&FRAMES, 10).thresholds(early))?;
+    /// frames.record_enqueue_n(6);
+    /// assert!(frames.has_warned());
+    ///
+    /// let refused = REGISTRY.register(&FRAMES, 10).unwrap_err();
+    /// assert_eq!(refused.to_string(), "no slot for frames: all 1 of the registry are taken");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn register_with(&'static self, config: GaugeConfig) -> Result<QueueGauge, RegistryFull> {
+        let claimed = self.free.take(&self.slots);
+        let Some((index, slot)) = claimed else {
+            return Err(RegistryFull {
+                limit: config.limit,
+                slots: N,
+            });
+        };
+        slot.handles.store(1, Ordering::Relaxed);
+        slot.gauge.open(config, self.next_instance());
+        Ok(QueueGauge {
+            slot,
+            free: &self.free,
+            index,
+        })
+    }
+
+    /// The figures of every live gauge, presets first, read one by one as the iterator goes.
+    ///
+    /// No allocation, no lock, and nothing that recording would wait for. A gauge that is there from the beginning of the
+    /// iteration to its end is shown once; an entry is never a mix of two registrations.
+    pub fn snapshot(&self) -> impl Iterator<Item = QueueSnapshot> {
+        let presets = self.presets.into_iter().flatten().map(|gauge| gauge.snapshot());
+        let registered = self.slots.iter().filter_map(|slot| slot.gauge.snapshot_if_live());
+        presets.chain(registered)
+    }
+
+    /// How many gauges can be registered at a time.
+    pub const fn slots(&self) -> usize {
+        N
+    }
+
+    fn next_instance(&self) -> usize {
+        loop {
+            let instance = self
+                .registered
+                .fetch_add(1, Ordering::Relaxed)
+                .wrapping_add(1);
+            // 0 means a free slot; the count passes it when it wraps.
+            if instance != 0 {
+                return instance;
+            }
+        }
+    }
+}
+
+impl<const N: usize> Default for QueueRegistry<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const N: usize> fmt::Debug for QueueRegistry<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Live<'a, const N: usize>(&'a QueueRegistry<N>);
+        impl<const N: usize> fmt::Debug for Live<'_, N> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_list().entries(self.0.snapshot()).finish()
+            }
+        }
+        f.debug_struct("QueueRegistry")
+            .field("slots", &N)
+            .field("live", &Live(self))
+            .finish()
+    }
+}
+
+/// All slots of a registry are taken; what was to be registered was not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RegistryFull {
+    limit: &'static Limit,
+    slots: usize,
+}
+
+impl RegistryFull {
+    /// What was to be registered.
+    pub const fn limit(&self) -> &'static Limit {
+        self.limit
+    }
+
+    /// How many slots the registry has.
+    pub const fn slots(&self) -> usize {
+        self.slots
+    }
+}
+
+impl fmt::Display for RegistryFull {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limit, slots } = self;
+        write!(f, "no slot for {limit}: all {slots} of the registry are taken")
+    }
+}
+
+impl core::error::Error for RegistryFull {}
+
+/// A registered gauge: a counted handle to a slot of a [`QueueRegistry`], which it derefs to the [`Gauge`] of.
+///
+/// When the last handle is dropped, the gauge leaves the registry's snapshots and the slot is free. Cloning is
+/// wait-free, dropping is wait-free but for the last handle, which is lock-free.
+///
+/// ```
+/// # use fillgauge::{Limit, QueueRegistry};
+/// static REGISTRY: QueueRegistry<1> = QueueRegistry::new();
+/// static FRAMES: Limit = Limit::queue("frames");
+///
+/// let producer = REGISTRY.register(&FRAMES, 10)?;
+/// let consumer = producer.clone();
+/// producer.record_enqueue();
+/// consumer.record_dequeue();
+///
+/// drop(producer);
+/// assert!(REGISTRY.register(&FRAMES, 10).is_err(), "the consumer still holds the slot");
+/// drop(consumer);
+/// assert!(REGISTRY.register(&FRAMES, 10).is_ok());
+/// # Ok::<(), fillgauge::RegistryFull>(())
+/// ```
+#[must_use = "dropping the last handle ends the registration"]
+pub struct QueueGauge {
+    slot: &'static Slot,
+    free: &'static FreeList,
+    index: usize,
+}
+
+impl Deref for QueueGauge {
+    type Target = Gauge;
+
+    #[inline]
+    fn deref(&self) -> &Gauge {
+        &self.slot.gauge
+    }
+}
+
+impl Clone for QueueGauge {
+    fn clone(&self) -> Self {
+        // Relaxed: whoever gets the clone gets it from this thread. Handles that are forgotten are counted for ever; if
+        // so many are that the count wraps, the slot is given back too early, which mixes up two gauges and no memory.
+        self.slot.handles.fetch_add(1, Ordering::Relaxed);
+        Self { ..*self }
+    }
+}
+
+impl Drop for QueueGauge {
+    fn drop(&mut self) {
+        // Release: what this handle recorded comes before the slot's next life. Acquire: so does what the handles
+        // dropped before this one recorded. Pairs with itself in the other handles.
+        if self.slot.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.slot.gauge.close();
+            self.free.give_back(self.index, self.slot);
+        }
+    }
+}
+
+impl fmt::Debug for QueueGauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.slot.gauge.fmt(f)
+    }
+}
+
+struct Slot {
+    gauge: Gauge,
+    /// Handles that share the gauge.
+    handles: AtomicUsize,
+    /// Of a free slot that was used before: the link to the free slot below it in the stack.
+    below: AtomicUsize,
+}
+
+impl Slot {
+    const_fn! {
+        const fn new() -> Self {
+            Self {
+                gauge: Gauge::vacant(),
+                handles: AtomicUsize::new(0),
+                below: AtomicUsize::new(0),
+            }
+        }
+    }
+}
+
+/// The free slots: a stack of those that were given back, and behind it those that were never used.
+struct FreeList {
+    /// A [`Link`] to the top of the stack.
+    top: AtomicUsize,
+    /// All slots from this index on were never used.
+    untouched: AtomicUsize,
+}
+
+impl FreeList {
+    const_fn! {
+        const fn new() -> Self {
+            Self {
+                top: AtomicUsize::new(Link::NONE.0),
+                untouched: AtomicUsize::new(0),
+            }
+        }
+    }
+
+    /// Takes a free slot; the caller owns it.
+    ///
+    /// The stack is tried again at the end because `untouched` has no way back: once all slots were used, an empty stack
+    /// means that all were taken at that moment.
+    fn take<'slots>(&self, slots: &'slots [Slot]) -> Option<(usize, &'slots Slot)> {
+        self.pop(slots)
+            .or_else(|| self.take_untouched(slots))
+            .or_else(|| self.pop(slots))
+    }
+
+    fn take_untouched<'slots>(&self, slots: &'slots [Slot]) -> Option<(usize, &'slots Slot)> {
+        let index = self
+            .untouched
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |index| {
+                (index < slots.len()).then(|| index.wrapping_add(1))
+            })
+            .ok()?;
+        Some((index, slots.get(index)?))
+    }
+
+    fn pop<'slots>(&self, slots: &'slots [Slot]) -> Option<(usize, &'slots Slot)> {
+        // Acquire, here and on failure: pairs with the compare-exchange in `give_back`, whose thread wrote `below` and
+        // ended the slot's previous life.
+        let mut top = Link(self.top.load(Ordering::Acquire));
+        loop {
+            let index = top.index()?;
+            let slot = slots.get(index)?;
+            // If another thread has taken the slot already, this may be any old link; the tag of `top` has changed then,
+            // and the compare-exchange fails.
+            let below = Link(slot.below.load(Ordering::Relaxed));
+            let next = top.replaced_by(below);
+            match self.top.compare_exchange_weak(
+                top.0,
+                next.0,
+                Ordering::Acquire,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Some((index, slot)),
+                Err(now) => top = Link(now),
+            }
+        }
+    }
+
+    fn give_back(&self, index: usize, slot: &Slot) {
+        let mut top = self.top.load(Ordering::Relaxed);
+        loop {
+            slot.below.store(top, Ordering::Relaxed);
+            let next = Link(top).replaced_by(Link::to(index));
+            // Release: pairs with the acquire in `pop`. The slots further down stay covered: each compare-exchange
+            // continues the release sequence of the one that pushed them.
+            match self.top.compare_exchange_weak(
+                top,
+                next.0,
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(now) => top = now,
+            }
+        }
+    }
+}
+
+/// A slot's index plus one, or 0 for none, in the lower half of a word; in the upper half a tag that changes with every
+/// use of the word, so that a compare-exchange fails when the stack was popped and pushed meanwhile. It is fooled if a
+/// thread sleeps in the middle of `pop` through an exact multiple of 2^32 registrations (of 2^16 on a 32-bit target).
+#[derive(Clone, Copy)]
+struct Link(usize);
+
+impl Link {
+    const NONE: Self = Self(0);
+    const INDEX_BITS: u32 = usize::BITS / 2;
+    const INDEX_MASK: usize = (1 << Self::INDEX_BITS) - 1;
+    const MAX_SLOTS: usize = Self::INDEX_MASK;
+
+    const fn to(index: usize) -> Self {
+        Self(index.wrapping_add(1))
+    }
+
+    const fn index(self) -> Option<usize> {
+        (self.0 & Self::INDEX_MASK).checked_sub(1)
+    }
+
+    /// What to write in place of `self` to point where `target` points.
+    const fn replaced_by(self, target: Self) -> Self {
+        let tag = (self.0 & !Self::INDEX_MASK).wrapping_add(1 << Self::INDEX_BITS);
+        Self(tag | target.0 & Self::INDEX_MASK)
+    }
+}

@@ -1,0 +1,37 @@
+//! What a gauge read at one moment.
+
+use crate::limit::{Limit, LimitCategory};
+
+/// The figures of one gauge: plain data, taken by [`Gauge::snapshot`](crate::Gauge::snapshot) and
+/// [`QueueRegistry::snapshot`](crate::QueueRegistry::snapshot), and part of each event.
+///
+/// All figures belong to one registration, and `depth` never exceeds `high_water`. While operations are under way,
+/// `depth` may be too low by as many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct QueueSnapshot {
+    /// The limit, which reads as its stable name.
+    pub name: &'static Limit,
+    /// The category of the limit.
+    pub category: LimitCategory,
+    /// Tells gauges of one limit apart: the serial number of the registration in its registry, from 1; 0 for a gauge
+    /// that is a static of its own.
+    pub instance: usize,
+    /// Items (or bytes, or whatever the limit counts) in the queue.
+    pub depth: usize,
+    /// The greatest depth so far.
+    pub high_water: usize,
+    /// The bound, in the unit of `depth`; 0 is unbounded.
+    pub capacity: usize,
+    /// `floor(100 * depth / capacity)`, which may be above 100; 0 for capacity 0.
+    pub fill_percent: usize,
+    /// Whether the gauge has warned and is not armed again.
+    pub warned: bool,
+    /// Warnings so far. Wraps at `usize::MAX / 32`.
+    pub warnings: usize,
+    /// Total enqueued so far, stray dequeues and observations included. Wraps.
+    pub enqueued: usize,
+    /// Total dequeued so far, stray dequeues included. Wraps.
+    pub dequeued: usize,
+}

@@ -1,0 +1,129 @@
+//! The one file that names an atomics crate: portable-atomic, or loom's under `cfg(fillgauge_loom)`.
+//!
+//! A word has a type for the discipline it is under, so that an ordering is stated here once and not at every access:
+//!
+//! - [`Word`], the words of the gauge protocol: every access by an operation is sequentially consistent. Such accesses
+//!   take place in one total order, hence the protocol is argued by interleaving alone.
+//! - [`Hint`], bounds and marks that may be read stale, and the settings of a gauge. Relaxed.
+//!
+//! Both have `reset`, a release store for the one thread that claims a slot; its partner is `Slot::snapshot`.
+
+#[cfg(fillgauge_loom)]
+use loom::sync::atomic;
+#[cfg(not(fillgauge_loom))]
+use portable_atomic as atomic;
+
+pub(crate) use atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+
+/// Declares a `const fn`; under loom, whose atomics have no const constructor, the same function without `const`.
+macro_rules! const_fn {
+    ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
+        #[cfg(not(fillgauge_loom))]
+        $(#[$attribute])*
+        $visibility const fn $($rest)*
+
+        #[cfg(fillgauge_loom)]
+        $(#[$attribute])*
+        $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_fn;
+
+/// `[const { element }; length]`; under loom, an array that is filled at run time.
+macro_rules! const_array {
+    ($element:expr; $length:expr) => {{
+        #[cfg(not(fillgauge_loom))]
+        {
+            [const { $element }; $length]
+        }
+        #[cfg(fillgauge_loom)]
+        {
+            core::array::from_fn::<_, { $length }, _>(|_| $element)
+        }
+    }};
+}
+pub(crate) use const_array;
+
+/// A word of the gauge protocol: sequentially consistent.
+#[derive(Debug)]
+pub(crate) struct Word(AtomicUsize);
+
+impl Word {
+    const_fn! {
+        pub(crate) const fn new(value: usize) -> Self {
+            Self(AtomicUsize::new(value))
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> usize {
+        // Loom takes a sequentially consistent load for an acquire load, which may return an old value. An addition of
+        // nothing reads the newest one, so that loom explores exactly the interleavings.
+        #[cfg(fillgauge_loom)]
+        return self.0.fetch_add(0, Ordering::SeqCst);
+        #[cfg(not(fillgauge_loom))]
+        return self.0.load(Ordering::SeqCst);
+    }
+
+    /// Adds `n`, wrapping, and returns the sum.
+    #[inline]
+    pub(crate) fn add(&self, n: usize) -> usize {
+        self.0.fetch_add(n, Ordering::SeqCst).wrapping_add(n)
+    }
+
+    #[inline]
+    pub(crate) fn swap(&self, value: usize) {
+        self.0.swap(value, Ordering::SeqCst);
+    }
+
+    /// Writes `new` if the word is `current`; otherwise returns what it is.
+    pub(crate) fn replace(&self, current: usize, new: usize) -> Result<(), usize> {
+        self.0
+            .compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
+            .map(drop)
+    }
+
+    pub(crate) fn set_bits(&self, bits: usize) {
+        self.0.fetch_or(bits, Ordering::SeqCst);
+    }
+
+    pub(crate) fn clear_bits(&self, bits: usize) {
+        self.0.fetch_and(!bits, Ordering::SeqCst);
+    }
+
+    pub(crate) fn reset(&self, value: usize) {
+        self.0.store(value, Ordering::Release);
+    }
+}
+
+/// A value that is useful even if it is not the newest: relaxed.
+#[derive(Debug)]
+pub(crate) struct Hint(AtomicUsize);
+
+impl Hint {
+    const_fn! {
+        pub(crate) const fn new(value: usize) -> Self {
+            Self(AtomicUsize::new(value))
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set(&self, value: usize) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// Raises the value to `value`. A read-modify-write and never a store, so that a reader of the result has read from
+    /// the release sequence that the slot's `reset` heads.
+    pub(crate) fn raise(&self, value: usize) {
+        self.0.fetch_max(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn reset(&self, value: usize) {
+        self.0.store(value, Ordering::Release);
+    }
+}

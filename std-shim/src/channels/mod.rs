@@ -1,0 +1,3 @@
+//! Tracked channels, one module for each crate whose channel is wrapped.
+
+pub(crate) mod std;

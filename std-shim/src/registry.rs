@@ -1,0 +1,218 @@
+//! Registries that never refuse, the global one among them.
+//!
+//! A gauge is one allocation that its users share; the registry holds a weak reference to it. Registering and dropping
+//! take a lock and constant time, however many gauges are live. Recording never takes it.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+
+use fillgauge::{Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot};
+use slab::Slab;
+
+use crate::warnings::SINK;
+
+/// The registered gauge of one bounded queue or limit, shared through an [`Arc`]: a [`Gauge`], which it derefs to.
+///
+/// When the last reference is dropped it leaves its registry.
+///
+/// ```
+/// use fillgauge_std::{TrackedLimit, register_limit};
+///
+/// let pipes = register_limit(TrackedLimit::VmPipes, 10);
+/// pipes.observe_depth(7);
+/// assert_eq!((pipes.depth(), pipes.fill_percent()), (7, 70));
+/// assert_eq!(pipes.name(), TrackedLimit::VmPipes);
+/// ```
+pub struct QueueGauge {
+    gauge: Gauge,
+    registry: Arc<Mutex<Gauges>>,
+    key: usize,
+}
+
+impl QueueGauge {
+    /// The limit, which reads as its stable name.
+    pub fn name(&self) -> &'static Limit {
+        self.gauge.limit()
+    }
+
+    /// The category of the limit.
+    pub fn category(&self) -> LimitCategory {
+        self.gauge.limit().category()
+    }
+}
+
+impl Deref for QueueGauge {
+    type Target = Gauge;
+
+    #[inline]
+    fn deref(&self) -> &Gauge {
+        &self.gauge
+    }
+}
+
+impl fmt::Debug for QueueGauge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.gauge.fmt(f)
+    }
+}
+
+impl Drop for QueueGauge {
+    fn drop(&mut self) {
+        lock(&self.registry).live.try_remove(self.key);
+    }
+}
+
+/// A registry of live gauges. It grows as needed and refuses none; a service uses the [global](Self::global) one.
+///
+/// ```
+/// use fillgauge_std::{QueueRegistry, TrackedLimit};
+///
+/// let registry = QueueRegistry::default();
+/// let sockets = registry.register(TrackedLimit::VmSockets, 64);
+/// assert_eq!(registry.snapshot().len(), 1);
+/// drop(sockets);
+/// assert!(registry.snapshot().is_empty());
+/// ```
+#[derive(Default)]
+pub struct QueueRegistry {
+    gauges: Arc<Mutex<Gauges>>,
+}
+
+#[derive(Default)]
+struct Gauges {
+    live: Slab<Weak<QueueGauge>>,
+    /// The serial number of the latest registration.
+    registered: usize,
+}
+
+impl QueueRegistry {
+    /// The registry of the process.
+    pub fn global() -> &'static QueueRegistry {
+        static GLOBAL: OnceLock<QueueRegistry> = OnceLock::new();
+        GLOBAL.get_or_init(QueueRegistry::default)
+    }
+
+    /// Registers a gauge of `name`, from [`TrackedLimit`](crate::TrackedLimit) or any other catalogue, with `capacity`;
+    /// 0 is unbounded.
+    ///
+    /// It takes a lock for a constant time.
+    pub fn register(&self, name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {
+        self.register_with(GaugeConfig::new(name.into(), capacity))
+    }
+
+    /// [`register`](Self::register) with settings of its own.
+    ///
+    /// ```
+    /// use fillgauge_std::{GaugeConfig, QueueRegistry, Thresholds, TrackedLimit};
+    ///
+    /// let early = Thresholds::new(60, 20)?;
+    /// let config = GaugeConfig::new(TrackedLimit::VmInodes.limit(), 1_000).thresholds(early);
+    /// let inodes = QueueRegistry::global().register_with(config);
+    /// inodes.observe_depth(600);
+    /// assert!(inodes.has_warned());
+    /// # Ok::<(), fillgauge_std::ThresholdsError>(())
+    /// ```
+    pub fn register_with(&self, config: GaugeConfig) -> Arc<QueueGauge> {
+        let gauge = Gauge::with_config(config).with_sink(&SINK);
+        let mut gauges = lock(&self.gauges);
+        // 0 stands for no registration; the count passes it when it wraps.
+        gauges.registered = gauges.registered.checked_add(1).unwrap_or(1);
+        let instance = gauges.registered;
+        let entry = gauges.live.vacant_entry();
+        let gauge = Arc::new(QueueGauge {
+            gauge: gauge.with_instance(instance),
+            registry: Arc::clone(&self.gauges),
+            key: entry.key(),
+        });
+        entry.insert(Arc::downgrade(&gauge));
+        gauge
+    }
+
+    /// The figures of every live gauge.
+    ///
+    /// Registering and dropping wait while the live gauges are listed; recording does not.
+    pub fn snapshot(&self) -> Vec<QueueSnapshot> {
+        // Listed under the lock, read and dropped after it: the last reference to a gauge may be the one in this list,
+        // and its drop takes the lock.
+        let live: Vec<Arc<QueueGauge>> = lock(&self.gauges)
+            .live
+            .iter()
+            .filter_map(|(_, gauge)| gauge.upgrade())
+            .collect();
+        live.iter().map(|gauge| gauge.snapshot()).collect()
+    }
+}
+
+impl fmt::Debug for QueueRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueueRegistry")
+            .field("live", &lock(&self.gauges).live.len())
+            .finish()
+    }
+}
+
+/// Nothing panics under the lock but for want of memory, and then the gauges are as they were.
+fn lock(gauges: &Mutex<Gauges>) -> MutexGuard<'_, Gauges> {
+    gauges.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Registers a bounded queue with the global registry. Dropping the gauge and all its clones ends the registration.
+///
+/// ```
+/// use fillgauge_std::{TrackedLimit, register_queue};
+///
+/// let events = register_queue(TrackedLimit::PendingProcessEvents, 5);
+/// events.record_enqueue();
+/// assert_eq!(events.depth(), 1);
+/// ```
+pub fn register_queue(name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {
+    QueueRegistry::global().register(name, capacity)
+}
+
+/// Registers a bounded resource, a memory envelope or a budget of time with the global registry: the same as
+/// [`register_queue`], by the name that suits it. Tell its use with [`Gauge::observe_depth`].
+///
+/// ```
+/// use fillgauge_std::{TrackedLimit, register_limit};
+///
+/// let heap = register_limit(TrackedLimit::V8HeapBytes, 64 << 20);
+/// heap.observe_depth(60 << 20);
+/// assert!(heap.has_warned());
+/// ```
+pub fn register_limit(name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {
+    QueueRegistry::global().register(name, capacity)
+}
+
+/// The figures of every live gauge of the global registry.
+///
+/// ```
+/// use fillgauge_std::{TrackedLimit, queue_snapshot, register_limit};
+///
+/// let _fds = register_limit(TrackedLimit::VmOpenFds, 256);
+/// assert!(queue_snapshot().iter().any(|gauge| gauge.name == TrackedLimit::VmOpenFds));
+/// ```
+pub fn queue_snapshot() -> Vec<QueueSnapshot> {
+    QueueRegistry::global().snapshot()
+}
+
+/// Emits a `debug` event with the figures of every live gauge of the global registry.
+///
+/// ```
+/// fillgauge_std::log_queue_snapshot();
+/// ```
+pub fn log_queue_snapshot() {
+    for gauge in queue_snapshot() {
+        tracing::debug!(
+            limit = gauge.name.as_str(),
+            category = gauge.category.as_str(),
+            instance = gauge.instance,
+            depth = gauge.depth,
+            high_water = gauge.high_water,
+            capacity = gauge.capacity,
+            fill_percent = gauge.fill_percent,
+            warnings = gauge.warnings,
+            "limit usage"
+        );
+    }
+}
