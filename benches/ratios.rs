@@ -4,6 +4,7 @@
 //! ratio is taken round by round. What is printed is the median of the rounds, with the spread from the first to the
 //! third quartile.
 
+use std::env;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,6 +33,10 @@ fn contender<'a>(name: &'a str, run: impl FnMut(usize) + 'a) -> Contender<'a> {
 
 /// Measures the contenders against the first of them, `operations` in each round.
 fn compare(what: &str, operations: usize, mut contenders: Vec<Contender<'_>>) {
+    let wanted = env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    if wanted.is_some_and(|wanted| !what.contains(&wanted)) {
+        return;
+    }
     let mut rounds: Vec<Vec<f64>> = Vec::new();
     for contender in &mut contenders {
         (contender.run)(operations / 10 + 1);
@@ -109,22 +114,23 @@ fn pairs() {
     );
 }
 
-fn observations() {
+/// Observes `lowest`, the 63 depths above it, and so on again.
+fn observations(what: &str, lowest: usize) {
     let ours = Gauge::new(&LIMIT, 1_024);
     let theirs = original::QueueRegistry::global()
         .register(original::TrackedLimit::V8SessionFrames, 1_024);
     compare(
-        "observe_depth",
+        what,
         300_000,
         vec![
             contender("original", |n| {
-                for depth in 0..n {
-                    black_box(&theirs).observe_depth(depth & 511);
+                for step in 0..n {
+                    black_box(&theirs).observe_depth(lowest + (step & 63));
                 }
             }),
             contender("fillgauge", |n| {
-                for depth in 0..n {
-                    black_box(&ours).observe_depth(depth & 511);
+                for step in 0..n {
+                    black_box(&ours).observe_depth(lowest + (step & 63));
                 }
             }),
         ],
@@ -218,7 +224,8 @@ fn main() {
     );
     println!("a gauge is {} bytes", size_of::<Gauge>());
     pairs();
-    observations();
+    observations("observe_depth, far from the thresholds", 400);
+    observations("observe_depth, warned", 900);
     channels(1_024);
     channels(64);
     registrations();

@@ -53,19 +53,20 @@ use crate::snapshot::QueueSnapshot;
 use crate::sync::{AtomicUsize, Hint, Ordering, Word, const_fn, fence};
 use crate::thresholds::fill_percent;
 
-/// A cache line of its own where threads on several cores may share a gauge; nothing on bare metal.
+/// Keeps what different threads write on cache lines of their own; nothing on bare metal. Two lines long, since
+/// prefetchers fetch lines in pairs, and some lines are that long.
 ///
-/// 128 bytes where the prefetcher fetches lines in pairs or the lines are that long.
-#[cfg_attr(
-    all(not(target_os = "none"), any(target_arch = "x86_64", target_arch = "aarch64")),
-    repr(align(128))
-)]
-#[cfg_attr(
-    all(not(target_os = "none"), not(any(target_arch = "x86_64", target_arch = "aarch64"))),
-    repr(align(64))
-)]
+/// By distance and not by alignment: over-aligned allocations are several times slower.
 #[derive(Debug)]
-struct Line<T>(T);
+struct Apart {
+    _padding: [u8; if cfg!(target_os = "none") { 0 } else { 112 }],
+}
+
+impl Apart {
+    const NEW: Self = Self {
+        _padding: [0; if cfg!(target_os = "none") { 0 } else { 112 }],
+    };
+}
 
 /// What producers write.
 #[derive(Debug)]
@@ -141,10 +142,14 @@ struct Shared {
 /// # on_rx_interrupt();
 /// assert_eq!(UART_RX.depth(), 1);
 /// ```
+#[repr(C)]
 pub struct Gauge {
-    producers: Line<Producers>,
-    consumers: Line<Consumers>,
-    shared: Line<Shared>,
+    shared: Shared,
+    _between: Apart,
+    producers: Producers,
+    _between_too: Apart,
+    consumers: Consumers,
+    _behind: Apart,
 }
 
 impl Gauge {
@@ -183,15 +188,15 @@ impl Gauge {
     const_fn! {
         const fn from_parts(limit: LimitCell, points: Points, latch: Latch) -> Self {
             Self {
-                producers: Line(Producers {
+                producers: Producers {
                     enqueued: Word::new(0),
                     dequeued_seen: Hint::new(0),
-                }),
-                consumers: Line(Consumers {
+                },
+                consumers: Consumers {
                     dequeued: Word::new(0),
                     enqueued_seen: Hint::new(0),
-                }),
-                shared: Line(Shared {
+                },
+                shared: Shared {
                     latch: Word::new(latch.0),
                     high_water: Hint::new(0),
                     capacity: Hint::new(points.capacity),
@@ -200,7 +205,10 @@ impl Gauge {
                     instance: AtomicUsize::new(0),
                     limit,
                     sink: None,
-                }),
+                },
+                _between: Apart::NEW,
+                _between_too: Apart::NEW,
+                _behind: Apart::NEW,
             }
         }
     }
@@ -212,13 +220,13 @@ impl Gauge {
     }
 
     pub(crate) const fn set_sink(&mut self, sink: &'static dyn LimitSink) {
-        self.shared.0.sink = Some(sink);
+        self.shared.sink = Some(sink);
     }
 
     const_fn! {
         /// The same gauge with an [instance number](Self::instance), for registries that number their gauges.
         pub const fn with_instance(mut self, instance: usize) -> Self {
-            self.shared.0.instance = AtomicUsize::new(instance);
+            self.shared.instance = AtomicUsize::new(instance);
             self
         }
     }
@@ -250,7 +258,7 @@ impl Gauge {
     /// ```
     #[inline]
     pub fn record_enqueue_n(&self, n: usize) {
-        let producers = &self.producers.0;
+        let producers = &self.producers;
         let ceiling = self.ceiling();
         let bound = producers
             .enqueued
@@ -294,7 +302,7 @@ impl Gauge {
     /// ```
     #[inline]
     pub fn record_dequeue_n(&self, n: usize) {
-        let consumers = &self.consumers.0;
+        let consumers = &self.consumers;
         // What is certainly in the queue, by the cached bound; nothing if that is exhausted.
         let bound = consumers
             .enqueued_seen
@@ -325,12 +333,12 @@ impl Gauge {
     /// ```
     pub fn record_clear(&self) {
         loop {
-            let dequeued = self.consumers.0.dequeued.get();
-            let enqueued = self.producers.0.enqueued.get();
+            let dequeued = self.consumers.dequeued.get();
+            let enqueued = self.producers.enqueued.get();
             if self.is_deficit(enqueued.wrapping_sub(dequeued)) {
                 break;
             }
-            if self.consumers.0.dequeued.replace(dequeued, enqueued).is_ok() {
+            if self.consumers.dequeued.replace(dequeued, enqueued).is_ok() {
                 break;
             }
         }
@@ -354,15 +362,26 @@ impl Gauge {
     #[inline]
     pub fn observe_depth(&self, depth: usize) {
         if !self.latch().is_sampled() {
-            self.shared.0.latch.set_bits(Latch::SAMPLED);
+            self.shared.latch.set_bits(Latch::SAMPLED);
         }
         let depth = depth.min(self.ceiling());
-        let before = self.consumers.0.dequeued.get();
-        let enqueued = before.wrapping_add(depth);
-        self.producers.0.enqueued.swap(enqueued);
-        // Dequeues recorded between the load and the swap found no deficit yet, but may have left one.
-        let dequeued = self.consumers.0.dequeued.get();
-        if dequeued != before {
+        let dequeued = self.consumers.dequeued.get();
+        let enqueued = dequeued.wrapping_add(depth);
+        self.producers.enqueued.swap(enqueued);
+        let quiet = self.latch().due(depth, self.points()).is_none()
+            && depth <= self.shared.high_water.get()
+            && self.consumers.dequeued.get() == dequeued;
+        if !quiet {
+            self.observed(enqueued, dequeued);
+        }
+    }
+
+    /// An observation that raises the high-water mark, may be due for an edge, or met with a dequeue.
+    #[inline(never)]
+    fn observed(&self, enqueued: usize, dequeued_before: usize) {
+        // Dequeues recorded between the load and the swap saw no deficit, but may have left one.
+        let dequeued = self.consumers.dequeued.get();
+        if dequeued != dequeued_before {
             self.make_good(dequeued);
         }
         let latch = self.latch();
@@ -376,19 +395,21 @@ impl Gauge {
     /// Items (or bytes) in the queue. While operations are under way it may be too low by as many.
     pub fn depth(&self) -> usize {
         // In this order, so that it is no more than the depth was at the first load.
-        let enqueued = self.producers.0.enqueued.get();
-        let dequeued = self.consumers.0.dequeued.get();
+        let enqueued = self.producers.enqueued.get();
+        let dequeued = self.consumers.dequeued.get();
         self.depth_between(self.latch(), enqueued, dequeued)
     }
 
     /// The greatest depth so far.
+    #[inline]
     pub fn high_water(&self) -> usize {
-        self.shared.0.high_water.get()
+        self.shared.high_water.get()
     }
 
     /// The bound that the gauge was made with; 0 is unbounded.
+    #[inline]
     pub fn capacity(&self) -> usize {
-        self.shared.0.capacity.get()
+        self.shared.capacity.get()
     }
 
     /// `floor(100 * depth / capacity)`, exact; it may be above 100. 0 for capacity 0.
@@ -409,23 +430,23 @@ impl Gauge {
     /// Total enqueued so far, wrapping. A stray dequeue counts here and in [`dequeued`](Self::dequeued); an observation
     /// makes the total agree with the depth.
     pub fn enqueued(&self) -> usize {
-        self.producers.0.enqueued.get()
+        self.producers.enqueued.get()
     }
 
     /// Total dequeued so far, wrapping.
     pub fn dequeued(&self) -> usize {
-        self.consumers.0.dequeued.get()
+        self.consumers.dequeued.get()
     }
 
     /// What the gauge watches.
     pub fn limit(&self) -> &'static Limit {
-        self.shared.0.limit.get()
+        self.shared.limit.get()
     }
 
     /// Tells gauges of one limit apart: the serial number of the registration in its registry, from 1; 0 for a gauge
     /// that is a static of its own.
     pub fn instance(&self) -> usize {
-        self.shared.0.instance.load(Ordering::Relaxed)
+        self.shared.instance.load(Ordering::Relaxed)
     }
 
     /// All figures of the gauge.
@@ -442,21 +463,21 @@ impl Gauge {
     pub fn snapshot(&self) -> QueueSnapshot {
         let latch = self.latch();
         // In the order of `depth`.
-        let enqueued = self.producers.0.enqueued.get();
-        let dequeued = self.consumers.0.dequeued.get();
+        let enqueued = self.producers.enqueued.get();
+        let dequeued = self.consumers.dequeued.get();
         self.figures(latch, enqueued, dequeued)
     }
 
     #[inline]
     fn enqueue(&self, n: usize) {
-        let (producers, shared) = (&self.producers.0, &self.shared.0);
+        let (producers, shared) = (&self.producers, &self.shared);
         let enqueued = producers.enqueued.add(n);
         // An upper bound of the depth.
         let bound = enqueued.wrapping_sub(producers.dequeued_seen.get());
         if bound >= shared.warn_depth.get() {
             self.enqueue_near(enqueued, bound);
         } else if bound > shared.high_water.get() {
-            let dequeued = self.consumers.0.dequeued.get();
+            let dequeued = self.consumers.dequeued.get();
             producers.dequeued_seen.set(dequeued);
             let depth = enqueued.wrapping_sub(dequeued);
             // Above its upper bound it is negative: consumers are ahead.
@@ -467,6 +488,7 @@ impl Gauge {
     }
 
     /// An enqueue after which the depth may be at the warn point or above; `bound` is an upper bound of it.
+    #[inline(never)]
     fn enqueue_near(&self, enqueued: usize, bound: usize) {
         let latch = self.latch();
         let bound = self.clamp(latch, bound);
@@ -477,8 +499,8 @@ impl Gauge {
             // Neither an edge nor a new mark: no need to read what consumers write.
             return;
         }
-        let dequeued = self.consumers.0.dequeued.get();
-        self.producers.0.dequeued_seen.set(dequeued);
+        let dequeued = self.consumers.dequeued.get();
+        self.producers.dequeued_seen.set(dequeued);
         let depth = self.depth_between(latch, enqueued, dequeued);
         self.raise_high_water(depth);
         if latch.due(depth, self.points()).is_some() {
@@ -488,24 +510,30 @@ impl Gauge {
 
     #[inline]
     fn dequeue(&self, n: usize) {
-        let consumers = &self.consumers.0;
+        let (producers, consumers) = (&self.producers, &self.consumers);
         let dequeued = consumers.dequeued.add(n);
         let latch = self.latch();
-        // A lower bound of the depth, or exhausted: more is out than was seen in.
-        let bound = consumers.enqueued_seen.get().wrapping_sub(dequeued);
-        let exhausted = bound > isize::MAX as usize;
-        let may_be_stray = exhausted && !latch.is_paired();
-        let may_recover =
-            latch.has_warned() && (exhausted || bound <= self.shared.0.rearm_depth.get());
+        // A lower bound of the depth; if it is negative, more is out than was seen in.
+        let mut bound = consumers.enqueued_seen.get().wrapping_sub(dequeued);
+        let is_negative = |bound: usize| bound > isize::MAX as usize;
+        if is_negative(bound) && !latch.is_paired() {
+            let enqueued = producers.enqueued.get();
+            consumers.enqueued_seen.set(enqueued);
+            bound = enqueued.wrapping_sub(dequeued);
+        }
+        let may_be_stray = is_negative(bound) && !latch.is_paired();
+        let may_recover = latch.has_warned()
+            && (is_negative(bound) || bound <= self.shared.rearm_depth.get());
         if may_be_stray || may_recover || latch.is_sampled() {
             self.dequeue_low(dequeued, latch);
         }
     }
 
     /// A dequeue that may be a stray, or after which the depth may be at the re-arm point or below.
+    #[inline(never)]
     fn dequeue_low(&self, dequeued: usize, latch: Latch) {
-        let enqueued = self.producers.0.enqueued.get();
-        self.consumers.0.enqueued_seen.set(enqueued);
+        let enqueued = self.producers.enqueued.get();
+        self.consumers.enqueued_seen.set(enqueued);
         if !latch.is_paired() && self.is_deficit(enqueued.wrapping_sub(dequeued)) {
             self.make_good(dequeued);
         }
@@ -519,9 +547,9 @@ impl Gauge {
     /// an edge nor a new mark.
     #[cold]
     fn make_good(&self, dequeued: usize) {
-        let mut enqueued = self.producers.0.enqueued.get();
+        let mut enqueued = self.producers.enqueued.get();
         while self.is_deficit(enqueued.wrapping_sub(dequeued)) {
-            match self.producers.0.enqueued.replace(enqueued, dequeued) {
+            match self.producers.enqueued.replace(enqueued, dequeued) {
                 Ok(()) => return,
                 Err(now) => enqueued = now,
             }
@@ -545,11 +573,11 @@ impl Gauge {
                 return;
             };
             let next = latch.over(edge);
-            if self.shared.0.latch.replace(latch.0, next.0).is_err() {
+            if self.shared.latch.replace(latch.0, next.0).is_err() {
                 return;
             }
-            let _delivery = Delivery(&self.shared.0.latch);
-            if let Some(sink) = self.shared.0.sink {
+            let _delivery = Delivery(&self.shared.latch);
+            if let Some(sink) = self.shared.sink {
                 let figures = self.figures(next, enqueued, dequeued);
                 sink.on_event(&match edge {
                     Edge::NearCapacity => LimitEvent::NearCapacity(figures),
@@ -563,21 +591,21 @@ impl Gauge {
     /// The two counters as they were at one instant; `None` if they moved in a way that lets whoever moved them look
     /// instead: `enqueued` for the rising edges and `dequeued` for the falling one, or of a sampled gauge either for both.
     fn reading(&self, latch: Latch) -> Option<(usize, usize)> {
-        let dequeued = self.consumers.0.dequeued.get();
-        let enqueued = self.producers.0.enqueued.get();
-        let dequeued_again = self.consumers.0.dequeued.get();
+        let dequeued = self.consumers.dequeued.get();
+        let enqueued = self.producers.enqueued.get();
+        let dequeued_again = self.consumers.dequeued.get();
         if dequeued == dequeued_again {
             return Some((enqueued, dequeued));
         }
         // Of a sampled gauge an equal `enqueued` may have been another in between.
-        let unmoved = !latch.is_sampled() && self.producers.0.enqueued.get() == enqueued;
+        let unmoved = !latch.is_sampled() && self.producers.enqueued.get() == enqueued;
         unmoved.then_some((enqueued, dequeued_again))
     }
 
     #[inline]
     fn raise_high_water(&self, depth: usize) {
-        if depth > self.shared.0.high_water.get() {
-            self.shared.0.high_water.raise(depth);
+        if depth > self.shared.high_water.get() {
+            self.shared.high_water.raise(depth);
         }
     }
 
@@ -612,14 +640,15 @@ impl Gauge {
 
     #[inline]
     fn latch(&self) -> Latch {
-        Latch(self.shared.0.latch.get())
+        Latch(self.shared.latch.get())
     }
 
+    #[inline]
     fn points(&self) -> Points {
         Points {
             capacity: self.capacity(),
-            warn_depth: self.shared.0.warn_depth.get(),
-            rearm_depth: self.shared.0.rearm_depth.get(),
+            warn_depth: self.shared.warn_depth.get(),
+            rearm_depth: self.shared.rearm_depth.get(),
         }
     }
 
@@ -654,7 +683,7 @@ impl Gauge {
             paired,
         } = config;
         let (producers, consumers, shared) =
-            (&self.producers.0, &self.consumers.0, &self.shared.0);
+            (&self.producers, &self.consumers, &self.shared);
         producers.enqueued.reset(0);
         producers.dequeued_seen.reset(0);
         consumers.dequeued.reset(0);
@@ -672,13 +701,13 @@ impl Gauge {
     /// Hides the gauge from snapshots, before the slot is given back.
     pub(crate) fn close(&self) {
         // Relaxed is enough: the slot is given back by a release, and `open` comes after its acquire.
-        self.shared.0.instance.store(0, Ordering::Relaxed);
+        self.shared.instance.store(0, Ordering::Relaxed);
     }
 
     /// All figures, if the slot holds one and the same gauge from beginning to end.
     pub(crate) fn snapshot_if_live(&self) -> Option<QueueSnapshot> {
         // Pairs with the store in `open`.
-        let instance = self.shared.0.instance.load(Ordering::Acquire);
+        let instance = self.shared.instance.load(Ordering::Acquire);
         if instance == 0 {
             return None;
         }
@@ -687,7 +716,7 @@ impl Gauge {
         // read-modify-write in the release sequence of one. Through this fence that `open` happens before the load
         // below, and so does the `close` before it: the load returns another number.
         fence(Ordering::Acquire);
-        let unchanged = self.shared.0.instance.load(Ordering::Relaxed) == instance;
+        let unchanged = self.shared.instance.load(Ordering::Relaxed) == instance;
         unchanged.then_some(QueueSnapshot {
             instance,
             ..snapshot

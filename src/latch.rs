@@ -62,6 +62,7 @@ impl Latch {
     }
 
     /// The edge that a gauge in this state goes over at `depth`.
+    #[inline]
     pub(crate) const fn due(self, depth: usize, points: Points) -> Option<Edge> {
         if points.capacity == 0 {
             None
