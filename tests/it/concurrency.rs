@@ -1,0 +1,193 @@
+//! Real threads: what the models prove within their bounds, over many more operations.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
+use std::thread;
+
+use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueRegistry};
+
+static LIMIT: Limit = Limit::queue("queue");
+
+/// Keeps the kinds of events in the order in which they came, from whatever thread.
+struct Tape(Mutex<Vec<LimitEvent>>);
+
+impl Tape {
+    const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// Takes the tape and checks that warnings and recoveries alternate; returns how many warnings there were.
+    fn alternating(&self) -> usize {
+        let events = std::mem::take(&mut *self.0.lock().unwrap());
+        let edges: Vec<_> = events
+            .iter()
+            .filter(|event| !matches!(event, LimitEvent::Full(_)))
+            .collect();
+        for (index, edge) in edges.iter().enumerate() {
+            let warning = matches!(edge, LimitEvent::NearCapacity(_));
+            assert_eq!(warning, index % 2 == 0, "{events:?}");
+        }
+        edges.len().div_ceil(2)
+    }
+}
+
+impl LimitSink for Tape {
+    fn on_event(&self, event: &LimitEvent) {
+        self.0.lock().unwrap().push(*event);
+    }
+}
+
+#[test]
+fn threads_that_cross_together_are_told_once() {
+    const THREADS: usize = 8;
+    const CROSSINGS: usize = 10_000;
+    static TAPE: Tape = Tape::new();
+    static GAUGE: Gauge = Gauge::new(&LIMIT, 10).with_sink(&TAPE);
+    let barrier = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for crossing in 1..=CROSSINGS {
+                    barrier.wait();
+                    GAUGE.record_enqueue();
+                    if barrier.wait().is_leader() {
+                        assert_eq!((GAUGE.depth(), GAUGE.has_warned()), (THREADS, true));
+                        assert_eq!(TAPE.alternating(), 1, "crossing {crossing}");
+                    }
+                    barrier.wait();
+                    GAUGE.record_dequeue();
+                    if barrier.wait().is_leader() {
+                        assert_eq!((GAUGE.depth(), GAUGE.has_warned()), (0, false));
+                        assert_eq!(GAUGE.warnings(), crossing);
+                        let recovery = std::mem::take(&mut *TAPE.0.lock().unwrap());
+                        assert!(matches!(recovery[..], [LimitEvent::Recovered(_)]), "{recovery:?}");
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn free_running_threads_leave_the_gauge_at_zero_and_armed() {
+    static TAPE: Tape = Tape::new();
+    for round in 0..50 {
+        let gauge = Gauge::new(&LIMIT, 4).with_sink(&TAPE);
+        let most = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        gauge.record_enqueue();
+                        most.fetch_max(gauge.depth(), Ordering::Relaxed);
+                        gauge.record_dequeue();
+                    }
+                });
+            }
+        });
+        assert_eq!((gauge.depth(), gauge.has_warned()), (0, false), "round {round}");
+        assert!(gauge.high_water() <= 4 && most.into_inner() <= 4);
+        assert_eq!(TAPE.alternating(), gauge.warnings());
+    }
+}
+
+#[test]
+fn stray_dequeues_among_threads_are_never_counted_twice() {
+    for round in 0..200 {
+        let gauge = Gauge::new(&LIMIT, 100);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| (0..100).for_each(|_| gauge.record_dequeue()));
+            }
+        });
+        assert_eq!(gauge.enqueued(), gauge.dequeued(), "round {round}");
+        gauge.record_enqueue_n(5);
+        assert_eq!(gauge.depth(), 5, "round {round}");
+    }
+}
+
+#[test]
+fn observers_and_consumers_leave_no_latch_behind() {
+    static TAPE: Tape = Tape::new();
+    for round in 0..200 {
+        let gauge = Gauge::new(&LIMIT, 10).with_sink(&TAPE);
+        thread::scope(|scope| {
+            for lowest in 0..2 {
+                let gauge = &gauge;
+                scope.spawn(move || {
+                    for step in 0..200 {
+                        gauge.observe_depth((lowest + step * 7) % 11);
+                    }
+                });
+            }
+            scope.spawn(|| (0..200).for_each(|_| gauge.record_dequeue()));
+        });
+        let depth = gauge.depth();
+        assert!(depth < 8 || gauge.has_warned(), "round {round}: silent at {depth}");
+        assert!(depth > 5 || !gauge.has_warned(), "round {round}: latched at {depth}");
+        assert_eq!(TAPE.alternating(), gauge.warnings());
+    }
+}
+
+/// Each limit has a capacity of its own, from which a mixed entry would be seen; each registration observes depths that
+/// encode its instance.
+#[test]
+fn snapshots_show_no_mix_of_two_registrations() {
+    const THREADS: usize = 8;
+    static LIMITS: [Limit; THREADS] = [
+        Limit::queue("0"),
+        Limit::resource("1"),
+        Limit::memory("2"),
+        Limit::cpu("3"),
+        Limit::queue("4"),
+        Limit::resource("5"),
+        Limit::memory("6"),
+        Limit::cpu("7"),
+    ];
+    static REGISTRY: QueueRegistry<6> = QueueRegistry::new();
+    let done = AtomicBool::new(false);
+    let working = AtomicUsize::new(THREADS);
+    let entries = thread::scope(|scope| {
+        for (index, limit) in LIMITS.iter().enumerate() {
+            let (done, working) = (&done, &working);
+            scope.spawn(move || {
+                let mut registrations = 0;
+                while registrations < 5_000 {
+                    // Six slots for eight threads: some are refused.
+                    let Ok(gauge) = REGISTRY.register(limit, 1_000 * (index + 1)) else {
+                        thread::yield_now();
+                        continue;
+                    };
+                    registrations += 1;
+                    let other = gauge.clone();
+                    drop(gauge);
+                    other.observe_depth(other.instance());
+                    other.observe_depth(other.instance());
+                }
+                if working.fetch_sub(1, Ordering::SeqCst) == 1 {
+                    done.store(true, Ordering::SeqCst);
+                }
+            });
+        }
+        let mut entries = 0;
+        while !done.load(Ordering::SeqCst) {
+            let mut instances = Vec::new();
+            for entry in REGISTRY.snapshot() {
+                entries += 1;
+                let index: usize = entry.name.as_str().parse().unwrap();
+                assert_eq!(entry.capacity, 1_000 * (index + 1), "{entry:?}");
+                assert_eq!(entry.category, LIMITS[index].category(), "{entry:?}");
+                assert!(entry.depth == 0 || entry.depth == entry.instance, "{entry:?}");
+                assert!(entry.high_water == 0 || entry.high_water == entry.instance, "{entry:?}");
+                assert!(!instances.contains(&entry.instance), "{} twice", entry.instance);
+                instances.push(entry.instance);
+            }
+        }
+        entries
+    });
+    assert!(entries > 0, "no snapshot met a live gauge");
+    assert_eq!(REGISTRY.snapshot().count(), 0);
+    let all: Vec<_> = (0..6).map(|_| REGISTRY.register(&LIMIT, 1).unwrap()).collect();
+    assert!(REGISTRY.register(&LIMIT, 1).is_err());
+    drop(all);
+}

@@ -1,0 +1,252 @@
+use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
+use proptest::prelude::*;
+
+use crate::{RECORDER, told};
+
+static LIMIT: Limit = Limit::queue("queue");
+
+fn gauge(capacity: usize) -> Gauge {
+    Gauge::new(&LIMIT, capacity).with_sink(&RECORDER)
+}
+
+#[test]
+fn depth_and_high_water_follow_what_goes_in_and_out() {
+    let gauge = gauge(10);
+    gauge.record_enqueue();
+    gauge.record_enqueue_n(3);
+    assert_eq!((gauge.depth(), gauge.high_water()), (4, 4));
+    gauge.record_dequeue_n(2);
+    gauge.record_dequeue();
+    assert_eq!((gauge.depth(), gauge.high_water()), (1, 4));
+    assert_eq!((gauge.enqueued(), gauge.dequeued()), (4, 3));
+}
+
+#[test]
+fn stray_dequeues_are_forgotten() {
+    let gauge = gauge(10);
+    gauge.record_dequeue();
+    gauge.record_dequeue_n(7);
+    gauge.record_dequeue_n(usize::MAX);
+    gauge.record_enqueue();
+    assert_eq!(gauge.depth(), 1);
+    gauge.record_dequeue_n(9);
+    assert_eq!(gauge.depth(), 0);
+    gauge.record_enqueue();
+    assert_eq!((gauge.depth(), gauge.high_water()), (1, 1));
+}
+
+#[test]
+fn a_paired_gauge_remembers_a_dequeue_that_comes_first() {
+    let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).paired());
+    gauge.record_dequeue();
+    gauge.record_dequeue_n(2);
+    assert_eq!(gauge.depth(), 0);
+    gauge.record_enqueue_n(3);
+    assert_eq!((gauge.depth(), gauge.high_water()), (0, 0));
+}
+
+#[test]
+fn a_paired_gauge_reads_no_more_than_its_capacity() {
+    let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).paired()).with_sink(&RECORDER);
+    gauge.record_enqueue_n(13);
+    assert_eq!((gauge.depth(), gauge.high_water()), (10, 10));
+    assert_eq!(told(), [('+', 10), ('=', 10)]);
+    gauge.record_dequeue_n(3);
+    assert_eq!((gauge.depth(), gauge.fill_percent()), (10, 100));
+}
+
+#[test]
+fn one_warning_a_crossing_with_hysteresis() {
+    let gauge = gauge(10);
+    for depth in [0, 7, 8, 9, 10, 8, 7, 6, 7, 8, 10, 5, 0, 5, 7, 8, 5] {
+        gauge.observe_depth(depth);
+    }
+    assert_eq!(told(), [('+', 8), ('=', 10), ('-', 5), ('+', 8), ('-', 5)]);
+    assert_eq!(gauge.warnings(), 2);
+}
+
+#[test]
+fn full_is_told_once_between_warning_and_recovery() {
+    let gauge = gauge(4);
+    gauge.record_enqueue_n(4);
+    gauge.record_dequeue();
+    gauge.record_enqueue();
+    gauge.record_dequeue_n(2);
+    gauge.record_enqueue_n(2);
+    assert_eq!(told(), [('+', 4), ('=', 4), ('-', 2), ('+', 4), ('=', 4)]);
+}
+
+#[test]
+fn a_gauge_that_drains_is_armed_again_without_its_producer() {
+    let gauge = gauge(10);
+    gauge.record_enqueue_n(9);
+    assert!(gauge.has_warned());
+    for _ in 0..4 {
+        gauge.record_dequeue();
+    }
+    assert!(!gauge.has_warned());
+    assert_eq!(told(), [('+', 9), ('-', 5)]);
+}
+
+#[test]
+fn a_queue_that_is_cleared_is_empty_and_armed() {
+    let gauge = gauge(5);
+    gauge.record_enqueue_n(5);
+    gauge.record_clear();
+    gauge.record_clear();
+    assert_eq!((gauge.depth(), gauge.high_water()), (0, 5));
+    assert_eq!(told(), [('+', 5), ('=', 5), ('-', 0)]);
+}
+
+#[test]
+fn without_a_bound_there_are_figures_and_no_events() {
+    let gauge = gauge(0);
+    gauge.record_enqueue_n(1_000);
+    gauge.observe_depth(usize::MAX);
+    gauge.observe_depth(7);
+    assert_eq!((gauge.depth(), gauge.fill_percent(), gauge.warnings()), (7, 0, 0));
+    assert!(told().is_empty());
+}
+
+#[test]
+fn custom_thresholds_decide_both_edges() {
+    let thresholds = Thresholds::new(30, 10).unwrap();
+    let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).thresholds(thresholds))
+        .with_sink(&RECORDER);
+    for depth in [2, 3, 2, 1] {
+        gauge.observe_depth(depth);
+    }
+    assert_eq!(told(), [('+', 3), ('-', 1)]);
+}
+
+#[test]
+fn counted_and_sampled_may_be_mixed() {
+    let gauge = gauge(10);
+    gauge.record_enqueue_n(9);
+    gauge.observe_depth(3);
+    gauge.record_dequeue();
+    assert_eq!(gauge.depth(), 2);
+    gauge.record_dequeue_n(5);
+    gauge.record_enqueue();
+    assert_eq!((gauge.depth(), gauge.high_water()), (1, 9));
+    assert_eq!(told(), [('+', 9), ('-', 3)]);
+}
+
+#[test]
+fn the_greatest_capacity_is_exact() {
+    let gauge = gauge(usize::MAX);
+    gauge.observe_depth(usize::MAX / 5 * 4 - 1);
+    assert!(!gauge.has_warned());
+    gauge.observe_depth(usize::MAX);
+    assert_eq!((gauge.depth(), gauge.fill_percent()), (usize::MAX, 100));
+    gauge.observe_depth(0);
+    assert_eq!(told().len(), 3);
+}
+
+#[test]
+fn amounts_beyond_the_range_stop_at_its_end() {
+    let gauge = gauge(10);
+    gauge.record_enqueue_n(usize::MAX);
+    gauge.record_enqueue_n(usize::MAX);
+    assert!(gauge.has_warned() && gauge.depth() > isize::MAX as usize);
+    gauge.record_dequeue_n(usize::MAX);
+    assert_eq!(gauge.depth(), 0);
+    gauge.observe_depth(usize::MAX);
+    assert!(gauge.has_warned() && gauge.depth() > isize::MAX as usize);
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Enqueue(usize),
+    Dequeue(usize),
+    Observe(usize),
+    Clear,
+}
+
+/// The gauge in plain integers.
+struct Reference {
+    capacity: usize,
+    depth: usize,
+    high_water: usize,
+    warned: bool,
+    full: bool,
+    told: Vec<(char, usize)>,
+}
+
+impl Reference {
+    fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            depth: 0,
+            high_water: 0,
+            warned: false,
+            full: false,
+            told: Vec::new(),
+        }
+    }
+
+    fn apply(&mut self, operation: Operation) {
+        self.depth = match operation {
+            Operation::Enqueue(n) => self.depth + n,
+            Operation::Dequeue(n) => self.depth.saturating_sub(n),
+            Operation::Observe(depth) => depth,
+            Operation::Clear => 0,
+        };
+        self.high_water = self.high_water.max(self.depth);
+        let Some(percent) = (self.depth as u128 * 100).checked_div(self.capacity as u128) else {
+            return;
+        };
+        if percent >= 80 && !self.warned {
+            (self.warned, self.full) = (true, false);
+            self.told.push(('+', self.depth));
+        }
+        if percent >= 100 && !self.full {
+            self.full = true;
+            self.told.push(('=', self.depth));
+        }
+        if percent <= 50 && self.warned {
+            self.warned = false;
+            self.told.push(('-', self.depth));
+        }
+    }
+}
+
+/// A capacity and operations whose amounts are of its size, so that the edges are met often.
+fn histories() -> impl Strategy<Value = (usize, Vec<Operation>)> {
+    let capacities = prop_oneof![0..=300_usize, 1..=usize::MAX / 64];
+    capacities.prop_flat_map(|capacity| {
+        let amount = prop_oneof![Just(1), 0..=capacity / 3 + 2, 0..=capacity + 2];
+        let operation = (0..10, amount).prop_map(|(kind, n)| match kind {
+            0..=3 => Operation::Enqueue(n),
+            4..=7 => Operation::Dequeue(n),
+            8 => Operation::Observe(n),
+            _ => Operation::Clear,
+        });
+        (Just(capacity), prop::collection::vec(operation, 0..60))
+    })
+}
+
+proptest! {
+    /// In one thread the gauge is the reference, after every operation.
+    #[test]
+    fn any_history_reads_like_plain_integers((capacity, history) in histories()) {
+        told();
+        let gauge = gauge(capacity);
+        let mut reference = Reference::new(capacity);
+        for operation in history {
+            match operation {
+                Operation::Enqueue(1) => gauge.record_enqueue(),
+                Operation::Enqueue(n) => gauge.record_enqueue_n(n),
+                Operation::Dequeue(1) => gauge.record_dequeue(),
+                Operation::Dequeue(n) => gauge.record_dequeue_n(n),
+                Operation::Observe(depth) => gauge.observe_depth(depth),
+                Operation::Clear => gauge.record_clear(),
+            }
+            reference.apply(operation);
+            prop_assert_eq!(gauge.depth(), reference.depth);
+            prop_assert_eq!(gauge.high_water(), reference.high_water);
+            prop_assert_eq!(gauge.has_warned(), reference.warned);
+            prop_assert_eq!(told(), std::mem::take(&mut reference.told));
+        }
+    }
+}

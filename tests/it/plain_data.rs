@@ -1,0 +1,67 @@
+use fillgauge::{Gauge, Limit, LimitCategory, LimitEvent};
+
+static HEAP: Limit = Limit::memory("heap");
+
+#[test]
+fn limit_and_category_display_their_names_and_obey_width() {
+    assert_eq!(format!("{HEAP:>6}|{:<7}|", HEAP.category()), "  heap|memory |");
+}
+
+#[test]
+fn an_exhausted_limit_is_a_warning_with_exact_figures() {
+    let event = LimitEvent::exhausted(&HEAP, usize::MAX, usize::MAX / 2);
+    let warning = event.warning().unwrap();
+    assert_eq!(*warning.name, HEAP);
+    assert_eq!(warning.category, LimitCategory::Memory);
+    assert_eq!((warning.observed, warning.capacity), (usize::MAX, usize::MAX / 2));
+    assert_eq!(warning.fill_percent, 200);
+    assert_eq!(LimitEvent::exhausted(&HEAP, 7, 0).snapshot().fill_percent, 0);
+}
+
+#[test]
+fn only_near_capacity_and_exhausted_are_warnings() {
+    let snapshot = Gauge::new(&HEAP, 10).snapshot();
+    assert!(LimitEvent::NearCapacity(snapshot).warning().is_some());
+    assert_eq!(LimitEvent::Full(snapshot).warning(), None);
+    assert_eq!(LimitEvent::Recovered(snapshot).warning(), None);
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn plain_data_serializes_with_the_stable_names() {
+    let gauge = Gauge::new(&HEAP, 10);
+    gauge.record_enqueue_n(9);
+    let event = LimitEvent::NearCapacity(gauge.snapshot());
+    assert_eq!(
+        serde_json::to_value(event).unwrap(),
+        serde_json::json!({
+            "event": "near_capacity",
+            "name": "heap",
+            "category": "memory",
+            "instance": 0,
+            "depth": 9,
+            "high_water": 9,
+            "capacity": 10,
+            "fill_percent": 90,
+            "warned": true,
+            "warnings": 1,
+            "enqueued": 9,
+            "dequeued": 0,
+        })
+    );
+    assert_eq!(
+        serde_json::to_value(event.warning().unwrap()).unwrap(),
+        serde_json::json!({
+            "name": "heap",
+            "category": "memory",
+            "instance": 0,
+            "observed": 9,
+            "capacity": 10,
+            "fill_percent": 90,
+        })
+    );
+    assert_eq!(
+        serde_json::to_value(fillgauge::Thresholds::DEFAULT).unwrap(),
+        serde_json::json!({ "warn_percent": 80, "rearm_percent": 50 })
+    );
+}

@@ -1,0 +1,95 @@
+use std::collections::HashSet;
+
+use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry, Thresholds};
+
+use crate::{RECORDER, told};
+
+static LIMIT: Limit = Limit::queue("queue");
+
+#[test]
+fn a_full_registry_refuses_and_takes_again_when_a_slot_is_free() {
+    static REGISTRY: QueueRegistry<4> = QueueRegistry::new();
+    let mut gauges: Vec<_> = (0..4).map(|_| REGISTRY.register(&LIMIT, 8).unwrap()).collect();
+    let refused = REGISTRY.register(&LIMIT, 8).unwrap_err();
+    assert_eq!((refused.limit(), refused.slots()), (&LIMIT, 4));
+    assert_eq!(refused.to_string(), "no slot for queue: all 4 of the registry are taken");
+
+    for freed in [2, 0, 1] {
+        gauges[freed].record_enqueue_n(7);
+        drop(gauges.remove(freed));
+        let again = REGISTRY.register(&LIMIT, 9).unwrap();
+        assert_eq!((again.depth(), again.high_water(), again.has_warned()), (0, 0, false));
+        assert_eq!((again.capacity(), again.warnings(), again.enqueued()), (9, 0, 0));
+        assert!(REGISTRY.register(&LIMIT, 8).is_err());
+        gauges.push(again);
+    }
+}
+
+#[test]
+fn the_last_handle_ends_the_registration() {
+    static REGISTRY: QueueRegistry<2> = QueueRegistry::new();
+    let first = REGISTRY.register(&LIMIT, 8).unwrap();
+    let second = first.clone();
+    first.record_enqueue();
+    drop(first);
+    assert_eq!(REGISTRY.snapshot().next().unwrap().depth, 1);
+    drop(second);
+    assert_eq!(REGISTRY.snapshot().count(), 0);
+}
+
+#[test]
+fn registrations_are_numbered_one_by_one() {
+    static REGISTRY: QueueRegistry<2> = QueueRegistry::new();
+    let instances: Vec<usize> = (0..10)
+        .map(|_| REGISTRY.register(&LIMIT, 8).unwrap().instance())
+        .collect();
+    assert_eq!(instances, (1..=10).collect::<Vec<_>>());
+}
+
+#[test]
+fn presets_come_first_in_snapshots_and_take_no_slot() {
+    static RX: Gauge = Gauge::new(&Limit::queue("rx"), 10);
+    static TX: Gauge = Gauge::new(&Limit::queue("tx"), 20);
+    static REGISTRY: QueueRegistry<1> = QueueRegistry::new().with_presets(&[&RX, &TX]);
+    TX.record_enqueue();
+    let gauge = REGISTRY.register(&LIMIT, 8).unwrap();
+    let entries: Vec<_> = REGISTRY
+        .snapshot()
+        .map(|entry| (entry.name.as_str(), entry.instance, entry.depth))
+        .collect();
+    assert_eq!(entries, [("rx", 0, 0), ("tx", 0, 1), ("queue", 1, 0)]);
+    drop(gauge);
+}
+
+#[test]
+fn registered_gauges_tell_the_registrys_sink() {
+    static REGISTRY: QueueRegistry<3> = QueueRegistry::new().with_sink(&RECORDER);
+    let early = GaugeConfig::new(&LIMIT, 10).thresholds(Thresholds::new(20, 10).unwrap());
+    let gauges = [
+        REGISTRY.register(&LIMIT, 10).unwrap(),
+        REGISTRY.register_with(early).unwrap(),
+        REGISTRY.register(&LIMIT, 10).unwrap(),
+    ];
+    for gauge in &gauges {
+        gauge.record_enqueue_n(8);
+        gauge.record_dequeue_n(7);
+    }
+    assert_eq!(told(), [('+', 8), ('-', 1), ('+', 8), ('-', 1), ('+', 8), ('-', 1)]);
+}
+
+#[test]
+fn a_registry_without_slots_refuses() {
+    static REGISTRY: QueueRegistry<0> = QueueRegistry::new();
+    assert!(REGISTRY.register(&LIMIT, 8).is_err());
+}
+
+#[test]
+fn every_slot_can_be_held_at_once() {
+    static REGISTRY: QueueRegistry<1_000> = QueueRegistry::new();
+    for _ in 0..3 {
+        let gauges: Vec<_> = (0..1_000).map(|_| REGISTRY.register(&LIMIT, 8).unwrap()).collect();
+        assert!(REGISTRY.register(&LIMIT, 8).is_err());
+        let instances: HashSet<usize> = REGISTRY.snapshot().map(|entry| entry.instance).collect();
+        assert_eq!(instances.len(), gauges.len());
+    }
+}
