@@ -482,7 +482,7 @@ impl Gauge {
             let depth = enqueued.wrapping_sub(dequeued);
             // Above its upper bound it is negative: consumers are ahead.
             if depth <= bound {
-                self.raise_high_water(depth);
+                self.raise_high_water(self.clamp(self.latch(), depth));
             }
         }
     }
@@ -619,6 +619,7 @@ impl Gauge {
     }
 
     /// Of a paired gauge, records under way may take the difference over the capacity.
+    #[inline]
     fn clamp(&self, latch: Latch, difference: usize) -> usize {
         if latch.is_paired() {
             difference.min(self.capacity())

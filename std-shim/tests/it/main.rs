@@ -1,0 +1,19 @@
+//! The behaviour of the std shim through its public API, next to that of the original.
+
+mod auto_traits;
+mod channel;
+mod compatibility;
+mod differential;
+mod handler;
+mod registry;
+mod sidecar;
+mod tape;
+mod tracing_events;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// There is one warning handler in the process: tests that install one take turns.
+fn handler_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

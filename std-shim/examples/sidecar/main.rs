@@ -1,0 +1,190 @@
+//! A sidecar that streams its input through a chain of bounded queues to a slow host, and shows the backpressure before
+//! it stalls:
+//!
+//! ```text
+//! reader (the guest) -> javascript_event_channel -> router -> sidecar_stdout_frames -> consumer (the host) -> stdout
+//!        \______________________ pending_process_event_bytes: read and not yet written ______________________/
+//! ```
+//!
+//! stdout is the input, byte for byte. Warnings and recoveries go to stderr as they happen, and at the end a table of all
+//! gauges.
+
+mod report;
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use fillgauge_std::{
+    QueueGauge, TrackedLimit, TrackedReceiver, TrackedSyncSender, queue_snapshot, register_queue,
+    tracked_sync_channel,
+};
+use lexopt::prelude::*;
+
+const HELP: &str = "\
+Streams FILE through a chain of bounded queues to stdout, with a host that is slow to take it, and shows on stderr which
+queue fills up, before it stalls.
+
+Usage: sidecar [OPTIONS] FILE
+
+Arguments:
+  FILE                    what to stream; - for standard input
+
+Options:
+  --delay MS              how long the host takes for a line, in milliseconds; fractions are fine [default: 5]
+  --events CAPACITY       lines in javascript_event_channel; 0 is a rendezvous [default: 64]
+  --frames CAPACITY       lines in sidecar_stdout_frames; 0 is a rendezvous [default: 32]
+  --event-bytes CAPACITY  bytes in flight that pending_process_event_bytes is to hold; 0 is unbounded [default: 4096]
+  --quiet                 nothing on stderr but errors
+  --help                  this text
+";
+
+struct Options {
+    input: String,
+    delay: Duration,
+    events: usize,
+    frames: usize,
+    event_bytes: usize,
+    quiet: bool,
+}
+
+enum Command {
+    Help,
+    Stream(Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match parse() {
+        Ok(Command::Help) => io::stdout()
+            .write_all(HELP.as_bytes())
+            .map_err(|error| format!("cannot write to stdout: {error}")),
+        Ok(Command::Stream(options)) => stream(&options),
+        Err(error) => Err(format!("{error}; try --help")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            // Where stderr is gone too there is nobody left to tell.
+            let _ = writeln!(io::stderr(), "sidecar: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse() -> Result<Command, lexopt::Error> {
+    let mut input = None;
+    let mut options = Options {
+        input: String::new(),
+        delay: Duration::from_millis(5),
+        events: 64,
+        frames: 32,
+        event_bytes: 4_096,
+        quiet: false,
+    };
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("delay") => options.delay = arguments.value()?.parse_with(milliseconds)?,
+            Long("events") => options.events = arguments.value()?.parse()?,
+            Long("frames") => options.frames = arguments.value()?.parse()?,
+            Long("event-bytes") => options.event_bytes = arguments.value()?.parse()?,
+            Long("quiet") => options.quiet = true,
+            Long("help") | Short('h') => return Ok(Command::Help),
+            Value(file) if input.is_none() => input = Some(file.string()?),
+            _ => return Err(argument.unexpected()),
+        }
+    }
+    options.input = input.ok_or("FILE is missing")?;
+    Ok(Command::Stream(options))
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    Duration::try_from_secs_f64(number / 1e3).map_err(|error| error.to_string())
+}
+
+fn stream(options: &Options) -> Result<(), String> {
+    let input: Box<dyn BufRead + Send> = if options.input == "-" {
+        Box::new(BufReader::new(io::stdin()))
+    } else {
+        let file = File::open(&options.input)
+            .map_err(|error| format!("cannot read {}: {error}", options.input))?;
+        Box::new(BufReader::new(file))
+    };
+    if !options.quiet {
+        report::show_events();
+    }
+
+    let in_flight = register_queue(TrackedLimit::PendingProcessEventBytes, options.event_bytes);
+    let (to_router, events) =
+        tracked_sync_channel(TrackedLimit::JavascriptEventChannel, options.events);
+    let (to_host, frames) = tracked_sync_channel(TrackedLimit::SidecarStdoutFrames, options.frames);
+    // The gauges live on when their channels are gone, for the table.
+    let _gauges = [Arc::clone(events.gauge()), Arc::clone(frames.gauge())];
+
+    let pending = Arc::clone(&in_flight);
+    let reader = thread::spawn(move || read(input, &to_router, &pending));
+    let router = thread::spawn(move || route(events, &to_host));
+    // Of these threads only the reader may still wait, for input that nobody would take: it is left where it is.
+    consume(frames, options.delay, &in_flight)
+        .map_err(|error| format!("cannot write to stdout: {error}"))?;
+    let read = reader.join().map_err(|_| "the reader panicked")?;
+    router.join().map_err(|_| "the router panicked")?;
+
+    if !options.quiet {
+        report::show_table(&queue_snapshot());
+    }
+    read.map_err(|error| format!("cannot read {}: {error}", options.input))
+}
+
+/// Reads line by line, whatever the bytes, until the end or until nobody takes lines any more.
+fn read(
+    mut input: Box<dyn BufRead + Send>,
+    lines: &TrackedSyncSender<Vec<u8>>,
+    in_flight: &QueueGauge,
+) -> io::Result<()> {
+    loop {
+        let mut line = Vec::new();
+        let length = input.read_until(b'\n', &mut line)?;
+        if length == 0 {
+            return Ok(());
+        }
+        in_flight.record_enqueue_n(length);
+        if lines.send(line).is_err() {
+            in_flight.record_dequeue_n(length);
+            return Ok(());
+        }
+    }
+}
+
+/// Hands lines on, until there are no more or nobody takes them any more.
+fn route(lines: TrackedReceiver<Vec<u8>>, frames: &TrackedSyncSender<Vec<u8>>) {
+    for line in lines {
+        if frames.send(line).is_err() {
+            return;
+        }
+    }
+}
+
+/// Writes lines to stdout, each after the delay.
+fn consume(
+    frames: TrackedReceiver<Vec<u8>>,
+    delay: Duration,
+    in_flight: &QueueGauge,
+) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    for frame in frames {
+        if !delay.is_zero() {
+            thread::sleep(delay);
+        }
+        stdout.write_all(&frame)?;
+        if !delay.is_zero() {
+            stdout.flush()?;
+        }
+        in_flight.record_dequeue_n(frame.len());
+    }
+    stdout.flush()
+}

@@ -1,0 +1,114 @@
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fillgauge_std::{GaugeConfig, Limit, QueueRegistry, Thresholds, TrackedLimit, limit_catalog};
+
+limit_catalog! {
+    enum Modem {
+        Frames = "modem_frames": Queue,
+    }
+}
+
+static SPOOL: Limit = Limit::resource("spool");
+
+#[test]
+fn a_users_own_catalogue_and_limits_are_as_good_as_ours() {
+    let registry = QueueRegistry::default();
+    let _frames = registry.register(Modem::Frames, 4);
+    let _spool = registry.register(&SPOOL, 4);
+    let _ours = registry.register(TrackedLimit::VmPipes, 4);
+    let entries = registry.snapshot();
+    assert!(entries[0].name == Modem::Frames && entries[0].name != TrackedLimit::VmPipes);
+    assert_eq!(entries[1].name, &SPOOL);
+    assert_eq!(Modem::from_limit(entries[0].name), Some(Modem::Frames));
+    assert_eq!(TrackedLimit::from_limit(entries[2].name), Some(TrackedLimit::VmPipes));
+    assert_eq!(TrackedLimit::from_limit(entries[1].name), None);
+}
+
+#[test]
+fn gauges_of_one_limit_are_told_apart() {
+    let registry = QueueRegistry::default();
+    let gauges: Vec<_> = (0..3).map(|_| registry.register(TrackedLimit::VmPipes, 4)).collect();
+    gauges[1].record_enqueue();
+    let entries: Vec<_> = registry
+        .snapshot()
+        .into_iter()
+        .map(|entry| (entry.instance, entry.depth))
+        .collect();
+    assert_eq!(entries, [(1, 0), (2, 1), (3, 0)]);
+}
+
+#[test]
+fn thresholds_of_its_own() {
+    let early = Thresholds::new(25, 0).unwrap();
+    let config = GaugeConfig::new(&SPOOL, 8).thresholds(early);
+    let gauge = QueueRegistry::default().register_with(config);
+    gauge.record_enqueue_n(2);
+    assert!(gauge.has_warned());
+}
+
+#[test]
+fn a_hundred_thousand_gauges_are_live_at_once() {
+    const GAUGES: usize = 100_000;
+    let registry = QueueRegistry::default();
+    let mut gauges: Vec<_> = (0..GAUGES)
+        .map(|capacity| registry.register(TrackedLimit::VmSockets, capacity))
+        .collect();
+    for gauge in &gauges {
+        gauge.observe_depth(gauge.capacity());
+    }
+    let entries = registry.snapshot();
+    assert_eq!(entries.len(), GAUGES);
+    let instances: HashSet<usize> = entries.iter().map(|entry| entry.instance).collect();
+    assert_eq!(instances.len(), GAUGES);
+    assert!(entries.iter().all(|entry| entry.depth == entry.capacity));
+    // Every other one goes, and others come in their place.
+    let mut index = 0;
+    gauges.retain(|_| {
+        index += 1;
+        index % 2 == 0
+    });
+    assert_eq!(registry.snapshot().len(), GAUGES / 2);
+    gauges.extend((0..GAUGES / 2).map(|_| registry.register(TrackedLimit::VmPipes, 1)));
+    assert_eq!(registry.snapshot().len(), GAUGES);
+    drop(gauges);
+    assert!(registry.snapshot().is_empty());
+}
+
+#[test]
+fn snapshots_show_no_mix_while_gauges_come_and_go() {
+    let registry = QueueRegistry::default();
+    let (entries, working) = (AtomicUsize::new(0), AtomicUsize::new(8));
+    let start = Instant::now();
+    thread::scope(|scope| {
+        for limits in TrackedLimit::ALL.chunks_exact(5).take(8) {
+            let (registry, entries, working) = (&registry, &entries, &working);
+            scope.spawn(move || {
+                let mut rounds = 0;
+                let unseen = || entries.load(Ordering::Relaxed) == 0;
+                while rounds < 500 || unseen() && start.elapsed() < Duration::from_secs(60) {
+                    for limit in limits {
+                        let gauge = registry.register(*limit, 100 * limit.as_str().len());
+                        gauge.observe_depth(gauge.instance() % 100);
+                    }
+                    rounds += 1;
+                }
+                working.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        while working.load(Ordering::Relaxed) > 0 {
+            for entry in registry.snapshot() {
+                entries.fetch_add(1, Ordering::Relaxed);
+                let limit = TrackedLimit::from_limit(entry.name).unwrap();
+                assert_eq!(entry.category, limit.category(), "{entry:?}");
+                assert_eq!(entry.capacity, 100 * limit.as_str().len(), "{entry:?}");
+                let observed = entry.instance % 100;
+                assert!(entry.depth == 0 || entry.depth == observed, "{entry:?}");
+            }
+        }
+    });
+    assert!(entries.into_inner() > 0, "no snapshot met a live gauge");
+    assert!(registry.snapshot().is_empty());
+}

@@ -1,0 +1,159 @@
+//! The example `sidecar`, run as a person runs it.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// The example, which `cargo test` builds next to this test.
+fn sidecar(arguments: &[&str]) -> Command {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    path.push("examples");
+    path.push(format!("sidecar{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "{path:?} is missing: build it with `cargo build --example sidecar`");
+    let mut command = Command::new(path);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    sidecar(arguments).output().unwrap()
+}
+
+fn run_with_input(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = sidecar(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap().unwrap();
+    output
+}
+
+fn readme() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md").to_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_readme_warns_and_recovers_by_default() {
+    let output = run(&[&readme()]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stdout, fs::read(readme()).unwrap());
+    let report = stderr(&output);
+    let position = |message: &str| {
+        report.find(message).unwrap_or_else(|| panic!("no {message:?} in {report}"))
+    };
+    assert!(
+        position("bounded limit near capacity") < position("bounded limit drained back below"),
+        "{report}"
+    );
+    let table: Vec<&str> = report
+        .lines()
+        .skip_while(|line| !line.starts_with("name "))
+        .collect();
+    let header = "name                         category  depth  high-water  capacity  fill";
+    assert!(table[0].starts_with(header), "{report}");
+    let rows: Vec<Vec<&str>> = table[1..]
+        .iter()
+        .map(|row| row.split_whitespace().collect())
+        .collect();
+    let names: Vec<&str> = rows.iter().map(|row| row[0]).collect();
+    assert_eq!(
+        names,
+        ["pending_process_event_bytes", "javascript_event_channel", "sidecar_stdout_frames"]
+    );
+    // name, category, depth, high-water, capacity, bar, fill, %, warnings
+    assert_eq!(rows[1][1..5], ["queue", "0", "64", "64"], "{report}");
+    assert_eq!(rows[2][2..8], ["0", "32", "32", "--------------------", "0", "%"], "{report}");
+    assert!(rows.iter().all(|row| row[8] != "0"), "each of the gauges warns: {report}");
+    let lengths: Vec<usize> = table.iter().map(|row| row.len()).collect();
+    assert!(lengths.iter().all(|length| *length == lengths[0]), "not aligned: {report}");
+}
+
+#[test]
+fn any_bytes_come_out_as_they_went_in_whatever_the_delay() {
+    let mut bytes: Vec<u8> = (0..=255).cycle().take(40_000).collect();
+    bytes.extend(b"no newline at the end");
+    for arguments in [
+        &["--quiet", "--delay", "0", "-"][..],
+        &["--quiet", "--delay", "0.3", "--events", "2", "--frames", "1", "-"],
+        &["--quiet", "--delay=0", "--events=0", "--frames=0", "-"],
+    ] {
+        let output = run_with_input(arguments, &bytes);
+        assert!(output.status.success(), "{arguments:?}");
+        assert!(output.stdout == bytes, "{arguments:?}");
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+    }
+    let output = run_with_input(&["--delay", "0", "-"], b"");
+    assert!(output.status.success() && output.stdout.is_empty());
+}
+
+/// One line on stderr, and a failure.
+fn assert_refused(output: &Output, message: &str) {
+    assert_eq!(output.status.code(), Some(1));
+    let report = stderr(output);
+    assert_eq!(report.lines().count(), 1, "{report}");
+    assert!(report.starts_with("sidecar: ") && report.contains(message), "{report}");
+}
+
+#[test]
+fn bad_arguments_and_files_are_refused_in_one_line() {
+    for (arguments, message) in [
+        (&["/does/not/exist"][..], "cannot read /does/not/exist: No such file"),
+        (&[], "FILE is missing"),
+        (&["--delay", "soon", "-"], "\"soon\""),
+        (&["--delay", "-1", "-"], "\"-1\""),
+        (&["--events", "many", "-"], "\"many\""),
+        (&["--what", "-"], "--what"),
+        (&["a", "b"], "\"b\""),
+    ] {
+        assert_refused(&run(arguments), message);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_reported_after_what_was_read() {
+    let directory = env!("CARGO_MANIFEST_DIR");
+    let output = run(&["--quiet", directory]);
+    assert_refused(&output, &format!("cannot read {directory}: "));
+}
+
+#[test]
+fn a_broken_pipe_is_one_line_and_a_failure_even_while_input_is_awaited() {
+    let start = Instant::now();
+    let mut child = sidecar(&["--quiet", "--delay", "1", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    // Kept open: the reader waits for more.
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"one line\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    assert_refused(&output, "cannot write to stdout: ");
+    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn help_names_every_option() {
+    let output = run(&["--help"]);
+    assert!(output.status.success() && output.stderr.is_empty());
+    let help = String::from_utf8(output.stdout).unwrap();
+    for option in ["FILE", "--delay", "--events", "--frames", "--event-bytes", "--quiet", "--help"] {
+        assert!(help.contains(option), "{option}");
+    }
+}

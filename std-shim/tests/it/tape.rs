@@ -1,0 +1,74 @@
+//! Keeps the `tracing` events of one thread.
+
+use std::cell::RefCell;
+use std::fmt::{Debug, Write};
+use std::sync::Once;
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// An event: its level, its message, and its other fields as `name=value`, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Logged {
+    pub(crate) level: Level,
+    pub(crate) message: String,
+    pub(crate) fields: Vec<String>,
+}
+
+thread_local! {
+    static TAPE: RefCell<Option<Vec<Logged>>> = const { RefCell::new(None) };
+}
+
+/// The subscriber of the whole process, which tapes the threads that ask for it. One for each test would not do: which
+/// callsites are enabled is cached for the process, and tests that come and go on other threads change it.
+struct Taper;
+
+/// Runs `body` and returns the events of its thread meanwhile.
+pub(crate) fn taped(body: impl FnOnce()) -> Vec<Logged> {
+    static INSTALL: Once = Once::new();
+    INSTALL.call_once(|| tracing::subscriber::set_global_default(Taper).unwrap());
+    // A callsite that another thread registered just when the subscriber was installed may have missed it.
+    tracing::callsite::rebuild_interest_cache();
+    TAPE.set(Some(Vec::new()));
+    body();
+    TAPE.take().unwrap()
+}
+
+impl Subscriber for Taper {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        let mut logged = Logged {
+            level: *event.metadata().level(),
+            message: String::new(),
+            fields: Vec::new(),
+        };
+        event.record(&mut logged);
+        TAPE.with_borrow_mut(|tape| tape.as_mut().map(|tape| tape.push(logged)));
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+impl Visit for Logged {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" {
+            write!(self.message, "{value:?}").unwrap();
+        } else {
+            self.fields.push(format!("{field}={value:?}"));
+        }
+    }
+}
