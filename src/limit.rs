@@ -155,12 +155,14 @@ macro_rules! limit_catalog {
             $($(#[$variant_attribute])* $variant,)+
         }
 
+        // A catalogue may be larger than what its crate uses.
+        #[allow(dead_code)]
         impl $catalog {
             /// Every limit of the catalogue, in the order of declaration.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+            $visibility const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The limit itself.
-            pub const fn limit(self) -> &'static $crate::Limit {
+            $visibility const fn limit(self) -> &'static $crate::Limit {
                 match self {
                     $(Self::$variant => {
                         const { &$crate::Limit::new($name, $crate::LimitCategory::$category) }
@@ -169,17 +171,17 @@ macro_rules! limit_catalog {
             }
 
             /// The stable name.
-            pub const fn as_str(self) -> &'static str {
+            $visibility const fn as_str(self) -> &'static str {
                 self.limit().as_str()
             }
 
             /// The category.
-            pub const fn category(self) -> $crate::LimitCategory {
+            $visibility const fn category(self) -> $crate::LimitCategory {
                 self.limit().category()
             }
 
             /// The entry of the catalogue that `limit` is, if any.
-            pub fn from_limit(limit: &$crate::Limit) -> ::core::option::Option<Self> {
+            $visibility fn from_limit(limit: &$crate::Limit) -> ::core::option::Option<Self> {
                 Self::ALL.iter().copied().find(|entry| *entry.limit() == *limit)
             }
         }

@@ -5,15 +5,18 @@ compile_error!(
     "build with --cfg fillgauge_loom: .cargo/config.toml sets it, unless RUSTFLAGS is set in the environment"
 );
 
-use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
-use fillgauge::{Gauge, LimitEvent, LimitSink};
+use fillgauge::{LimitEvent, LimitSink};
 
 /// Runs `model` in every interleaving with at most `preemptions` preemptions (`None` for all interleavings), and fails
 /// if there were fewer than `floor` of them: a model that explores nothing proves nothing.
-pub fn explore(preemptions: Option<usize>, floor: usize, model: impl Fn() + Sync + Send + 'static) {
+pub fn explore(
+    preemptions: Option<usize>,
+    floor: usize,
+    model: impl Fn() + Sync + Send + 'static,
+) {
     let executions = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
@@ -21,7 +24,6 @@ pub fn explore(preemptions: Option<usize>, floor: usize, model: impl Fn() + Sync
     builder.max_branches = 10_000;
     builder.check(move || {
         count.fetch_add(1, Ordering::Relaxed);
-        RECORD.with_borrow_mut(Vec::clear);
         model();
     });
     let executions = executions.load(Ordering::Relaxed);
@@ -32,63 +34,86 @@ pub fn explore(preemptions: Option<usize>, floor: usize, model: impl Fn() + Sync
     );
 }
 
-thread_local! {
-    // All threads of a model run on the one thread of its test.
-    static RECORD: RefCell<Vec<LimitEvent>> = const { RefCell::new(Vec::new()) };
+/// What a gauge has told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Told {
+    NearCapacity,
+    Full,
+    Recovered,
 }
 
-/// Records the events of the current execution.
-pub struct Recorder;
+/// Keeps what is told in one execution, in its order.
+pub struct Recorder {
+    /// An access that loom sees: otherwise it would not try who tells first.
+    clock: loom::sync::atomic::AtomicUsize,
+    told: Mutex<Vec<(usize, Told)>>,
+}
 
-pub static RECORDER: Recorder = Recorder;
+impl Recorder {
+    /// A recorder for the current execution: sinks are statics.
+    pub fn new() -> &'static Self {
+        Box::leak(Box::new(Self {
+            clock: loom::sync::atomic::AtomicUsize::new(0),
+            told: Mutex::new(Vec::new()),
+        }))
+    }
+
+    pub fn tell(&self, event: Told) {
+        let time = self.clock.fetch_add(1, Ordering::SeqCst);
+        self.told.lock().unwrap().push((time, event));
+    }
+
+    /// Alternation: warnings and recoveries take turns, a warning first; `Full` comes between them, once. Returns whether
+    /// the last of them was a warning.
+    pub fn assert_alternation(&self) -> bool {
+        let mut told = self.told.lock().unwrap().clone();
+        told.sort_by_key(|(time, _)| *time);
+        let (mut warned, mut full) = (false, false);
+        for (_, event) in &told {
+            match event {
+                Told::NearCapacity => {
+                    assert!(!warned, "out of turn: {told:?}");
+                    (warned, full) = (true, false);
+                }
+                Told::Full => {
+                    assert!(warned && !full, "out of turn: {told:?}");
+                    full = true;
+                }
+                Told::Recovered => {
+                    assert!(warned, "out of turn: {told:?}");
+                    warned = false;
+                }
+            }
+        }
+        warned
+    }
+}
 
 impl LimitSink for Recorder {
     fn on_event(&self, event: &LimitEvent) {
-        RECORD.with_borrow_mut(|events| events.push(*event));
-    }
-}
-
-/// The events of the current execution so far.
-pub fn events() -> Vec<LimitEvent> {
-    RECORD.with_borrow(Vec::clone)
-}
-
-/// Alternation: warnings and recoveries take turns, a warning first; `Full` only between them, once.
-pub fn assert_alternation() {
-    let (mut warned, mut full) = (false, false);
-    for event in events() {
-        match event {
-            LimitEvent::NearCapacity(_) => {
-                assert!(!warned, "two warnings in a row: {:?}", events());
-                (warned, full) = (true, false);
-            }
-            LimitEvent::Full(_) => {
-                assert!(warned && !full, "full out of turn: {:?}", events());
-                full = true;
-            }
-            LimitEvent::Recovered(_) => {
-                assert!(warned, "a recovery out of turn: {:?}", events());
-                warned = false;
-            }
+        self.tell(match event {
+            LimitEvent::NearCapacity(_) => Told::NearCapacity,
+            LimitEvent::Full(_) => Told::Full,
+            LimitEvent::Recovered(_) => Told::Recovered,
             other => panic!("unexpected event: {other:?}"),
-        }
+        });
     }
 }
 
-/// Settledness, conservation and high water of a gauge at rest, whose true depth is `depth`.
-pub fn assert_settled(gauge: &Gauge, depth: usize, warn_depth: usize, rearm_depth: usize) {
-    assert_eq!(gauge.depth(), depth, "conservation");
-    assert!(gauge.high_water() >= depth, "high water");
-    if depth >= warn_depth {
-        assert!(gauge.has_warned(), "silent at depth {depth}");
+/// What a gauge reads at rest.
+#[derive(Debug)]
+pub struct Rest {
+    pub depth: usize,
+    pub high_water: usize,
+    pub warned: bool,
+}
+
+impl Rest {
+    /// Settledness: never silent at the warn point, never latched at the re-arm point. And the mark is not below the
+    /// depth.
+    pub fn assert_settled(&self, warn_depth: usize, rearm_depth: usize) {
+        assert!(self.depth < warn_depth || self.warned, "silent: {self:?}");
+        assert!(self.depth > rearm_depth || !self.warned, "latched: {self:?}");
+        assert!(self.depth <= self.high_water, "{self:?}");
     }
-    if depth <= rearm_depth {
-        assert!(!gauge.has_warned(), "latched at depth {depth}");
-    }
-    let last = events()
-        .into_iter()
-        .rev()
-        .find(|event| !matches!(event, LimitEvent::Full(_)));
-    let told = matches!(last, Some(LimitEvent::NearCapacity(_)));
-    assert_eq!(gauge.has_warned(), told, "the latch and the last event differ");
 }

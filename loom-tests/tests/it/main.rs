@@ -1,3 +1,4 @@
 //! The models. Each says in one sentence what it proves, and has a canary: the same model of a tempting wrong version.
 
 mod gauge;
+mod registry;

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# No operation of the core can panic or allocate: each is exported from a library without std, without an allocator,
+# and with a panic handler that calls a function which does not exist. It builds, so nothing allocates; nothing refers
+# to that function, so nothing panics. A canary shows that the check can fail.
+set -euo pipefail
+cd "$(dirname "$0")/record-path"
+
+command -v nm >/dev/null || { echo "record-path: nm is missing (Debian: binutils)"; exit 1; }
+
+symbols() { # the symbols of the library built with the given flags
+    cargo build --quiet --release "$@"
+    nm target/release/librecord_path.a 2>/dev/null
+}
+
+with_canary=$(symbols --features canary)
+grep -q ' U an_operation_can_panic$' <<<"$with_canary" || {
+    echo "record-path: the canary can panic and was not found: this check proves nothing"
+    exit 1
+}
+
+exported=$(symbols)
+if grep -q ' U an_operation_can_panic$' <<<"$exported"; then
+    echo "record-path: an operation of the core can panic"
+    exit 1
+fi
+
+checked=0
+while read -r method; do
+    grep -q " T gauge_$method$" <<<"$exported" || {
+        echo "record-path: Gauge::$method is not checked: export it in ci/record-path/src/lib.rs"
+        exit 1
+    }
+    checked=$((checked + 1))
+done < <(sed -nE 's/^    pub fn ([a-z_]+)\(&self.*/\1/p' ../../src/gauge.rs)
+[ "$checked" -ge 17 ] || { echo "record-path: found only $checked operations in src/gauge.rs"; exit 1; }
+
+grep -qi ' b EMPTY_REGISTRY$' <<<"$exported" || {
+    echo "record-path: an empty registry does not lie in .bss"
+    exit 1
+}
+
+echo "record-path: $checked operations of Gauge, and those of QueueRegistry, cannot panic or allocate"

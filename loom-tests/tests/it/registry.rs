@@ -1,0 +1,92 @@
+use std::sync::Arc;
+
+use fillgauge::{Limit, QueueRegistry};
+use fillgauge_loom_tests::explore;
+use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use loom::thread;
+
+static FIRST: Limit = Limit::queue("first");
+static SECOND: Limit = Limit::memory("second");
+
+/// What a snapshot shows of a registration: its instance, whether it is of the first limit, capacity and depth.
+type Entry = (usize, bool, usize, usize);
+
+/// Of the first limit with capacity 10 and depth 0 or 1, or of the second with 20 and depth 0.
+fn assert_unmixed(entry: Entry) {
+    assert!(
+        matches!(entry, (1, true, 10, 0 | 1) | (2, false, 20, 0)),
+        "a mix of two registrations: {entry:?}"
+    );
+}
+
+/// A snapshot that races with the release of a slot and its next registration shows one or the other or none, and no mix.
+#[test]
+fn a_snapshot_against_release_and_registration() {
+    explore(Some(3), 1_000, || {
+        // A registry is a static; this one lives as long as its execution.
+        let registry: &'static QueueRegistry<1> = Box::leak(Box::new(QueueRegistry::new()));
+        let first = registry.register(&FIRST, 10).unwrap();
+        let thread = thread::spawn(move || {
+            first.record_enqueue();
+            drop(first);
+            registry.register(&SECOND, 20).unwrap()
+        });
+        for entry in registry.snapshot() {
+            assert_unmixed((entry.instance, *entry.name == FIRST, entry.capacity, entry.depth));
+        }
+        let second = thread.join().unwrap();
+        assert_eq!(second.instance(), 2);
+        assert_eq!(registry.snapshot().count(), 1);
+    });
+}
+
+/// A slot whose snapshot looks at the instance once, before it reads the rest.
+struct UncheckedSlot {
+    instance: AtomicUsize,
+    is_first: AtomicBool,
+    capacity: AtomicUsize,
+    depth: AtomicUsize,
+}
+
+impl UncheckedSlot {
+    fn open(&self, instance: usize, is_first: bool, capacity: usize) {
+        self.is_first.store(is_first, Ordering::Release);
+        self.capacity.store(capacity, Ordering::Release);
+        self.depth.store(0, Ordering::Release);
+        self.instance.store(instance, Ordering::Release);
+    }
+
+    fn snapshot(&self) -> Option<Entry> {
+        match self.instance.load(Ordering::Acquire) {
+            0 => None,
+            instance => Some((
+                instance,
+                self.is_first.load(Ordering::Acquire),
+                self.capacity.load(Ordering::Acquire),
+                self.depth.load(Ordering::Acquire),
+            )),
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "a mix of two registrations")]
+fn canary_a_snapshot_against_release_and_registration() {
+    explore(Some(3), 0, || {
+        let slot = Arc::new(UncheckedSlot {
+            instance: AtomicUsize::new(0),
+            is_first: AtomicBool::new(false),
+            capacity: AtomicUsize::new(0),
+            depth: AtomicUsize::new(0),
+        });
+        slot.open(1, true, 10);
+        let other = Arc::clone(&slot);
+        let thread = thread::spawn(move || {
+            other.depth.fetch_add(1, Ordering::SeqCst);
+            other.instance.store(0, Ordering::Relaxed);
+            other.open(2, false, 20);
+        });
+        slot.snapshot().map(assert_unmixed);
+        thread.join().unwrap();
+    });
+}
