@@ -33,7 +33,9 @@ fn contender<'a>(name: &'a str, run: impl FnMut(usize) + 'a) -> Contender<'a> {
 
 /// Measures the contenders against the first of them, `operations` in each round.
 fn compare(what: &str, operations: usize, mut contenders: Vec<Contender<'_>>) {
-    let wanted = env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let wanted = env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
     if wanted.is_some_and(|wanted| !what.contains(&wanted)) {
         return;
     }
@@ -74,8 +76,8 @@ fn pairs() {
     let bare_split = (AtomicUsize::new(0), AtomicUsize::new(0));
     let ours = Gauge::new(&LIMIT, 1_024);
     let paired = Gauge::with_config(fillgauge::GaugeConfig::new(&LIMIT, 1_024).paired());
-    let theirs = original::QueueRegistry::global()
-        .register(original::TrackedLimit::V8SessionFrames, 1_024);
+    let theirs =
+        original::QueueRegistry::global().register(original::TrackedLimit::V8SessionFrames, 1_024);
     compare(
         "enqueue + dequeue, one thread",
         OPERATIONS,
@@ -117,8 +119,8 @@ fn pairs() {
 /// Observes `lowest`, the 63 depths above it, and so on again.
 fn observations(what: &str, lowest: usize) {
     let ours = Gauge::new(&LIMIT, 1_024);
-    let theirs = original::QueueRegistry::global()
-        .register(original::TrackedLimit::V8SessionFrames, 1_024);
+    let theirs =
+        original::QueueRegistry::global().register(original::TrackedLimit::V8SessionFrames, 1_024);
     compare(
         what,
         300_000,
@@ -163,7 +165,10 @@ fn channels(capacity: usize) {
             contender("std", transfer!(sync_channel(capacity))),
             contender(
                 "fillgauge-std",
-                transfer!(tracked_sync_channel(TrackedLimit::V8SessionFrames, capacity)),
+                transfer!(tracked_sync_channel(
+                    TrackedLimit::V8SessionFrames,
+                    capacity
+                )),
             ),
             contender(
                 "original",

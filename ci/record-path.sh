@@ -3,9 +3,9 @@
 # and with a panic handler that calls a function which does not exist. It builds, so nothing allocates; nothing refers
 # to that function, so nothing panics. A canary shows that the check can fail.
 set -euo pipefail
-cd "$(dirname "$0")/record-path"
-
-command -v nm >/dev/null || { echo "record-path: nm is missing (Debian: binutils)"; exit 1; }
+source "$(dirname "$0")/lib.sh"
+need nm binutils
+cd ci/record-path
 
 symbols() { # the symbols of the library built with the given flags
     cargo build --quiet --release "$@"

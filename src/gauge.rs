@@ -522,8 +522,8 @@ impl Gauge {
             bound = enqueued.wrapping_sub(dequeued);
         }
         let may_be_stray = is_negative(bound) && !latch.is_paired();
-        let may_recover = latch.has_warned()
-            && (is_negative(bound) || bound <= self.shared.rearm_depth.get());
+        let may_recover =
+            latch.has_warned() && (is_negative(bound) || bound <= self.shared.rearm_depth.get());
         if may_be_stray || may_recover || latch.is_sampled() {
             self.dequeue_low(dequeued, latch);
         }
@@ -683,8 +683,7 @@ impl Gauge {
             thresholds,
             paired,
         } = config;
-        let (producers, consumers, shared) =
-            (&self.producers, &self.consumers, &self.shared);
+        let (producers, consumers, shared) = (&self.producers, &self.consumers, &self.shared);
         producers.enqueued.reset(0);
         producers.dequeued_seen.reset(0);
         consumers.dequeued.reset(0);

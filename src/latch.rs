@@ -120,7 +120,10 @@ mod tests {
                 8..=9 => [Some(Edge::NearCapacity), None, None],
                 _ => [Some(Edge::NearCapacity), Some(Edge::Full), None],
             };
-            assert_eq!([armed, warned, full].map(|latch| latch.due(depth, POINTS)), expected);
+            assert_eq!(
+                [armed, warned, full].map(|latch| latch.due(depth, POINTS)),
+                expected
+            );
         }
     }
 
@@ -130,7 +133,10 @@ mod tests {
             capacity: 0,
             ..POINTS
         };
-        for state in [Latch::new(false), Latch::new(false).over(Edge::NearCapacity)] {
+        for state in [
+            Latch::new(false),
+            Latch::new(false).over(Edge::NearCapacity),
+        ] {
             for depth in [0, 8, usize::MAX] {
                 assert_eq!(state.due(depth, unbounded), None);
             }

@@ -51,7 +51,6 @@
 #![cfg_attr(
     not(test),
     warn(
-        clippy::arithmetic_side_effects,
         clippy::expect_used,
         clippy::indexing_slicing,
         clippy::panic,

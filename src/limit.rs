@@ -230,14 +230,21 @@ mod tests {
     #[test]
     fn an_entry_equals_its_limit_and_no_other() {
         let limit: &'static Limit = Catalog::Second.into();
-        assert!(limit == Catalog::Second && Catalog::Second == limit);
-        assert!(limit != Catalog::First && Catalog::First != limit);
+        assert_eq!(limit, Catalog::Second);
+        assert_eq!(Catalog::Second, limit);
+        assert_ne!(limit, Catalog::First);
+        assert_ne!(Catalog::First, limit);
         assert!(&SECOND_OF_ANOTHER_CATEGORY != Catalog::Second);
     }
 
     #[test]
     fn a_limit_keeps_name_and_category_as_given() {
-        let limits = [Limit::queue("a"), Limit::resource("a"), Limit::memory("a"), Limit::cpu("a")];
+        let limits = [
+            Limit::queue("a"),
+            Limit::resource("a"),
+            Limit::memory("a"),
+            Limit::cpu("a"),
+        ];
         let tags = limits.map(|limit| limit.category().as_str());
         assert_eq!(tags, ["queue", "resource", "memory", "cpu"]);
         assert!(limits.iter().all(|limit| limit.as_str() == "a"));

@@ -137,8 +137,15 @@ impl<const N: usize> QueueRegistry<N> {
     /// No allocation, no lock, and nothing that recording would wait for. A gauge that is there from the beginning of the
     /// iteration to its end is shown once; an entry is never a mix of two registrations.
     pub fn snapshot(&self) -> impl Iterator<Item = QueueSnapshot> {
-        let presets = self.presets.into_iter().flatten().map(|gauge| gauge.snapshot());
-        let registered = self.slots.iter().filter_map(|slot| slot.gauge.snapshot_if_live());
+        let presets = self
+            .presets
+            .into_iter()
+            .flatten()
+            .map(|gauge| gauge.snapshot());
+        let registered = self
+            .slots
+            .iter()
+            .filter_map(|slot| slot.gauge.snapshot_if_live());
         presets.chain(registered)
     }
 
@@ -204,7 +211,10 @@ impl RegistryFull {
 impl fmt::Display for RegistryFull {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { limit, slots } = self;
-        write!(f, "no slot for {limit}: all {slots} of the registry are taken")
+        write!(
+            f,
+            "no slot for {limit}: all {slots} of the registry are taken"
+        )
     }
 }
 
@@ -361,12 +371,10 @@ impl FreeList {
             let next = Link(top).replaced_by(Link::to(index));
             // Release: pairs with the acquire in `pop`. The slots further down stay covered: each compare-exchange
             // continues the release sequence of the one that pushed them.
-            match self.top.compare_exchange_weak(
-                top,
-                next.0,
-                Ordering::Release,
-                Ordering::Relaxed,
-            ) {
+            match self
+                .top
+                .compare_exchange_weak(top, next.0, Ordering::Release, Ordering::Relaxed)
+            {
                 Ok(_) => return,
                 Err(now) => top = now,
             }

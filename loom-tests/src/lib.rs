@@ -12,11 +12,7 @@ use fillgauge::{LimitEvent, LimitSink};
 
 /// Runs `model` in every interleaving with at most `preemptions` preemptions (`None` for all interleavings), and fails
 /// if there were fewer than `floor` of them: a model that explores nothing proves nothing.
-pub fn explore(
-    preemptions: Option<usize>,
-    floor: usize,
-    model: impl Fn() + Sync + Send + 'static,
-) {
+pub fn explore(preemptions: Option<usize>, floor: usize, model: impl Fn() + Sync + Send + 'static) {
     let executions = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&executions);
     let mut builder = loom::model::Builder::new();
@@ -113,7 +109,10 @@ impl Rest {
     /// depth.
     pub fn assert_settled(&self, warn_depth: usize, rearm_depth: usize) {
         assert!(self.depth < warn_depth || self.warned, "silent: {self:?}");
-        assert!(self.depth > rearm_depth || !self.warned, "latched: {self:?}");
+        assert!(
+            self.depth > rearm_depth || !self.warned,
+            "latched: {self:?}"
+        );
         assert!(self.depth <= self.high_water, "{self:?}");
     }
 }

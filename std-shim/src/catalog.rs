@@ -106,11 +106,17 @@ mod tests {
             .lines()
             .filter(|line| line.starts_with("| `"))
             .map(|line| {
-                let mut cells = line.split('|').skip(1).map(|cell| cell.trim().trim_matches('`'));
+                let mut cells = line
+                    .split('|')
+                    .skip(1)
+                    .map(|cell| cell.trim().trim_matches('`'));
                 std::array::from_fn(|_| cells.next().unwrap_or_default())
             })
             .collect();
-        let names: Vec<String> = TrackedLimit::ALL.iter().map(|limit| format!("{limit:?}")).collect();
+        let names: Vec<String> = TrackedLimit::ALL
+            .iter()
+            .map(|limit| format!("{limit:?}"))
+            .collect();
         let catalogue: Vec<[&str; 3]> = TrackedLimit::ALL
             .iter()
             .zip(&names)

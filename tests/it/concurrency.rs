@@ -56,7 +56,10 @@ fn threads_that_cross_together_are_told_once() {
         record(&GAUGE);
         if barrier.wait().is_leader() {
             let events = std::mem::take(&mut *TAPE.0.lock().unwrap());
-            HALVES.lock().unwrap().push((events, GAUGE.depth(), GAUGE.has_warned()));
+            HALVES
+                .lock()
+                .unwrap()
+                .push((events, GAUGE.depth(), GAUGE.has_warned()));
         }
     };
     thread::scope(|scope| {
@@ -73,10 +76,16 @@ fn threads_that_cross_together_are_told_once() {
     assert_eq!((halves.len(), GAUGE.warnings()), (2 * CROSSINGS, CROSSINGS));
     for (half, (events, depth, warned)) in halves.iter().enumerate() {
         if half % 2 == 0 {
-            assert!(matches!(events[..], [LimitEvent::NearCapacity(_)]), "{half}: {events:?}");
+            assert!(
+                matches!(events[..], [LimitEvent::NearCapacity(_)]),
+                "{half}: {events:?}"
+            );
             assert_eq!((*depth, *warned), (THREADS, true), "{half}");
         } else {
-            assert!(matches!(events[..], [LimitEvent::Recovered(_)]), "{half}: {events:?}");
+            assert!(
+                matches!(events[..], [LimitEvent::Recovered(_)]),
+                "{half}: {events:?}"
+            );
             assert_eq!((*depth, *warned), (0, false), "{half}");
         }
     }
@@ -99,7 +108,11 @@ fn free_running_threads_leave_the_gauge_at_zero_and_armed() {
                 });
             }
         });
-        assert_eq!((gauge.depth(), gauge.has_warned()), (0, false), "round {round}");
+        assert_eq!(
+            (gauge.depth(), gauge.has_warned()),
+            (0, false),
+            "round {round}"
+        );
         assert!(gauge.high_water() <= 4 && most.into_inner() <= 4);
         assert_eq!(TAPE.alternating(), gauge.warnings());
     }
@@ -137,8 +150,14 @@ fn observers_and_consumers_leave_no_latch_behind() {
             scope.spawn(|| (0..200).for_each(|_| gauge.record_dequeue()));
         });
         let depth = gauge.depth();
-        assert!(depth < 8 || gauge.has_warned(), "round {round}: silent at {depth}");
-        assert!(depth > 5 || !gauge.has_warned(), "round {round}: latched at {depth}");
+        assert!(
+            depth < 8 || gauge.has_warned(),
+            "round {round}: silent at {depth}"
+        );
+        assert!(
+            depth > 5 || !gauge.has_warned(),
+            "round {round}: latched at {depth}"
+        );
         assert_eq!(TAPE.alternating(), gauge.warnings());
     }
 }
@@ -189,16 +208,28 @@ fn snapshots_show_no_mix_of_two_registrations() {
                 let index: usize = entry.name.as_str().parse().unwrap();
                 assert_eq!(entry.capacity, 1_000 * (index + 1), "{entry:?}");
                 assert_eq!(entry.category, LIMITS[index].category(), "{entry:?}");
-                assert!(entry.depth == 0 || entry.depth == entry.instance, "{entry:?}");
-                assert!(entry.high_water == 0 || entry.high_water == entry.instance, "{entry:?}");
-                assert!(!instances.contains(&entry.instance), "{} twice", entry.instance);
+                assert!(
+                    entry.depth == 0 || entry.depth == entry.instance,
+                    "{entry:?}"
+                );
+                assert!(
+                    entry.high_water == 0 || entry.high_water == entry.instance,
+                    "{entry:?}"
+                );
+                assert!(
+                    !instances.contains(&entry.instance),
+                    "{} twice",
+                    entry.instance
+                );
                 instances.push(entry.instance);
             }
         }
     });
     assert!(entries.into_inner() > 0, "no snapshot met a live gauge");
     assert_eq!(REGISTRY.snapshot().count(), 0);
-    let all: Vec<_> = (0..6).map(|_| REGISTRY.register(&LIMIT, 1).unwrap()).collect();
+    let all: Vec<_> = (0..6)
+        .map(|_| REGISTRY.register(&LIMIT, 1).unwrap())
+        .collect();
     assert!(REGISTRY.register(&LIMIT, 1).is_err());
     drop(all);
 }

@@ -25,7 +25,10 @@ fn an_event_carries_the_figures_of_its_gauge() {
     assert_eq!(*event.snapshot(), gauge.snapshot());
     let snapshot = event.snapshot();
     assert_eq!((snapshot.name, snapshot.instance), (&LIMIT, 7));
-    assert_eq!((snapshot.depth, snapshot.high_water, snapshot.fill_percent), (9, 9, 90));
+    assert_eq!(
+        (snapshot.depth, snapshot.high_water, snapshot.fill_percent),
+        (9, 9, 90)
+    );
     assert_eq!((snapshot.warned, snapshot.warnings), (true, 1));
     assert_eq!((snapshot.enqueued, snapshot.dequeued), (9, 0));
 }

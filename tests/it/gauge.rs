@@ -104,7 +104,10 @@ fn without_a_bound_there_are_figures_and_no_events() {
     gauge.record_enqueue_n(1_000);
     gauge.observe_depth(usize::MAX);
     gauge.observe_depth(7);
-    assert_eq!((gauge.depth(), gauge.fill_percent(), gauge.warnings()), (7, 0, 0));
+    assert_eq!(
+        (gauge.depth(), gauge.fill_percent(), gauge.warnings()),
+        (7, 0, 0)
+    );
     assert!(told().is_empty());
 }
 

@@ -4,7 +4,10 @@ static HEAP: Limit = Limit::memory("heap");
 
 #[test]
 fn limit_and_category_display_their_names_and_obey_width() {
-    assert_eq!(format!("{HEAP:>6}|{:<7}|", HEAP.category()), "  heap|memory |");
+    assert_eq!(
+        format!("{HEAP:>6}|{:<7}|", HEAP.category()),
+        "  heap|memory |"
+    );
 }
 
 #[test]
@@ -13,9 +16,15 @@ fn an_exhausted_limit_is_a_warning_with_exact_figures() {
     let warning = event.warning().unwrap();
     assert_eq!(*warning.name, HEAP);
     assert_eq!(warning.category, LimitCategory::Memory);
-    assert_eq!((warning.observed, warning.capacity), (usize::MAX, usize::MAX / 2));
+    assert_eq!(
+        (warning.observed, warning.capacity),
+        (usize::MAX, usize::MAX / 2)
+    );
     assert_eq!(warning.fill_percent, 200);
-    assert_eq!(LimitEvent::exhausted(&HEAP, 7, 0).snapshot().fill_percent, 0);
+    assert_eq!(
+        LimitEvent::exhausted(&HEAP, 7, 0).snapshot().fill_percent,
+        0
+    );
 }
 
 #[test]

@@ -9,17 +9,28 @@ static LIMIT: Limit = Limit::queue("queue");
 #[test]
 fn a_full_registry_refuses_and_takes_again_when_a_slot_is_free() {
     static REGISTRY: QueueRegistry<4> = QueueRegistry::new();
-    let mut gauges: Vec<_> = (0..4).map(|_| REGISTRY.register(&LIMIT, 8).unwrap()).collect();
+    let mut gauges: Vec<_> = (0..4)
+        .map(|_| REGISTRY.register(&LIMIT, 8).unwrap())
+        .collect();
     let refused = REGISTRY.register(&LIMIT, 8).unwrap_err();
     assert_eq!((refused.limit(), refused.slots()), (&LIMIT, 4));
-    assert_eq!(refused.to_string(), "no slot for queue: all 4 of the registry are taken");
+    assert_eq!(
+        refused.to_string(),
+        "no slot for queue: all 4 of the registry are taken"
+    );
 
     for freed in [2, 0, 1] {
         gauges[freed].record_enqueue_n(7);
         drop(gauges.remove(freed));
         let again = REGISTRY.register(&LIMIT, 9).unwrap();
-        assert_eq!((again.depth(), again.high_water(), again.has_warned()), (0, 0, false));
-        assert_eq!((again.capacity(), again.warnings(), again.enqueued()), (9, 0, 0));
+        assert_eq!(
+            (again.depth(), again.high_water(), again.has_warned()),
+            (0, 0, false)
+        );
+        assert_eq!(
+            (again.capacity(), again.warnings(), again.enqueued()),
+            (9, 0, 0)
+        );
         assert!(REGISTRY.register(&LIMIT, 8).is_err());
         gauges.push(again);
     }
@@ -74,7 +85,10 @@ fn registered_gauges_tell_the_registrys_sink() {
         gauge.record_enqueue_n(8);
         gauge.record_dequeue_n(7);
     }
-    assert_eq!(told(), [('+', 8), ('-', 1), ('+', 8), ('-', 1), ('+', 8), ('-', 1)]);
+    assert_eq!(
+        told(),
+        [('+', 8), ('-', 1), ('+', 8), ('-', 1), ('+', 8), ('-', 1)]
+    );
 }
 
 #[test]
@@ -87,7 +101,9 @@ fn a_registry_without_slots_refuses() {
 fn every_slot_can_be_held_at_once() {
     static REGISTRY: QueueRegistry<1_000> = QueueRegistry::new();
     for _ in 0..3 {
-        let gauges: Vec<_> = (0..1_000).map(|_| REGISTRY.register(&LIMIT, 8).unwrap()).collect();
+        let gauges: Vec<_> = (0..1_000)
+            .map(|_| REGISTRY.register(&LIMIT, 8).unwrap())
+            .collect();
         assert!(REGISTRY.register(&LIMIT, 8).is_err());
         let instances: HashSet<usize> = REGISTRY.snapshot().map(|entry| entry.instance).collect();
         assert_eq!(instances.len(), gauges.len());

@@ -32,7 +32,12 @@ fn a_snapshot_against_release_and_registration() {
             registry.register(&SECOND, 20).unwrap()
         });
         for entry in registry.snapshot() {
-            assert_unmixed((entry.instance, *entry.name == FIRST, entry.capacity, entry.depth));
+            assert_unmixed((
+                entry.instance,
+                *entry.name == FIRST,
+                entry.capacity,
+                entry.depth,
+            ));
         }
         let second = thread.join().unwrap();
         assert_eq!(second.instance(), 2);

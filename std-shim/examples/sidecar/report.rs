@@ -23,7 +23,16 @@ pub(crate) fn show_table(gauges: &[QueueSnapshot]) {
 }
 
 fn table(gauges: &[QueueSnapshot]) -> String {
-    let header = ["name", "category", "depth", "high-water", "capacity", "fill", "", "warnings"];
+    let header = [
+        "name",
+        "category",
+        "depth",
+        "high-water",
+        "capacity",
+        "fill",
+        "",
+        "warnings",
+    ];
     let mut rows = vec![header.map(String::from)];
     for gauge in gauges {
         rows.push([

@@ -17,7 +17,10 @@ fn channel<T>(capacity: usize) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
 fn until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        assert!(
+            start.elapsed() < Duration::from_secs(60),
+            "waited in vain until {what}"
+        );
         thread::sleep(Duration::from_millis(1));
     }
 }
@@ -42,7 +45,11 @@ fn a_million_items_leave_nothing_behind() {
     let gauge = sender.gauge();
     assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
     assert_eq!((gauge.enqueued(), gauge.dequeued()), (ITEMS, ITEMS));
-    assert!((1..=64).contains(&gauge.high_water()), "{}", gauge.high_water());
+    assert!(
+        (1..=64).contains(&gauge.high_water()),
+        "{}",
+        gauge.high_water()
+    );
 }
 
 #[test]
@@ -67,7 +74,10 @@ fn many_producers_leave_nothing_behind() {
             drop(receiver);
         });
         assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
-        assert_eq!((gauge.high_water(), gauge.enqueued()), (capacity, 4 * ITEMS));
+        assert_eq!(
+            (gauge.high_water(), gauge.enqueued()),
+            (capacity, 4 * ITEMS)
+        );
     }
 }
 
@@ -80,7 +90,10 @@ fn sends_to_a_receiver_that_is_gone_count_nothing() {
         assert_eq!(sender.try_send(item), Err(TrySendError::Disconnected(item)));
     }
     let gauge = sender.gauge();
-    assert_eq!((gauge.depth(), gauge.high_water(), gauge.warnings()), (0, 0, 0));
+    assert_eq!(
+        (gauge.depth(), gauge.high_water(), gauge.warnings()),
+        (0, 0, 0)
+    );
     assert_eq!(sender.backpressure().disconnected, 20);
 }
 
@@ -112,7 +125,11 @@ fn a_receiver_that_goes_while_producers_send_leaves_nothing() {
             }
             drop(receiver);
         });
-        assert_eq!((gauge.depth(), gauge.has_warned()), (0, false), "round {round}");
+        assert_eq!(
+            (gauge.depth(), gauge.has_warned()),
+            (0, false),
+            "round {round}"
+        );
         assert_eq!(gauge.enqueued(), gauge.dequeued(), "round {round}");
     }
 }
@@ -147,12 +164,20 @@ fn parked_producers_are_counted_apart_from_the_depth() {
         assert_eq!((gauge.fill_percent(), gauge.warnings()), (100, 1));
         thread::sleep(Duration::from_millis(10));
         assert_eq!(receiver.iter().take(8).count(), 8);
-        until("the producers are done", || receiver.backpressure().parks == 4);
+        until("the producers are done", || {
+            receiver.backpressure().parks == 4
+        });
         receiver.backpressure()
     });
-    assert_eq!((sender.gauge().depth(), sender.gauge().high_water()), (0, 4));
+    assert_eq!(
+        (sender.gauge().depth(), sender.gauge().high_water()),
+        (0, 4)
+    );
     assert_eq!((backpressure.parked, backpressure.parks), (0, 4));
-    assert!(backpressure.parked_time >= Duration::from_millis(40), "{backpressure:?}");
+    assert!(
+        backpressure.parked_time >= Duration::from_millis(40),
+        "{backpressure:?}"
+    );
     assert_eq!((backpressure.rejected, backpressure.disconnected), (0, 0));
 }
 
@@ -193,17 +218,23 @@ fn a_rendezvous_hands_over_and_reads_zero() {
         for item in 0..1_000 {
             assert_eq!(receiver.recv(), Ok(item));
             let snapshot = sender.gauge().snapshot();
-            assert_eq!((snapshot.depth, snapshot.high_water, snapshot.fill_percent), (0, 0, 0));
+            assert_eq!(
+                (snapshot.depth, snapshot.high_water, snapshot.fill_percent),
+                (0, 0, 0)
+            );
         }
     });
     let gauge = sender.gauge();
-    assert_eq!((gauge.depth(), gauge.high_water(), gauge.warnings()), (0, 0, 0));
+    assert_eq!(
+        (gauge.depth(), gauge.high_water(), gauge.warnings()),
+        (0, 0, 0)
+    );
     assert_eq!((gauge.enqueued(), gauge.dequeued()), (1_000, 1_000));
 }
 
 #[test]
 fn every_way_of_receiving_is_counted() {
-    let (sender, mut receiver) = channel(8);
+    let (sender, receiver) = channel(8);
     (0..8).for_each(|item| sender.send(item).unwrap());
     assert_eq!(receiver.recv(), Ok(0));
     assert_eq!(receiver.try_recv(), Ok(1));
@@ -212,7 +243,7 @@ fn every_way_of_receiving_is_counted() {
     assert_eq!((&receiver).into_iter().next(), Some(4));
     assert_eq!(receiver.try_iter().take(2).collect::<Vec<_>>(), [5, 6]);
     assert_eq!(receiver.gauge().depth(), 1);
-    assert_eq!((&mut receiver).iter().next(), Some(7));
+    assert_eq!(receiver.iter().next(), Some(7));
     assert_eq!(sender.gauge().dequeued(), 8);
     assert_eq!(receiver.try_iter().next(), None);
     drop(sender);
@@ -240,7 +271,10 @@ fn items_that_panic_when_the_receiver_drops_them_leave_nothing() {
 /// An item whose destructor uses the channel that it is dropped with.
 #[test]
 fn items_may_use_the_gauge_when_they_are_dropped() {
-    struct Item(Arc<Mutex<Option<TrackedSyncSender<Item>>>>, Arc<AtomicUsize>);
+    struct Item(
+        Arc<Mutex<Option<TrackedSyncSender<Item>>>>,
+        Arc<AtomicUsize>,
+    );
     impl Drop for Item {
         fn drop(&mut self) {
             if let Some(sender) = &*self.0.lock().unwrap() {
@@ -251,7 +285,11 @@ fn items_may_use_the_gauge_when_they_are_dropped() {
     let (sender, receiver) = channel(4);
     let (shared, most) = (Arc::new(Mutex::new(None)), Arc::new(AtomicUsize::new(0)));
     for _ in 0..3 {
-        assert!(sender.send(Item(Arc::clone(&shared), Arc::clone(&most))).is_ok());
+        assert!(
+            sender
+                .send(Item(Arc::clone(&shared), Arc::clone(&most)))
+                .is_ok()
+        );
     }
     *shared.lock().unwrap() = Some(sender.clone());
     drop(receiver);

@@ -47,14 +47,26 @@ fn any_history_reads_as_on_the_original() {
         let name = warning.name.as_str();
         let category = warning.category.as_str();
         THEIRS.with_borrow_mut(|warnings| {
-            warnings.push((name, category, warning.observed, warning.capacity, warning.fill_percent));
+            warnings.push((
+                name,
+                category,
+                warning.observed,
+                warning.capacity,
+                warning.fill_percent,
+            ));
         });
     }));
     set_limit_warning_handler(Box::new(|warning| {
         let name = warning.name.as_str();
         let category = warning.category.as_str();
         OURS.with_borrow_mut(|warnings| {
-            warnings.push((name, category, warning.observed, warning.capacity, warning.fill_percent));
+            warnings.push((
+                name,
+                category,
+                warning.observed,
+                warning.capacity,
+                warning.fill_percent,
+            ));
         });
     }));
     let warnings_seen = Cell::new(0);
@@ -66,12 +78,16 @@ fn any_history_reads_as_on_the_original() {
         .unwrap();
     set_limit_warning_handler(Box::new(|_| {}));
     let warnings_seen = warnings_seen.get();
-    assert!(warnings_seen > 100, "only {warnings_seen} warnings: the histories cross too rarely");
+    assert!(
+        warnings_seen > 100,
+        "only {warnings_seen} warnings: the histories cross too rarely"
+    );
 }
 
 /// Returns how many warnings there were.
 fn compare(capacity: usize, history: &[(Operation, usize)]) -> Result<usize, TestCaseError> {
-    let (their_registry, our_registry) = (original::QueueRegistry::default(), QueueRegistry::default());
+    let (their_registry, our_registry) =
+        (original::QueueRegistry::default(), QueueRegistry::default());
     let theirs = their_registry.register(original::TrackedLimit::PendingKernelStdinBytes, capacity);
     let ours = our_registry.register(TrackedLimit::PendingKernelStdinBytes, capacity);
     THEIRS.take();
@@ -92,7 +108,8 @@ fn compare(capacity: usize, history: &[(Operation, usize)]) -> Result<usize, Tes
                     ours.observe_depth(depth);
                 }
             }
-            let (their_entry, our_entry) = (&their_registry.snapshot()[0], &our_registry.snapshot()[0]);
+            let (their_entry, our_entry) =
+                (&their_registry.snapshot()[0], &our_registry.snapshot()[0]);
             prop_assert_eq!(our_entry.depth, their_entry.depth);
             prop_assert_eq!(our_entry.high_water, their_entry.high_water);
             prop_assert_eq!(our_entry.fill_percent, their_entry.fill_percent);

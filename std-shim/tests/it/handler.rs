@@ -34,7 +34,12 @@ fn it_may_panic_and_that_is_logged() {
     let logged = taped(|| {
         with_handler(
             TrackedLimit::VmInodes,
-            |warning| panic!("no patience with {} of {}", warning.observed, warning.capacity),
+            |warning| {
+                panic!(
+                    "no patience with {} of {}",
+                    warning.observed, warning.capacity
+                )
+            },
             || {
                 gauge.observe_depth(8);
                 gauge.observe_depth(3);
@@ -58,8 +63,15 @@ fn it_may_panic_and_that_is_logged() {
     );
     assert_eq!(logged[1].level, Level::ERROR);
     assert!(logged[1].fields.contains(&"limit=\"vm_inodes\"".to_owned()));
-    assert!(logged[1].fields.contains(&"panic=\"no patience with 8 of 10\"".to_owned()));
-    assert_eq!((gauge.depth(), gauge.warnings(), gauge.has_warned()), (9, 2, true));
+    assert!(
+        logged[1]
+            .fields
+            .contains(&"panic=\"no patience with 8 of 10\"".to_owned())
+    );
+    assert_eq!(
+        (gauge.depth(), gauge.warnings(), gauge.has_warned()),
+        (9, 2, true)
+    );
 }
 
 #[test]
@@ -76,8 +88,17 @@ fn it_may_send_on_the_channel_that_warns() {
         },
     );
     assert_eq!((sender.gauge().depth(), sender.gauge().warnings()), (9, 1));
-    assert_eq!(receiver.try_iter().filter(|item| *item == "from the handler").count(), 1);
-    assert_eq!((sender.gauge().depth(), sender.gauge().has_warned()), (0, false));
+    assert_eq!(
+        receiver
+            .try_iter()
+            .filter(|item| *item == "from the handler")
+            .count(),
+        1
+    );
+    assert_eq!(
+        (sender.gauge().depth(), sender.gauge().has_warned()),
+        (0, false)
+    );
 }
 
 #[test]
@@ -97,7 +118,9 @@ fn it_may_drain_the_channel_that_warns() {
 #[test]
 fn it_may_register_gauges_and_drop_the_one_that_warns() {
     let registry = Arc::new(QueueRegistry::default());
-    let held = Arc::new(Mutex::new(Some(registry.register(TrackedLimit::VmConnections, 10))));
+    let held = Arc::new(Mutex::new(Some(
+        registry.register(TrackedLimit::VmConnections, 10),
+    )));
     let gauge = Arc::clone(held.lock().unwrap().as_ref().unwrap());
     let successors = Arc::new(Mutex::new(Vec::new()));
     let (of_handler, made) = (Arc::clone(&registry), Arc::clone(&successors));
@@ -105,7 +128,9 @@ fn it_may_register_gauges_and_drop_the_one_that_warns() {
         TrackedLimit::VmConnections,
         move |_| {
             drop(held.lock().unwrap().take());
-            made.lock().unwrap().push(of_handler.register(TrackedLimit::VmSockets, 1));
+            made.lock()
+                .unwrap()
+                .push(of_handler.register(TrackedLimit::VmSockets, 1));
             assert_eq!(of_handler.snapshot().len(), 2);
         },
         || gauge.observe_depth(9),

@@ -23,14 +23,19 @@ fn a_users_own_catalogue_and_limits_are_as_good_as_ours() {
     assert!(entries[0].name == Modem::Frames && entries[0].name != TrackedLimit::VmPipes);
     assert_eq!(entries[1].name, &SPOOL);
     assert_eq!(Modem::from_limit(entries[0].name), Some(Modem::Frames));
-    assert_eq!(TrackedLimit::from_limit(entries[2].name), Some(TrackedLimit::VmPipes));
+    assert_eq!(
+        TrackedLimit::from_limit(entries[2].name),
+        Some(TrackedLimit::VmPipes)
+    );
     assert_eq!(TrackedLimit::from_limit(entries[1].name), None);
 }
 
 #[test]
 fn gauges_of_one_limit_are_told_apart() {
     let registry = QueueRegistry::default();
-    let gauges: Vec<_> = (0..3).map(|_| registry.register(TrackedLimit::VmPipes, 4)).collect();
+    let gauges: Vec<_> = (0..3)
+        .map(|_| registry.register(TrackedLimit::VmPipes, 4))
+        .collect();
     gauges[1].record_enqueue();
     let entries: Vec<_> = registry
         .snapshot()

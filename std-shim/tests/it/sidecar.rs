@@ -12,7 +12,10 @@ fn sidecar(arguments: &[&str]) -> Command {
     path.pop();
     path.push("examples");
     path.push(format!("sidecar{}", std::env::consts::EXE_SUFFIX));
-    assert!(path.exists(), "{path:?} is missing: build it with `cargo build --example sidecar`");
+    assert!(
+        path.exists(),
+        "{path:?} is missing: build it with `cargo build --example sidecar`"
+    );
     let mut command = Command::new(path);
     command.args(arguments).stdin(Stdio::null());
     command
@@ -52,7 +55,9 @@ fn the_readme_warns_and_recovers_by_default() {
     assert_eq!(output.stdout, fs::read(readme()).unwrap());
     let report = stderr(&output);
     let position = |message: &str| {
-        report.find(message).unwrap_or_else(|| panic!("no {message:?} in {report}"))
+        report
+            .find(message)
+            .unwrap_or_else(|| panic!("no {message:?} in {report}"))
     };
     assert!(
         position("bounded limit near capacity") < position("bounded limit drained back below"),
@@ -71,14 +76,28 @@ fn the_readme_warns_and_recovers_by_default() {
     let names: Vec<&str> = rows.iter().map(|row| row[0]).collect();
     assert_eq!(
         names,
-        ["pending_process_event_bytes", "javascript_event_channel", "sidecar_stdout_frames"]
+        [
+            "pending_process_event_bytes",
+            "javascript_event_channel",
+            "sidecar_stdout_frames"
+        ]
     );
     // name, category, depth, high-water, capacity, bar, fill, %, warnings
     assert_eq!(rows[1][1..5], ["queue", "0", "64", "64"], "{report}");
-    assert_eq!(rows[2][2..8], ["0", "32", "32", "--------------------", "0", "%"], "{report}");
-    assert!(rows.iter().all(|row| row[8] != "0"), "each of the gauges warns: {report}");
+    assert_eq!(
+        rows[2][2..8],
+        ["0", "32", "32", "--------------------", "0", "%"],
+        "{report}"
+    );
+    assert!(
+        rows.iter().all(|row| row[8] != "0"),
+        "each of the gauges warns: {report}"
+    );
     let lengths: Vec<usize> = table.iter().map(|row| row.len()).collect();
-    assert!(lengths.iter().all(|length| *length == lengths[0]), "not aligned: {report}");
+    assert!(
+        lengths.iter().all(|length| *length == lengths[0]),
+        "not aligned: {report}"
+    );
 }
 
 #[test]
@@ -87,7 +106,9 @@ fn any_bytes_come_out_as_they_went_in_whatever_the_delay() {
     bytes.extend(b"no newline at the end");
     for arguments in [
         &["--quiet", "--delay", "0", "-"][..],
-        &["--quiet", "--delay", "0.3", "--events", "2", "--frames", "1", "-"],
+        &[
+            "--quiet", "--delay", "0.3", "--events", "2", "--frames", "1", "-",
+        ],
         &["--quiet", "--delay=0", "--events=0", "--frames=0", "-"],
     ] {
         let output = run_with_input(arguments, &bytes);
@@ -104,13 +125,19 @@ fn assert_refused(output: &Output, message: &str) {
     assert_eq!(output.status.code(), Some(1));
     let report = stderr(output);
     assert_eq!(report.lines().count(), 1, "{report}");
-    assert!(report.starts_with("sidecar: ") && report.contains(message), "{report}");
+    assert!(
+        report.starts_with("sidecar: ") && report.contains(message),
+        "{report}"
+    );
 }
 
 #[test]
 fn bad_arguments_and_files_are_refused_in_one_line() {
     for (arguments, message) in [
-        (&["/does/not/exist"][..], "cannot read /does/not/exist: No such file"),
+        (
+            &["/does/not/exist"][..],
+            "cannot read /does/not/exist: No such file",
+        ),
         (&[], "FILE is missing"),
         (&["--delay", "soon", "-"], "\"soon\""),
         (&["--delay", "-1", "-"], "\"-1\""),
@@ -153,7 +180,15 @@ fn help_names_every_option() {
     let output = run(&["--help"]);
     assert!(output.status.success() && output.stderr.is_empty());
     let help = String::from_utf8(output.stdout).unwrap();
-    for option in ["FILE", "--delay", "--events", "--frames", "--event-bytes", "--quiet", "--help"] {
+    for option in [
+        "FILE",
+        "--delay",
+        "--events",
+        "--frames",
+        "--event-bytes",
+        "--quiet",
+        "--help",
+    ] {
         assert!(help.contains(option), "{option}");
     }
 }

@@ -63,13 +63,20 @@ fn the_snapshot_is_logged_as_by_the_original() {
     let line_of = |events: Vec<Logged>| {
         let mut line = events
             .into_iter()
-            .find(|event| event.fields.contains(&"limit=\"v8_wall_clock_ms\"".to_owned()))
+            .find(|event| {
+                event
+                    .fields
+                    .contains(&"limit=\"v8_wall_clock_ms\"".to_owned())
+            })
             .unwrap();
         line.fields
             .retain(|field| !field.starts_with("instance=") && !field.starts_with("warnings="));
         line
     };
     let theirs = line_of(taped(original::log_queue_snapshot));
-    assert_eq!((theirs.level, theirs.message.as_str()), (Level::DEBUG, "limit usage"));
+    assert_eq!(
+        (theirs.level, theirs.message.as_str()),
+        (Level::DEBUG, "limit usage")
+    );
     assert_eq!(line_of(taped(log_queue_snapshot)), theirs);
 }

@@ -1,0 +1,12 @@
+# Sourced by the other scripts: they run from the root of the project, whatever the caller's directory.
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# need COMMAND PACKAGE: fails unless the command is there or can be installed from Debian.
+need() {
+    command -v "$1" >/dev/null && return
+    echo "$1 is missing: installing $2"
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        apt-get update -qq && apt-get install -y -qq --no-install-recommends "$2"
+    fi
+    command -v "$1" >/dev/null || { echo "$0 needs $1 (Debian: $2)"; exit 1; }
+}

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Format, lints and documentation, without a warning, over all features and in every package.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+cargo fmt --all --check
+cargo clippy --quiet --workspace --all-targets -- -D warnings
+cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
+cargo clippy --quiet -p fillgauge --lib -- -D warnings
+RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
+
+(cd ci/record-path && cargo fmt --check && cargo clippy --quiet -- -D warnings)
+# Without the flags of the environment: RUSTFLAGS would replace the cfg that its configuration sets.
+(cd loom-tests && cargo fmt --check && env -u RUSTFLAGS cargo clippy --quiet --all-targets -- -D warnings)
+echo "lint: no warning"

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Unit, integration, property and documentation tests, with each set of features.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+cargo test -p fillgauge
+cargo test -p fillgauge --all-features
+cargo test -p fillgauge-std --all-features
