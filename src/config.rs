@@ -51,8 +51,8 @@ impl GaugeConfig {
     ///
     /// A wrapper can record an enqueue only when the item is in the queue already, so that a quick consumer may record
     /// its dequeue before. A paired gauge keeps such a dequeue and sets it off against the enqueue when that comes,
-    /// where another gauge would ignore it as a stray. While such records are under way it reads as a depth between 0
-    /// and the capacity, both included; so does its high-water mark.
+    /// where another gauge would ignore it as a stray. Its depth and its high-water mark read between 0 and the capacity,
+    /// both included, while such records are under way. With capacity 0, the queue being a rendezvous, they read 0.
     pub const fn paired(self) -> Self {
         Self {
             paired: true,

@@ -14,9 +14,10 @@
 
 // How they are kept.
 //
-// `enqueued` and `dequeued` only grow, wrapping; their difference is the depth. Producers write the first line,
-// consumers the second; the third is read by both and written at edges and at new high-water marks. All protocol
-// words are SeqCst (`sync::Word`), so that what follows argues about one total order of accesses.
+// `enqueued` and `dequeued` grow, wrapping; their difference is the depth, or a deficit. Producers write the one,
+// consumers the other, and `shared` is read by both and written at edges and at new high-water marks. All protocol words
+// are SeqCst (`sync::Word`), so that what follows argues about one total order of accesses. Two operations break the
+// pattern: `observe_depth` sets `enqueued`, also back, and `make_good` raises it for a consumer.
 //
 // An edge. `settle` reads the latch, then takes a reading of the counters that is exact for some instant (`reading`),
 // and moves the latch by compare-exchange from the very state it read: no other edge lies between, which is promise 2.
@@ -38,6 +39,10 @@
 // back. It therefore sets SAMPLED first: a consumer that finds the bit does without the bound; one that does not find
 // it recorded its dequeue before the bit was set, hence before the observer read `dequeued`, and is part of the
 // observation. Of a sampled gauge every dequeue looks for both kinds of edges.
+//
+// Strays. A dequeue that finds more out than in raises `enqueued` to its own count (`make_good`), which is done once for
+// all strays before it, whoever comes first. The depth is 0 then, which is no edge that a producer's look could miss.
+// A paired gauge keeps the deficit instead.
 //
 // Promise 5. A producer that may be above the mark reads `dequeued` after its addition: the difference is at most the
 // depth that its addition made, and at least the depth at rest if it was the last.
@@ -124,12 +129,17 @@ struct Shared {
 /// most the greatest it had.
 ///
 /// A crossing that others have undone before the gauge is looked at may go unreported, as may all but the last of those
-/// that happen while an event is being delivered.
+/// that happen while an event is being delivered. What is counted while an observation is under way may be part of it or
+/// not. A sink that panics leaves an edge that came up meanwhile to the next operation.
 ///
 /// # Range
 ///
-/// Depths are exact up to the middle between the capacity and `usize::MAX`, for small capacities `isize::MAX`.
-/// Operations that would lead further stop there, except that single enqueues are not checked.
+/// Depths are exact up to the middle between the capacity and `usize::MAX` (for small capacities, up to `isize::MAX`), and
+/// up to seven eighths of `usize::MAX` at most. Operations that would lead further stop there, except that single
+/// enqueues are not checked. The totals may wrap.
+///
+/// A bound that one side of the queue remembers of the other is fooled if a thread sleeps in the middle of an operation
+/// while the counters go round once.
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit};
@@ -259,16 +269,25 @@ impl Gauge {
     #[inline]
     pub fn record_enqueue_n(&self, n: usize) {
         let producers = &self.producers;
-        let ceiling = self.ceiling();
         let bound = producers
             .enqueued
             .get()
             .wrapping_sub(producers.dequeued_seen.get());
-        if n <= ceiling.saturating_sub(bound) {
+        let room = self.ceiling().saturating_sub(bound);
+        if n <= room {
             self.enqueue(n);
         } else {
-            self.enqueue(n.min(ceiling.saturating_sub(self.depth())));
+            self.enqueue_up_to(n);
         }
+    }
+
+    /// An enqueue that may lead beyond the range.
+    #[cold]
+    fn enqueue_up_to(&self, n: usize) {
+        let dequeued = self.consumers.dequeued.get();
+        self.producers.dequeued_seen.set(dequeued);
+        let room = self.ceiling().saturating_sub(self.depth());
+        self.enqueue(n.min(room));
     }
 
     /// Records that one item has left the queue. At depth 0 it is a stray and has no effect, unless the gauge is
@@ -302,18 +321,25 @@ impl Gauge {
     /// ```
     #[inline]
     pub fn record_dequeue_n(&self, n: usize) {
-        let consumers = &self.consumers;
-        // What is certainly in the queue, by the cached bound; nothing if that is exhausted.
-        let bound = consumers
-            .enqueued_seen
-            .get()
-            .wrapping_sub(consumers.dequeued.get());
-        let certain = bound <= isize::MAX as usize && n <= bound;
-        if certain || self.latch().is_paired() {
+        if n <= Self::MANY {
             self.dequeue(n);
         } else {
-            self.dequeue(n.min(self.depth()));
+            self.dequeue_up_to(n);
         }
+    }
+
+    /// A dequeue so large that the deficit it may leave could pass for a depth.
+    #[cold]
+    fn dequeue_up_to(&self, n: usize) {
+        // In this order, so that it is no less than the depth was at the second load: nothing is left that should go.
+        let dequeued = self.consumers.dequeued.get();
+        let enqueued = self.producers.enqueued.get();
+        self.consumers.enqueued_seen.set(enqueued);
+        let depth = match enqueued.wrapping_sub(dequeued) {
+            difference if self.is_deficit(difference) => 0,
+            difference => difference,
+        };
+        self.dequeue(n.min(depth));
     }
 
     /// Records that the queue has been emptied at once: cleared, or dropped with what was in it.
@@ -332,13 +358,22 @@ impl Gauge {
     /// assert_eq!((TX.depth(), TX.has_warned()), (0, false));
     /// ```
     pub fn record_clear(&self) {
+        let paired = self.latch().is_paired();
         loop {
             let dequeued = self.consumers.dequeued.get();
             let enqueued = self.producers.enqueued.get();
             if self.is_deficit(enqueued.wrapping_sub(dequeued)) {
-                break;
-            }
-            if self.consumers.dequeued.replace(dequeued, enqueued).is_ok() {
+                if paired {
+                    // The enqueues that it waits for are recorded later.
+                    break;
+                }
+                self.make_good(dequeued);
+            } else if self.consumers.dequeued.replace(dequeued, enqueued).is_ok() {
+                self.consumers.enqueued_seen.set(enqueued);
+                if !paired {
+                    // An observation between the loads and the replacement may have lowered `enqueued`.
+                    self.make_good(enqueued);
+                }
                 break;
             }
         }
@@ -347,8 +382,8 @@ impl Gauge {
 
     /// Records the depth of a queue that knows its own length: the gauge reads `depth` from now on.
     ///
-    /// For queues that are sampled instead of counted. Both may be mixed; an observation then replaces what was counted
-    /// before.
+    /// For queues that are sampled instead of counted. Both may be mixed: an observation replaces what was counted before,
+    /// and what is counted while it is under way may be part of it or not.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -368,6 +403,7 @@ impl Gauge {
         let dequeued = self.consumers.dequeued.get();
         let enqueued = dequeued.wrapping_add(depth);
         self.producers.enqueued.swap(enqueued);
+        self.producers.dequeued_seen.set(dequeued);
         let quiet = self.latch().due(depth, self.points()).is_none()
             && depth <= self.shared.high_water.get()
             && self.consumers.dequeued.get() == dequeued;
@@ -468,6 +504,9 @@ impl Gauge {
         self.figures(latch, enqueued, dequeued)
     }
 
+    /// Deficits of up to four dequeues of this size at once do not pass for depths.
+    const MANY: usize = usize::MAX / 32;
+
     #[inline]
     fn enqueue(&self, n: usize) {
         let (producers, shared) = (&self.producers, &self.shared);
@@ -491,12 +530,14 @@ impl Gauge {
     #[inline(never)]
     fn enqueue_near(&self, enqueued: usize, bound: usize) {
         let latch = self.latch();
-        let bound = self.clamp(latch, bound);
+        let clamped = self.clamp(latch, bound);
         if latch.has_warned()
-            && latch.due(bound, self.points()).is_none()
-            && bound <= self.high_water()
+            && latch.due(clamped, self.points()).is_none()
+            && clamped <= self.high_water()
+            && bound <= usize::MAX / 4
         {
-            // Neither an edge nor a new mark: no need to read what consumers write.
+            // Neither an edge nor a new mark, and far from where the bound would wrap: no need to read what consumers
+            // write.
             return;
         }
         let dequeued = self.consumers.dequeued.get();
@@ -516,7 +557,7 @@ impl Gauge {
         // A lower bound of the depth; if it is negative, more is out than was seen in.
         let mut bound = consumers.enqueued_seen.get().wrapping_sub(dequeued);
         let is_negative = |bound: usize| bound > isize::MAX as usize;
-        if is_negative(bound) && !latch.is_paired() {
+        if is_negative(bound) {
             let enqueued = producers.enqueued.get();
             consumers.enqueued_seen.set(enqueued);
             bound = enqueued.wrapping_sub(dequeued);
@@ -633,10 +674,12 @@ impl Gauge {
         difference > self.ceiling()
     }
 
-    /// The greatest depth: half of what the capacity leaves of the word is for depths above it, half for deficits.
+    /// The greatest depth: half of what the capacity leaves of the word is for depths above it, half for deficits, which
+    /// have an eighth of the word in any case.
     #[inline]
     fn ceiling(&self) -> usize {
-        usize::MAX - (usize::MAX - self.capacity()) / 2
+        let capacity = self.capacity().min(usize::MAX / 4 * 3);
+        usize::MAX - (usize::MAX - capacity) / 2
     }
 
     #[inline]
@@ -745,6 +788,6 @@ impl fmt::Debug for Gauge {
     }
 }
 
-// A panicking sink leaves every invariant intact.
+// A panicking sink leaves the counters right and the latch free; see `LimitSink` for what it may miss.
 impl core::panic::UnwindSafe for Gauge {}
 impl core::panic::RefUnwindSafe for Gauge {}

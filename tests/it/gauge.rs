@@ -136,14 +136,28 @@ fn counted_and_sampled_may_be_mixed() {
 }
 
 #[test]
-fn the_greatest_capacity_is_exact() {
-    let gauge = gauge(usize::MAX);
-    gauge.observe_depth(usize::MAX / 5 * 4 - 1);
+fn great_capacities_are_exact() {
+    let capacity = usize::MAX / 4 * 3;
+    let gauge = gauge(capacity);
+    gauge.observe_depth(capacity / 5 * 4 - 1);
     assert!(!gauge.has_warned());
-    gauge.observe_depth(usize::MAX);
-    assert_eq!((gauge.depth(), gauge.fill_percent()), (usize::MAX, 100));
+    gauge.observe_depth(capacity);
+    assert_eq!((gauge.depth(), gauge.fill_percent()), (capacity, 100));
     gauge.observe_depth(0);
     assert_eq!(told().len(), 3);
+}
+
+#[test]
+fn the_greatest_capacity_warns_and_takes_strays() {
+    let gauge = gauge(usize::MAX);
+    gauge.record_dequeue();
+    assert_eq!((gauge.depth(), gauge.warnings()), (0, 0));
+    gauge.record_enqueue();
+    assert_eq!(gauge.depth(), 1);
+    gauge.observe_depth(usize::MAX);
+    assert_eq!((gauge.fill_percent(), gauge.has_warned()), (87, true));
+    gauge.record_dequeue_n(usize::MAX);
+    assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
 }
 
 #[test]
@@ -156,6 +170,39 @@ fn amounts_beyond_the_range_stop_at_its_end() {
     assert_eq!(gauge.depth(), 0);
     gauge.observe_depth(usize::MAX);
     assert!(gauge.has_warned() && gauge.depth() > isize::MAX as usize);
+}
+
+/// The counters go round the word several times, in steps that leave the bounds which one side remembers of the other
+/// far behind.
+#[test]
+fn counters_that_go_round_leave_no_latch_and_no_silence() {
+    const STEP: usize = usize::MAX / 8 / 4 * 4;
+    for config in [
+        GaugeConfig::new(&LIMIT, STEP),
+        GaugeConfig::new(&LIMIT, STEP).paired(),
+    ] {
+        let gauge = Gauge::with_config(config).with_sink(&RECORDER);
+        for round in 0..50 {
+            gauge.record_enqueue_n(STEP);
+            assert!(gauge.has_warned(), "silent in round {round}");
+            match round % 3 {
+                0 => gauge.record_dequeue_n(STEP),
+                1 => gauge.record_clear(),
+                _ => (0..4).for_each(|_| gauge.record_dequeue_n(STEP / 4)),
+            }
+            assert!(!gauge.has_warned(), "latched in round {round}");
+        }
+        assert_eq!(told().len(), 150);
+    }
+    let gauge = gauge(0);
+    for _ in 0..50 {
+        gauge.record_enqueue_n(STEP);
+        gauge.record_clear();
+        (0..3).for_each(|_| gauge.record_dequeue());
+        gauge.record_enqueue();
+        assert_eq!(gauge.depth(), 1);
+        gauge.record_dequeue_n(usize::MAX);
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
