@@ -1,5 +1,6 @@
 //! What a gauge is made from.
 
+use crate::latch::Points;
 use crate::limit::Limit;
 use crate::thresholds::Thresholds;
 
@@ -57,6 +58,19 @@ impl GaugeConfig {
         Self {
             paired: true,
             ..self
+        }
+    }
+
+    pub(crate) const fn points(&self) -> Points {
+        let capacity = self.capacity;
+        Points {
+            capacity,
+            warn_depth: match capacity {
+                // A rendezvous: every depth is near the capacity, so that it is looked at and clamped.
+                0 if self.paired => 0,
+                _ => self.thresholds.warn_depth(capacity),
+            },
+            rearm_depth: self.thresholds.rearm_depth(capacity),
         }
     }
 }

@@ -174,16 +174,7 @@ impl Gauge {
     const_fn! {
         /// A gauge with settings of its own.
         pub const fn with_config(config: GaugeConfig) -> Self {
-            let GaugeConfig { limit, capacity, thresholds, paired } = config;
-            Self::from_parts(
-                LimitCell::new(limit),
-                Points {
-                    capacity,
-                    warn_depth: thresholds.warn_depth(capacity),
-                    rearm_depth: thresholds.rearm_depth(capacity),
-                },
-                Latch::new(paired),
-            )
+            Self::from_parts(LimitCell::new(config.limit), config.points(), Latch::new(config.paired))
         }
     }
 
@@ -521,7 +512,7 @@ impl Gauge {
             let depth = enqueued.wrapping_sub(dequeued);
             // Above its upper bound it is negative: consumers are ahead.
             if depth <= bound {
-                self.raise_high_water(self.clamp(self.latch(), depth));
+                self.raise_high_water(depth);
             }
         }
     }
@@ -551,21 +542,21 @@ impl Gauge {
 
     #[inline]
     fn dequeue(&self, n: usize) {
-        let (producers, consumers) = (&self.producers, &self.consumers);
+        let consumers = &self.consumers;
         let dequeued = consumers.dequeued.add(n);
         let latch = self.latch();
         // A lower bound of the depth; if it is negative, more is out than was seen in.
         let mut bound = consumers.enqueued_seen.get().wrapping_sub(dequeued);
         let is_negative = |bound: usize| bound > isize::MAX as usize;
         if is_negative(bound) {
-            let enqueued = producers.enqueued.get();
+            let enqueued = self.producers.enqueued.get();
             consumers.enqueued_seen.set(enqueued);
             bound = enqueued.wrapping_sub(dequeued);
         }
-        let may_be_stray = is_negative(bound) && !latch.is_paired();
-        let may_recover =
-            latch.has_warned() && (is_negative(bound) || bound <= self.shared.rearm_depth.get());
-        if may_be_stray || may_recover || latch.is_sampled() {
+        if is_negative(bound)
+            || latch.has_warned() && bound <= self.shared.rearm_depth.get()
+            || latch.is_sampled()
+        {
             self.dequeue_low(dequeued, latch);
         }
     }
@@ -720,23 +711,18 @@ impl Gauge {
 impl Gauge {
     /// Makes a gauge of the vacant slot that the caller has claimed, and lets snapshots see it.
     pub(crate) fn open(&self, config: GaugeConfig, instance: usize) {
-        let GaugeConfig {
-            limit,
-            capacity,
-            thresholds,
-            paired,
-        } = config;
         let (producers, consumers, shared) = (&self.producers, &self.consumers, &self.shared);
+        let points = config.points();
         producers.enqueued.reset(0);
         producers.dequeued_seen.reset(0);
         consumers.dequeued.reset(0);
         consumers.enqueued_seen.reset(0);
-        shared.latch.reset(Latch::new(paired).0);
+        shared.latch.reset(Latch::new(config.paired).0);
         shared.high_water.reset(0);
-        shared.capacity.reset(capacity);
-        shared.warn_depth.reset(thresholds.warn_depth(capacity));
-        shared.rearm_depth.reset(thresholds.rearm_depth(capacity));
-        shared.limit.reset(limit);
+        shared.capacity.reset(points.capacity);
+        shared.warn_depth.reset(points.warn_depth);
+        shared.rearm_depth.reset(points.rearm_depth);
+        shared.limit.reset(config.limit);
         // Pairs with the first load in `snapshot_if_live`: whoever sees the number sees all of the above.
         shared.instance.store(instance, Ordering::Release);
     }
