@@ -113,12 +113,15 @@ struct Shared {
 ///
 /// # Progress and interrupts
 ///
-/// Recording never waits: away from the thresholds an operation is one atomic addition (or swap) and a few loads, hence
-/// wait-free on a target with such an instruction. An operation that finds a threshold passed moves the latch with one
+/// Recording never waits. Away from the thresholds an operation is one atomic addition (or swap) and a few loads: wait-free
+/// on a target with such an instruction. An operation that finds a threshold passed moves the latch with one
 /// compare-exchange and calls the sink; it looks again after each event that it delivered itself, and otherwise leaves
-/// it to whoever is delivering. Every method may be called from an interrupt handler, at any priority, also while it
-/// interrupts another operation on the same gauge. On a target without compare-exchange each atomic access is as
-/// portable-atomic was told to make it, for instance a critical section of a few instructions.
+/// that to whoever is delivering. A stray dequeue is made good by a compare-exchange that is tried again, lock-free, if
+/// others recorded meanwhile.
+///
+/// Every method may be called from an interrupt handler, at any priority, also while it interrupts another operation on the
+/// same gauge. On a target without compare-exchange each atomic access is as portable-atomic was told to make it, for
+/// instance a critical section of a few instructions.
 ///
 /// # What is promised
 ///
@@ -166,6 +169,11 @@ impl Gauge {
     const_fn! {
         /// A gauge of `limit` with `capacity` items (or bytes, or whatever the limit counts). Capacity 0 means
         /// unbounded: depth and high-water mark are kept, no event ever comes.
+        ///
+        /// ```
+        /// # use fillgauge::{Gauge, Limit};
+        /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+        /// ```
         pub const fn new(limit: &'static Limit, capacity: usize) -> Self {
             Self::with_config(GaugeConfig::new(limit, capacity))
         }
@@ -173,6 +181,11 @@ impl Gauge {
 
     const_fn! {
         /// A gauge with settings of its own.
+        ///
+        /// ```
+        /// # use fillgauge::{Gauge, GaugeConfig, Limit};
+        /// static TX: Gauge = Gauge::with_config(GaugeConfig::new(&Limit::queue("tx"), 10).paired());
+        /// ```
         pub const fn with_config(config: GaugeConfig) -> Self {
             Self::from_parts(LimitCell::new(config.limit), config.points(), Latch::new(config.paired))
         }
@@ -214,7 +227,7 @@ impl Gauge {
         }
     }
 
-    /// The same gauge with a receiver of its events.
+    /// The same gauge with a receiver of its events; see [`LimitSink`] for an example.
     pub const fn with_sink(mut self, sink: &'static dyn LimitSink) -> Self {
         self.set_sink(sink);
         self
@@ -226,6 +239,13 @@ impl Gauge {
 
     const_fn! {
         /// The same gauge with an [instance number](Self::instance), for registries that number their gauges.
+        ///
+        /// ```
+        /// # use fillgauge::{Gauge, Limit};
+        /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10).with_instance(7);
+        ///
+        /// assert_eq!(TX.instance(), 7);
+        /// ```
         pub const fn with_instance(mut self, instance: usize) -> Self {
             self.shared.instance = AtomicUsize::new(instance);
             self
@@ -233,6 +253,8 @@ impl Gauge {
     }
 
     /// Records that one item has entered the queue.
+    ///
+    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -249,6 +271,8 @@ impl Gauge {
     }
 
     /// Records that `n` items (or bytes) have entered the queue at once.
+    ///
+    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -284,6 +308,8 @@ impl Gauge {
     /// Records that one item has left the queue. At depth 0 it is a stray and has no effect, unless the gauge is
     /// [paired](GaugeConfig::paired).
     ///
+    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
+    ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
     /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 5);
@@ -299,6 +325,8 @@ impl Gauge {
 
     /// Records that `n` items (or bytes) have left the queue at once. What exceeds the depth is a stray and has no
     /// effect, unless the gauge is [paired](GaugeConfig::paired).
+    ///
+    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -376,6 +404,8 @@ impl Gauge {
     /// For queues that are sampled instead of counted. Both may be mixed: an observation replaces what was counted before,
     /// and what is counted while it is under way may be part of it or not.
     ///
+    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
+    ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
     /// static HEAP: Gauge = Gauge::new(&Limit::memory("heap"), 65_536);
@@ -420,6 +450,16 @@ impl Gauge {
     }
 
     /// Items (or bytes) in the queue. While operations are under way it may be too low by as many.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// TX.record_enqueue_n(3);
+    /// assert_eq!(TX.depth(), 3);
+    /// ```
     pub fn depth(&self) -> usize {
         // In this order, so that it is no more than the depth was at the first load.
         let enqueued = self.producers.enqueued.get();
@@ -428,55 +468,150 @@ impl Gauge {
     }
 
     /// The greatest depth so far.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// TX.record_enqueue_n(3);
+    /// TX.record_dequeue();
+    /// assert_eq!(TX.high_water(), 3);
+    /// ```
     #[inline]
     pub fn high_water(&self) -> usize {
         self.shared.high_water.get()
     }
 
     /// The bound that the gauge was made with; 0 is unbounded.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// assert_eq!(TX.capacity(), 10);
+    /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
         self.shared.capacity.get()
     }
 
     /// `floor(100 * depth / capacity)`, exact; it may be above 100. 0 for capacity 0.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// TX.record_enqueue_n(3);
+    /// assert_eq!(TX.fill_percent(), 30);
+    /// ```
     pub fn fill_percent(&self) -> usize {
         fill_percent(self.depth(), self.capacity())
     }
 
     /// Whether the gauge has warned and not yet recovered.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// TX.record_enqueue_n(8);
+    /// assert!(TX.has_warned());
+    /// TX.record_dequeue_n(3);
+    /// assert!(!TX.has_warned(), "5 of 10 are 50 %");
+    /// ```
     pub fn has_warned(&self) -> bool {
         self.latch().has_warned()
     }
 
     /// Warnings so far. Wraps at `usize::MAX / 32`.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// TX.record_enqueue_n(8);
+    /// TX.record_enqueue();
+    /// assert_eq!(TX.warnings(), 1);
+    /// ```
     pub fn warnings(&self) -> usize {
         self.latch().warnings()
     }
 
     /// Total enqueued so far, wrapping. A stray dequeue counts here and in [`dequeued`](Self::dequeued); an observation
     /// makes the total agree with the depth.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// TX.record_enqueue_n(3);
+    /// TX.record_dequeue_n(2);
+    /// assert_eq!((TX.enqueued(), TX.dequeued()), (3, 2));
+    /// ```
     pub fn enqueued(&self) -> usize {
         self.producers.enqueued.get()
     }
 
     /// Total dequeued so far, wrapping.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// TX.record_enqueue_n(3);
+    /// TX.record_dequeue_n(2);
+    /// assert_eq!(TX.dequeued(), 2);
+    /// ```
     pub fn dequeued(&self) -> usize {
         self.consumers.dequeued.get()
     }
 
     /// What the gauge watches.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// assert_eq!(TX.limit().as_str(), "tx");
+    /// ```
     pub fn limit(&self) -> &'static Limit {
         self.shared.limit.get()
     }
 
     /// Tells gauges of one limit apart: the serial number of the registration in its registry, from 1; 0 for a gauge
     /// that is a static of its own.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    ///
+    /// assert_eq!(TX.instance(), 0);
+    /// ```
     pub fn instance(&self) -> usize {
         self.shared.instance.load(Ordering::Relaxed)
     }
 
     /// All figures of the gauge.
+    ///
+    /// Wait-free.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};

@@ -47,6 +47,7 @@
 //! - `serde`: `Serialize` for snapshots, events, warnings, limits and thresholds `(no_std)`.
 
 #![no_std]
+#![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),

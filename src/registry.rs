@@ -81,8 +81,8 @@ impl<const N: usize> QueueRegistry<N> {
 
     /// Registers a gauge of `limit` with `capacity`. Dropping the handle and all its clones gives the slot back.
     ///
-    /// Lock-free and in constant time: it tries again only when another registration or release came between. On a
-    /// target with compare-exchange an interrupt handler may call it.
+    /// Lock-free and in constant time: it tries again only when another registration or release came between. An interrupt
+    /// handler may call it.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl<const N: usize> QueueRegistry<N> {
 
     /// The figures of every live gauge, presets first, read one by one as the iterator goes.
     ///
-    /// No allocation, no lock, and nothing that recording would wait for. A gauge that is there from the beginning of the
+    /// No allocation and no lock: each step is wait-free, and an interrupt handler may take them. A gauge that is there from the beginning of the
     /// iteration to its end is shown once; an entry is never a mix of two registrations.
     pub fn snapshot(&self) -> impl Iterator<Item = QueueSnapshot> {
         let presets = self
@@ -223,7 +223,7 @@ impl core::error::Error for RegistryFull {}
 /// A registered gauge: a counted handle to a slot of a [`QueueRegistry`], which it derefs to the [`Gauge`] of.
 ///
 /// When the last handle is dropped, the gauge leaves the registry's snapshots and the slot is free. Cloning is
-/// wait-free, dropping is wait-free but for the last handle, which is lock-free.
+/// wait-free, dropping is wait-free but for the last handle, which is lock-free. An interrupt handler may do either.
 ///
 /// ```
 /// # use fillgauge::{Limit, QueueRegistry};

@@ -40,6 +40,7 @@
 //!
 //! - `serde`: `Serialize` for snapshots, warnings, limits and thresholds.
 
+#![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     not(test),
@@ -65,6 +66,7 @@ pub use registry::{
 };
 pub use warnings::{set_limit_warning_handler, warn_limit_exhausted};
 
+#[doc(inline)]
 pub use fillgauge::{
     Gauge, GaugeConfig, Limit, LimitCategory, LimitEvent, LimitWarning, QueueSnapshot,
     REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT, limit_catalog,
