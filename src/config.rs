@@ -32,8 +32,8 @@ pub struct GaugeConfig {
 }
 
 impl GaugeConfig {
-    /// A gauge of `limit` with `capacity` items (or bytes, or whatever the limit counts; 0 is unbounded), the default
-    /// thresholds, and dequeues that saturate at depth 0.
+    /// A gauge of `limit` with `capacity` items (or bytes, or whatever the limit counts; 0 is unbounded unless the gauge is
+    /// paired), the default thresholds, and dequeues that saturate at depth 0.
     pub const fn new(limit: &'static Limit, capacity: usize) -> Self {
         Self {
             limit,

@@ -116,8 +116,8 @@ struct Shared {
 /// Recording never waits. Away from the thresholds an operation is one atomic addition (or swap) and a few loads: wait-free
 /// on a target with such an instruction. An operation that finds a threshold passed moves the latch with one
 /// compare-exchange and calls the sink; it looks again after each event that it delivered itself, and otherwise leaves
-/// that to whoever is delivering. A stray dequeue is made good by a compare-exchange that is tried again, lock-free, if
-/// others recorded meanwhile.
+/// that to whoever is delivering. A stray dequeue, or an observation that meets with a dequeue, is made good by a
+/// compare-exchange that is tried again, lock-free, if others recorded meanwhile.
 ///
 /// Every method may be called from an interrupt handler, at any priority, also while it interrupts another operation on the
 /// same gauge. On a target without compare-exchange each atomic access is as portable-atomic was told to make it, for
@@ -138,11 +138,10 @@ struct Shared {
 /// # Range
 ///
 /// Depths are exact up to the middle between the capacity and `usize::MAX` (for small capacities, up to `isize::MAX`), and
-/// up to seven eighths of `usize::MAX` at most. Operations that would lead further stop there, except that single
-/// enqueues are not checked. The totals may wrap.
-///
-/// A bound that one side of the queue remembers of the other is fooled if a thread sleeps in the middle of an operation
-/// while the counters go round once.
+/// up to seven eighths of `usize::MAX` at most. An operation that would lead further stops there; each is checked for
+/// itself, and single enqueues are not. While dequeues race with [`record_clear`](Self::record_clear) or an observation,
+/// depths above an eighth of `usize::MAX` may be misread. The totals may wrap; a bound that one side of the queue
+/// remembers of the other is fooled if a thread sleeps in the middle of an operation while they go round once.
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit};
@@ -308,7 +307,7 @@ impl Gauge {
     /// Records that one item has left the queue. At depth 0 it is a stray and has no effect, unless the gauge is
     /// [paired](GaugeConfig::paired).
     ///
-    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
+    /// Wait-free, but for [edges and strays](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -326,7 +325,8 @@ impl Gauge {
     /// Records that `n` items (or bytes) have left the queue at once. What exceeds the depth is a stray and has no
     /// effect, unless the gauge is [paired](GaugeConfig::paired).
     ///
-    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
+    /// Wait-free, but for [edges and strays](Gauge#progress-and-interrupts). More than `usize::MAX / 32` at once, for
+    /// instance to say "all", is lock-free, and takes what there is, also of a paired gauge.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -347,26 +347,12 @@ impl Gauge {
         }
     }
 
-    /// A dequeue so large that the deficit it may leave could pass for a depth.
-    #[cold]
-    fn dequeue_up_to(&self, n: usize) {
-        // In this order, so that it is no less than the depth was at the second load: nothing is left that should go.
-        let dequeued = self.consumers.dequeued.get();
-        let enqueued = self.producers.enqueued.get();
-        self.consumers.enqueued_seen.set(enqueued);
-        let depth = match enqueued.wrapping_sub(dequeued) {
-            difference if self.is_deficit(difference) => 0,
-            difference => difference,
-        };
-        self.dequeue(n.min(depth));
-    }
-
     /// Records that the queue has been emptied at once: cleared, or dropped with what was in it.
     ///
     /// Items whose enqueue is recorded later are not part of it. If the queue is gone for good, whoever records such an
     /// enqueue afterwards calls this again; it has no effect on an empty gauge.
     ///
-    /// It is lock-free: it tries again when a dequeue is recorded meanwhile.
+    /// Lock-free: it tries again when another dequeue or an observation was recorded meanwhile.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -377,26 +363,7 @@ impl Gauge {
     /// assert_eq!((TX.depth(), TX.has_warned()), (0, false));
     /// ```
     pub fn record_clear(&self) {
-        let paired = self.latch().is_paired();
-        loop {
-            let dequeued = self.consumers.dequeued.get();
-            let enqueued = self.producers.enqueued.get();
-            if self.is_deficit(enqueued.wrapping_sub(dequeued)) {
-                if paired {
-                    // The enqueues that it waits for are recorded later.
-                    break;
-                }
-                self.make_good(dequeued);
-            } else if self.consumers.dequeued.replace(dequeued, enqueued).is_ok() {
-                self.consumers.enqueued_seen.set(enqueued);
-                if !paired {
-                    // An observation between the loads and the replacement may have lowered `enqueued`.
-                    self.make_good(enqueued);
-                }
-                break;
-            }
-        }
-        self.settle();
+        self.dequeue_up_to(usize::MAX);
     }
 
     /// Records the depth of a queue that knows its own length: the gauge reads `depth` from now on.
@@ -404,7 +371,7 @@ impl Gauge {
     /// For queues that are sampled instead of counted. Both may be mixed: an observation replaces what was counted before,
     /// and what is counted while it is under way may be part of it or not.
     ///
-    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
+    /// Wait-free, but for [edges and strays](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -484,7 +451,7 @@ impl Gauge {
         self.shared.high_water.get()
     }
 
-    /// The bound that the gauge was made with; 0 is unbounded.
+    /// The bound that the gauge was made with; 0 is unbounded, or of a paired gauge a rendezvous.
     ///
     /// Wait-free.
     ///
@@ -499,7 +466,7 @@ impl Gauge {
         self.shared.capacity.get()
     }
 
-    /// `floor(100 * depth / capacity)`, exact; it may be above 100. 0 for capacity 0.
+    /// `floor(100 * depth / capacity)`, exact; it may be above 100, and stops at `usize::MAX`. 0 for capacity 0.
     ///
     /// Wait-free.
     ///
@@ -547,7 +514,7 @@ impl Gauge {
         self.latch().warnings()
     }
 
-    /// Total enqueued so far, wrapping. A stray dequeue counts here and in [`dequeued`](Self::dequeued); an observation
+    /// Total enqueued so far, wrapping. A stray dequeue may count here and in [`dequeued`](Self::dequeued); an observation
     /// makes the total agree with the depth.
     ///
     /// Wait-free.
@@ -677,8 +644,36 @@ impl Gauge {
 
     #[inline]
     fn dequeue(&self, n: usize) {
+        self.dequeued_to(self.consumers.dequeued.add(n));
+    }
+
+    /// Dequeues `n` or what there is, and leaves no deficit, however large `n`.
+    fn dequeue_up_to(&self, n: usize) {
+        let paired = self.latch().is_paired();
+        loop {
+            let dequeued = self.consumers.dequeued.get();
+            let enqueued = self.producers.enqueued.get();
+            self.consumers.enqueued_seen.set(enqueued);
+            let depth = enqueued.wrapping_sub(dequeued);
+            if self.is_deficit(depth) {
+                if paired {
+                    // The enqueues that it waits for are recorded later.
+                    return;
+                }
+                self.make_good(dequeued);
+                continue;
+            }
+            let rest = dequeued.wrapping_add(n.min(depth));
+            if self.consumers.dequeued.replace(dequeued, rest).is_ok() {
+                return self.dequeued_to(rest);
+            }
+        }
+    }
+
+    /// What there is to do after a dequeue that made the count `dequeued`.
+    #[inline]
+    fn dequeued_to(&self, dequeued: usize) {
         let consumers = &self.consumers;
-        let dequeued = consumers.dequeued.add(n);
         let latch = self.latch();
         // A lower bound of the depth; if it is negative, more is out than was seen in.
         let mut bound = consumers.enqueued_seen.get().wrapping_sub(dequeued);
@@ -717,7 +712,11 @@ impl Gauge {
         let mut enqueued = self.producers.enqueued.get();
         while self.is_deficit(enqueued.wrapping_sub(dequeued)) {
             match self.producers.enqueued.replace(enqueued, dequeued) {
-                Ok(()) => return,
+                Ok(()) => {
+                    // Strays alone would take `enqueued` round the word while this bound stays.
+                    self.producers.dequeued_seen.set(dequeued);
+                    return;
+                }
                 Err(now) => enqueued = now,
             }
         }

@@ -1,12 +1,12 @@
-//! What a gauge read at one moment.
+//! What a gauge reads.
 
 use crate::limit::{Limit, LimitCategory};
 
 /// The figures of one gauge: plain data, taken by [`Gauge::snapshot`](crate::Gauge::snapshot) and
 /// [`QueueRegistry::snapshot`](crate::QueueRegistry::snapshot), and part of each event.
 ///
-/// All figures belong to one registration, and `depth` never exceeds `high_water`. While operations are under way,
-/// `depth` may be too low by as many.
+/// All figures belong to one registration, and `depth` never exceeds `high_water`. They are read one after the other: while
+/// operations are under way, `depth` may be too low by as many, and `warned` may be of a moment before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -22,7 +22,7 @@ pub struct QueueSnapshot {
     pub depth: usize,
     /// The greatest depth so far.
     pub high_water: usize,
-    /// The bound, in the unit of `depth`; 0 is unbounded.
+    /// The bound, in the unit of `depth`; 0 is unbounded, or a rendezvous.
     pub capacity: usize,
     /// `floor(100 * depth / capacity)`, which may be above 100; 0 for capacity 0.
     pub fill_percent: usize,
@@ -30,8 +30,8 @@ pub struct QueueSnapshot {
     pub warned: bool,
     /// Warnings so far. Wraps at `usize::MAX / 32`.
     pub warnings: usize,
-    /// Total enqueued so far, stray dequeues and observations included. Wraps.
+    /// Total enqueued so far; strays and observations may be included. Wraps.
     pub enqueued: usize,
-    /// Total dequeued so far, stray dequeues included. Wraps.
+    /// Total dequeued so far; strays may be included. Wraps.
     pub dequeued: usize,
 }

@@ -205,6 +205,20 @@ fn counters_that_go_round_leave_no_latch_and_no_silence() {
     }
 }
 
+#[test]
+fn strays_that_go_round_leave_the_bounds_right() {
+    const MANY: usize = usize::MAX / 32;
+    let gauge = gauge(1);
+    (0..32).for_each(|_| gauge.record_dequeue_n(MANY));
+    (0..31).for_each(|_| gauge.record_dequeue());
+    gauge.record_enqueue();
+    assert_eq!(
+        (gauge.depth(), gauge.high_water(), gauge.has_warned()),
+        (1, 1, true)
+    );
+    told();
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Enqueue(usize),
