@@ -24,6 +24,7 @@ use crate::thresholds::Thresholds;
 /// assert!(GAUGE.has_warned());
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[must_use]
 pub struct GaugeConfig {
     pub(crate) limit: &'static Limit,
     pub(crate) capacity: usize,

@@ -110,7 +110,8 @@ pub struct LimitWarning {
 /// the gauge's previous event: the events of one gauge come one after the other, in their order, and never nested. No
 /// lock is held meanwhile, and operations on the same gauge by others (or by the sink itself) go on; what they
 /// change is looked at when the sink returns. A sink that takes long delays the caller of the operation and the next event of
-/// that gauge, and nothing else.
+/// that gauge, and nothing else. It may run on a consumer's side, also for `NearCapacity`: it must not wait for what a
+/// consumer does.
 ///
 /// A sink should not panic. If it does, the panic reaches the caller of the operation, and the gauge goes on; but a
 /// change that was recorded while the sink ran is looked at by the next operation only.

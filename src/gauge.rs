@@ -117,7 +117,8 @@ struct Shared {
 /// on a target with such an instruction. An operation that finds a threshold passed moves the latch with one
 /// compare-exchange and calls the sink; it looks again after each event that it delivered itself, and otherwise leaves
 /// that to whoever is delivering. A stray dequeue, or an observation that meets with a dequeue, is made good by a
-/// compare-exchange that is tried again, lock-free, if others recorded meanwhile.
+/// compare-exchange that is tried again, lock-free, if others recorded meanwhile; and so is a new high-water mark where the
+/// target has no atomic maximum.
 ///
 /// Every method may be called from an interrupt handler, at any priority, also while it interrupts another operation on the
 /// same gauge. On a target without compare-exchange each atomic access is as portable-atomic was told to make it, for
@@ -227,6 +228,7 @@ impl Gauge {
     }
 
     /// The same gauge with a receiver of its events; see [`LimitSink`] for an example.
+    #[must_use]
     pub const fn with_sink(mut self, sink: &'static dyn LimitSink) -> Self {
         self.set_sink(sink);
         self
@@ -245,6 +247,7 @@ impl Gauge {
         ///
         /// assert_eq!(TX.instance(), 7);
         /// ```
+        #[must_use]
         pub const fn with_instance(mut self, instance: usize) -> Self {
             self.shared.instance = AtomicUsize::new(instance);
             self
@@ -253,7 +256,7 @@ impl Gauge {
 
     /// Records that one item has entered the queue.
     ///
-    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
+    /// Wait-free, but for [edges and new marks](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -271,7 +274,7 @@ impl Gauge {
 
     /// Records that `n` items (or bytes) have entered the queue at once.
     ///
-    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
+    /// Wait-free, but for [edges and new marks](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -307,7 +310,7 @@ impl Gauge {
     /// Records that one item has left the queue. At depth 0 it is a stray and has no effect, unless the gauge is
     /// [paired](GaugeConfig::paired).
     ///
-    /// Wait-free, but for [edges and strays](Gauge#progress-and-interrupts).
+    /// Wait-free, but for [edges, strays and new marks](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -325,7 +328,7 @@ impl Gauge {
     /// Records that `n` items (or bytes) have left the queue at once. What exceeds the depth is a stray and has no
     /// effect, unless the gauge is [paired](GaugeConfig::paired).
     ///
-    /// Wait-free, but for [edges and strays](Gauge#progress-and-interrupts). More than `usize::MAX / 32` at once, for
+    /// Wait-free, but for [edges, strays and new marks](Gauge#progress-and-interrupts). More than `usize::MAX / 32` at once, for
     /// instance to say "all", is lock-free, and takes what there is, also of a paired gauge.
     ///
     /// ```
@@ -371,7 +374,7 @@ impl Gauge {
     /// For queues that are sampled instead of counted. Both may be mixed: an observation replaces what was counted before,
     /// and what is counted while it is under way may be part of it or not.
     ///
-    /// Wait-free, but for [edges and strays](Gauge#progress-and-interrupts).
+    /// Wait-free, but for [edges, strays and new marks](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};

@@ -119,7 +119,7 @@ impl serde::Serialize for Limit {
 /// - `ALL`, every variant in the order of declaration;
 /// - `as_str()`, `category()` and `limit()`, the variant as a `&'static Limit`, which `From` gives too;
 /// - `from_limit(&Limit)`, the way back, to match on what an event or a snapshot names;
-/// - `==` with a [`&Limit`](Limit), on either side.
+/// - `==` with a [`Limit`] and with a reference to one, and `Display`, which prints the name.
 ///
 /// ```
 /// use fillgauge::{Limit, LimitCategory, limit_catalog};
@@ -192,6 +192,18 @@ macro_rules! limit_catalog {
             }
         }
 
+        impl ::core::fmt::Display for $catalog {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                ::core::fmt::Display::fmt(self.limit(), f)
+            }
+        }
+
+        impl ::core::cmp::PartialEq<$catalog> for $crate::Limit {
+            fn eq(&self, entry: &$catalog) -> bool {
+                *self == *entry.limit()
+            }
+        }
+
         impl ::core::cmp::PartialEq<$catalog> for &$crate::Limit {
             fn eq(&self, entry: &$catalog) -> bool {
                 **self == *entry.limit()
@@ -230,11 +242,13 @@ mod tests {
     #[test]
     fn an_entry_equals_its_limit_and_no_other() {
         let limit: &'static Limit = Catalog::Second.into();
+        assert_eq!(*limit, Catalog::Second);
+        assert_eq!(std::format!("{:>7}", Catalog::Second), " second");
         assert_eq!(limit, Catalog::Second);
         assert_eq!(Catalog::Second, limit);
         assert_ne!(limit, Catalog::First);
         assert_ne!(Catalog::First, limit);
-        assert!(&SECOND_OF_ANOTHER_CATEGORY != Catalog::Second);
+        assert_ne!(SECOND_OF_ANOTHER_CATEGORY, Catalog::Second);
     }
 
     #[test]

@@ -63,6 +63,7 @@ impl<const N: usize> QueueRegistry<N> {
 
     /// Gauges that are known at compile time: statics of their own, which any code may use with no registration, and
     /// which the registry's snapshots begin with.
+    #[must_use]
     pub const fn with_presets(mut self, presets: &'static [&'static Gauge]) -> Self {
         self.presets = Some(presets);
         self
@@ -70,6 +71,7 @@ impl<const N: usize> QueueRegistry<N> {
 
     /// The receiver of the events of the gauges that will be registered. Presets have their own, see
     /// [`Gauge::with_sink`].
+    #[must_use]
     pub const fn with_sink(mut self, sink: &'static dyn LimitSink) -> Self {
         let mut slots: &mut [Slot] = &mut self.slots;
         while let [slot, rest @ ..] = slots {
@@ -283,6 +285,7 @@ impl fmt::Debug for QueueGauge {
     }
 }
 
+/// 60 bytes with 32-bit words, where nothing is kept apart.
 struct Slot {
     gauge: Gauge,
     /// Handles that share the gauge.
@@ -290,6 +293,9 @@ struct Slot {
     /// Of a free slot that was used before: the link to the free slot below it in the stack.
     below: AtomicUsize,
 }
+
+#[cfg(all(target_os = "none", target_pointer_width = "32"))]
+const _: () = assert!(size_of::<Slot>() <= 64);
 
 impl Slot {
     const_fn! {

@@ -2,6 +2,7 @@
 
 fillgauge::limit_catalog! {
     #[doc = include_str!("../limits.md")]
+    #[non_exhaustive]
     pub enum TrackedLimit {
         /// Events from the JavaScript engine to the host.
         JavascriptEventChannel = "javascript_event_channel": Queue,

@@ -53,14 +53,12 @@
 )]
 
 mod catalog;
-mod channels;
+pub mod channels;
 mod registry;
 mod warnings;
 
 pub use catalog::TrackedLimit;
-pub use channels::std::{
-    Backpressure, IntoIter, Iter, TrackedReceiver, TrackedSyncSender, TryIter, tracked_sync_channel,
-};
+pub use channels::std::{Backpressure, TrackedReceiver, TrackedSyncSender, tracked_sync_channel};
 pub use registry::{
     QueueGauge, QueueRegistry, log_queue_snapshot, queue_snapshot, register_limit, register_queue,
 };
@@ -68,7 +66,7 @@ pub use warnings::{set_limit_warning_handler, warn_limit_exhausted};
 
 #[doc(inline)]
 pub use fillgauge::{
-    Gauge, GaugeConfig, Limit, LimitCategory, LimitEvent, LimitWarning, QueueSnapshot,
+    Gauge, GaugeConfig, Limit, LimitCategory, LimitEvent, LimitSink, LimitWarning, QueueSnapshot,
     REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT, limit_catalog,
 };
 

@@ -27,11 +27,14 @@ use crate::warnings::SINK;
 pub struct QueueGauge {
     gauge: Gauge,
     registry: Arc<Mutex<Gauges>>,
-    key: usize,
+    /// Where the registry lists it; `None` once it does not.
+    key: Option<usize>,
 }
 
 impl QueueGauge {
     /// The limit, which reads as its stable name.
+    ///
+    /// This and the methods below are those that the original's gauge has; those of [`Gauge`] come by deref.
     pub fn name(&self) -> &'static Limit {
         self.gauge.limit()
     }
@@ -39,6 +42,39 @@ impl QueueGauge {
     /// The category of the limit.
     pub fn category(&self) -> LimitCategory {
         self.gauge.limit().category()
+    }
+
+    /// See [`Gauge::capacity`].
+    pub fn capacity(&self) -> usize {
+        self.gauge.capacity()
+    }
+
+    /// See [`Gauge::depth`].
+    pub fn depth(&self) -> usize {
+        self.gauge.depth()
+    }
+
+    /// See [`Gauge::high_water`].
+    pub fn high_water(&self) -> usize {
+        self.gauge.high_water()
+    }
+
+    /// See [`Gauge::observe_depth`].
+    #[inline]
+    pub fn observe_depth(&self, depth: usize) {
+        self.gauge.observe_depth(depth);
+    }
+
+    /// See [`Gauge::record_enqueue`].
+    #[inline]
+    pub fn record_enqueue(&self) {
+        self.gauge.record_enqueue();
+    }
+
+    /// See [`Gauge::record_dequeue`].
+    #[inline]
+    pub fn record_dequeue(&self) {
+        self.gauge.record_dequeue();
     }
 }
 
@@ -59,7 +95,9 @@ impl fmt::Debug for QueueGauge {
 
 impl Drop for QueueGauge {
     fn drop(&mut self) {
-        lock(&self.registry).live.try_remove(self.key);
+        if let Some(key) = self.key {
+            lock(&self.registry).live.try_remove(key);
+        }
     }
 }
 
@@ -97,6 +135,7 @@ impl QueueRegistry {
     /// 0 is unbounded.
     ///
     /// It takes a lock for a constant time.
+    #[must_use = "dropping the gauge ends the registration"]
     pub fn register(&self, name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {
         self.register_with(GaugeConfig::new(name.into(), capacity))
     }
@@ -113,6 +152,7 @@ impl QueueRegistry {
     /// assert!(inodes.has_warned());
     /// # Ok::<(), fillgauge_std::ThresholdsError>(())
     /// ```
+    #[must_use = "dropping the gauge ends the registration"]
     pub fn register_with(&self, config: GaugeConfig) -> Arc<QueueGauge> {
         let gauge = Gauge::with_config(config).with_sink(&SINK);
         let mut gauges = lock(&self.gauges);
@@ -123,7 +163,7 @@ impl QueueRegistry {
         let gauge = Arc::new(QueueGauge {
             gauge: gauge.with_instance(instance),
             registry: Arc::clone(&self.gauges),
-            key: entry.key(),
+            key: Some(entry.key()),
         });
         entry.insert(Arc::downgrade(&gauge));
         gauge
@@ -131,16 +171,30 @@ impl QueueRegistry {
 
     /// The figures of every live gauge.
     ///
-    /// Registering and dropping wait while the live gauges are listed; recording does not.
+    /// Registering and dropping wait meanwhile; recording does not.
+    #[must_use]
     pub fn snapshot(&self) -> Vec<QueueSnapshot> {
-        // Listed under the lock, read and dropped after it: the last reference to a gauge may be the one in this list,
-        // and its drop takes the lock.
-        let live: Vec<Arc<QueueGauge>> = lock(&self.gauges)
+        let mut gauges = lock(&self.gauges);
+        let mut dropped = Vec::new();
+        let snapshot = gauges
             .live
             .iter()
-            .filter_map(|(_, gauge)| gauge.upgrade())
+            .filter_map(|(key, gauge)| {
+                let gauge = gauge.upgrade()?;
+                let figures = gauge.snapshot();
+                // If the others were dropped meanwhile, this is the last reference. It ends the registration before
+                // anybody else can list it, and without the lock that is held here.
+                if let Some(mut gauge) = Arc::into_inner(gauge) {
+                    gauge.key = None;
+                    dropped.push(key);
+                }
+                Some(figures)
+            })
             .collect();
-        live.iter().map(|gauge| gauge.snapshot()).collect()
+        for key in dropped {
+            gauges.live.try_remove(key);
+        }
+        snapshot
     }
 }
 
@@ -166,6 +220,7 @@ fn lock(gauges: &Mutex<Gauges>) -> MutexGuard<'_, Gauges> {
 /// events.record_enqueue();
 /// assert_eq!(events.depth(), 1);
 /// ```
+#[must_use = "dropping the gauge ends the registration"]
 pub fn register_queue(name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {
     QueueRegistry::global().register(name, capacity)
 }
@@ -180,6 +235,7 @@ pub fn register_queue(name: impl Into<&'static Limit>, capacity: usize) -> Arc<Q
 /// heap.observe_depth(60 << 20);
 /// assert!(heap.has_warned());
 /// ```
+#[must_use = "dropping the gauge ends the registration"]
 pub fn register_limit(name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {
     QueueRegistry::global().register(name, capacity)
 }
@@ -192,6 +248,7 @@ pub fn register_limit(name: impl Into<&'static Limit>, capacity: usize) -> Arc<Q
 /// let _fds = register_limit(TrackedLimit::VmOpenFds, 256);
 /// assert!(queue_snapshot().iter().any(|gauge| gauge.name == TrackedLimit::VmOpenFds));
 /// ```
+#[must_use]
 pub fn queue_snapshot() -> Vec<QueueSnapshot> {
     QueueRegistry::global().snapshot()
 }

@@ -1,8 +1,10 @@
 //! Where the events of all gauges go: to `tracing`, and warnings to the handler.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::thread;
 
 use fillgauge::{Limit, LimitEvent, LimitSink, LimitWarning};
 
@@ -27,9 +29,14 @@ impl LimitSink for Sink {
 /// Installs the handler that receives every warning of the process, in place of the one before: each time a gauge
 /// reaches its warn threshold, and each [`warn_limit_exhausted`].
 ///
-/// It runs on the thread whose operation went over the threshold, after the `tracing` event, and outside of every lock:
-/// it may send on tracked channels, register and drop gauges and install another handler. A panic in it is caught and
-/// logged. It should be quick: that thread waits for it, as does the next event of that gauge.
+/// It runs after the `tracing` event and outside of every lock, on the thread whose operation went over the threshold, or
+/// on one that was about to deliver the gauge's previous event. It may send on tracked channels, register and drop gauges
+/// and install another handler. A panic in it is caught and logged. It should be quick: that thread waits for it, as does
+/// the next event of that gauge.
+///
+/// If that thread is in a tracked receiver, the handler runs on a thread of its own: it might wait for room in the very
+/// channel that the receiver drains. Those who record dequeues themselves should not wait in the handler for what
+/// their consumer does.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -67,12 +74,46 @@ pub fn warn_limit_exhausted(name: impl Into<&'static Limit>, observed: usize, ca
     SINK.on_event(&LimitEvent::exhausted(name.into(), observed, capacity));
 }
 
+thread_local! {
+    /// This thread records what a tracked receiver took.
+    static RECEIVING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `record` as part of a tracked receiver: a handler that it leads to must not keep this thread.
+#[inline]
+pub(crate) fn while_receiving(record: impl FnOnce()) {
+    struct Ends;
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            RECEIVING.set(false);
+        }
+    }
+    RECEIVING.set(true);
+    let _ends = Ends;
+    record();
+}
+
 fn handle(warning: &LimitWarning) {
     let handler = HANDLER
         .read()
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
     let Some(handler) = handler else { return };
+    let warning = *warning;
+    if RECEIVING.get() {
+        let elsewhere = Arc::clone(&handler);
+        let spawned = thread::Builder::new()
+            .name("limit-warning".to_owned())
+            .spawn(move || call(elsewhere, &warning));
+        if spawned.is_ok() {
+            return;
+        }
+        // Without a thread to be had it runs here: a warning is not lost.
+    }
+    call(handler, &warning);
+}
+
+fn call(handler: Handler, warning: &LimitWarning) {
     // Dropped inside too: it may be the last reference to a handler that was replaced meanwhile.
     let outcome = panic::catch_unwind(AssertUnwindSafe(move || handler(warning)));
     if let Err(payload) = outcome {
@@ -97,51 +138,28 @@ fn panic_message(payload: &(dyn Any + Send)) -> &str {
 
 fn log(event: &LimitEvent) {
     let gauge = event.snapshot();
-    let limit = gauge.name.as_str();
-    let category = gauge.category.as_str();
+    // Level and message of an event are fixed where it is written, hence a macro.
+    macro_rules! emit {
+        ($level:ident, $message:literal, $depth:ident) => {
+            tracing::$level!(
+                limit = gauge.name.as_str(),
+                category = gauge.category.as_str(),
+                instance = gauge.instance,
+                $depth = gauge.depth,
+                capacity = gauge.capacity,
+                fill_percent = gauge.fill_percent,
+                $message
+            )
+        };
+    }
     match event {
-        LimitEvent::NearCapacity(_) => tracing::warn!(
-            limit,
-            category,
-            instance = gauge.instance,
-            observed = gauge.depth,
-            capacity = gauge.capacity,
-            fill_percent = gauge.fill_percent,
-            "bounded limit near capacity"
-        ),
-        LimitEvent::Exhausted(_) => tracing::warn!(
-            limit,
-            category,
-            observed = gauge.depth,
-            capacity = gauge.capacity,
-            fill_percent = gauge.fill_percent,
-            "bounded limit exhausted"
-        ),
-        LimitEvent::Full(_) => tracing::info!(
-            limit,
-            category,
-            instance = gauge.instance,
-            depth = gauge.depth,
-            capacity = gauge.capacity,
-            fill_percent = gauge.fill_percent,
-            "bounded limit reached capacity"
-        ),
-        LimitEvent::Recovered(_) => tracing::debug!(
-            limit,
-            category,
-            instance = gauge.instance,
-            depth = gauge.depth,
-            capacity = gauge.capacity,
-            fill_percent = gauge.fill_percent,
-            "bounded limit drained back below threshold"
-        ),
+        LimitEvent::NearCapacity(_) => emit!(warn, "bounded limit near capacity", observed),
+        LimitEvent::Exhausted(_) => emit!(warn, "bounded limit exhausted", observed),
+        LimitEvent::Full(_) => emit!(info, "bounded limit reached capacity", depth),
+        LimitEvent::Recovered(_) => {
+            emit!(debug, "bounded limit drained back below threshold", depth);
+        }
         // The core may grow kinds of events; none is lost for that.
-        other => tracing::debug!(
-            limit,
-            category,
-            instance = gauge.instance,
-            event = ?other,
-            "bounded limit event"
-        ),
+        _ => emit!(debug, "bounded limit event", depth),
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueRegistry};
+use fillgauge::{Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueRegistry, Thresholds};
 
 static LIMIT: Limit = Limit::queue("queue");
 
@@ -46,7 +46,13 @@ fn threads_that_cross_together_are_told_once() {
     const THREADS: usize = 8;
     const CROSSINGS: usize = 10_000;
     static TAPE: Tape = Tape::new();
-    static GAUGE: Gauge = Gauge::new(&LIMIT, 10).with_sink(&TAPE);
+    // Warns at 3 and is armed again at 1, so that six of the eight see the warn point passed; never full.
+    const EARLY: Thresholds = match Thresholds::new(30, 10) {
+        Ok(thresholds) => thresholds,
+        Err(_) => panic!("re-arm is below warn"),
+    };
+    static GAUGE: Gauge =
+        Gauge::with_config(GaugeConfig::new(&LIMIT, 10).thresholds(EARLY)).with_sink(&TAPE);
     // Events, depth and latch after each half of each crossing; checked at the end, since a thread that panics at a
     // barrier leaves the others waiting.
     static HALVES: Mutex<Vec<(Vec<LimitEvent>, usize, bool)>> = Mutex::new(Vec::new());
@@ -162,8 +168,17 @@ fn observers_and_consumers_leave_no_latch_behind() {
     }
 }
 
-/// Each limit has a capacity of its own, from which a mixed entry would be seen; each registration observes depths that
-/// encode its instance.
+/// Counts a thread that works, until it ends or panics.
+struct Working<'a>(&'a AtomicUsize);
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Each limit has a capacity of its own, and each registration observes a depth that encodes both its instance and its
+/// limit, from which a mixed entry would be seen.
 #[test]
 fn snapshots_show_no_mix_of_two_registrations() {
     const THREADS: usize = 8;
@@ -184,6 +199,7 @@ fn snapshots_show_no_mix_of_two_registrations() {
         for (index, limit) in LIMITS.iter().enumerate() {
             let (entries, working) = (&entries, &working);
             scope.spawn(move || {
+                let _working = Working(working);
                 let mut registrations = 0;
                 let unseen = || entries.load(Ordering::Relaxed) == 0;
                 while registrations < 5_000 || unseen() && start.elapsed() < PATIENCE {
@@ -195,10 +211,10 @@ fn snapshots_show_no_mix_of_two_registrations() {
                     registrations += 1;
                     let other = gauge.clone();
                     drop(gauge);
-                    other.observe_depth(other.instance());
-                    other.observe_depth(other.instance());
+                    for _ in 0..2 {
+                        other.observe_depth(other.instance() * THREADS + index);
+                    }
                 }
-                working.fetch_sub(1, Ordering::Relaxed);
             });
         }
         while working.load(Ordering::Relaxed) > 0 {
@@ -208,14 +224,9 @@ fn snapshots_show_no_mix_of_two_registrations() {
                 let index: usize = entry.name.as_str().parse().unwrap();
                 assert_eq!(entry.capacity, 1_000 * (index + 1), "{entry:?}");
                 assert_eq!(entry.category, LIMITS[index].category(), "{entry:?}");
-                assert!(
-                    entry.depth == 0 || entry.depth == entry.instance,
-                    "{entry:?}"
-                );
-                assert!(
-                    entry.high_water == 0 || entry.high_water == entry.instance,
-                    "{entry:?}"
-                );
+                let observed = entry.instance * THREADS + index;
+                assert!([0, observed].contains(&entry.depth), "{entry:?}");
+                assert!([0, observed].contains(&entry.high_water), "{entry:?}");
                 assert!(
                     !instances.contains(&entry.instance),
                     "{} twice",

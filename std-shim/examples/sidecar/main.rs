@@ -11,8 +11,10 @@
 
 mod report;
 
+use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -23,6 +25,12 @@ use fillgauge_std::{
     tracked_sync_channel,
 };
 use lexopt::prelude::*;
+
+/// A line that is longer goes through the queues in parts.
+const LONGEST_LINE: u64 = 64 * 1024;
+
+/// The queues allocate their capacity.
+const GREATEST_CAPACITY: usize = 1_000_000;
 
 const HELP: &str = "\
 Streams FILE through a chain of bounded queues to stdout, with a host that is slow to take it, and shows on stderr which
@@ -43,7 +51,7 @@ Options:
 ";
 
 struct Options {
-    input: String,
+    input: OsString,
     delay: Duration,
     events: usize,
     frames: usize,
@@ -77,7 +85,7 @@ fn main() -> ExitCode {
 fn parse() -> Result<Command, lexopt::Error> {
     let mut input = None;
     let mut options = Options {
-        input: String::new(),
+        input: OsString::new(),
         delay: Duration::from_millis(5),
         events: 64,
         frames: 32,
@@ -88,12 +96,12 @@ fn parse() -> Result<Command, lexopt::Error> {
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("delay") => options.delay = arguments.value()?.parse_with(milliseconds)?,
-            Long("events") => options.events = arguments.value()?.parse()?,
-            Long("frames") => options.frames = arguments.value()?.parse()?,
+            Long("events") => options.events = arguments.value()?.parse_with(capacity)?,
+            Long("frames") => options.frames = arguments.value()?.parse_with(capacity)?,
             Long("event-bytes") => options.event_bytes = arguments.value()?.parse()?,
             Long("quiet") => options.quiet = true,
             Long("help") | Short('h') => return Ok(Command::Help),
-            Value(file) if input.is_none() => input = Some(file.string()?),
+            Value(file) if input.is_none() => input = Some(file),
             _ => return Err(argument.unexpected()),
         }
     }
@@ -106,13 +114,20 @@ fn milliseconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number / 1e3).map_err(|error| error.to_string())
 }
 
+fn capacity(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(capacity) if capacity <= GREATEST_CAPACITY => Ok(capacity),
+        _ => Err(format!("not a number from 0 to {GREATEST_CAPACITY}")),
+    }
+}
+
 fn stream(options: &Options) -> Result<(), String> {
+    let path = Path::new(&options.input);
+    let cannot_read = |error: io::Error| format!("cannot read {}: {error}", path.display());
     let input: Box<dyn BufRead + Send> = if options.input == "-" {
         Box::new(BufReader::new(io::stdin()))
     } else {
-        let file = File::open(&options.input)
-            .map_err(|error| format!("cannot read {}: {error}", options.input))?;
-        Box::new(BufReader::new(file))
+        Box::new(BufReader::new(File::open(path).map_err(cannot_read)?))
     };
     if !options.quiet {
         report::show_events();
@@ -137,7 +152,7 @@ fn stream(options: &Options) -> Result<(), String> {
     if !options.quiet {
         report::show_table(&queue_snapshot());
     }
-    read.map_err(|error| format!("cannot read {}: {error}", options.input))
+    read.map_err(cannot_read)
 }
 
 /// Reads line by line, whatever the bytes, until the end or until nobody takes lines any more.
@@ -148,7 +163,9 @@ fn read(
 ) -> io::Result<()> {
     loop {
         let mut line = Vec::new();
-        let length = input.read_until(b'\n', &mut line)?;
+        let length = (&mut input)
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line)?;
         if length == 0 {
             return Ok(());
         }
@@ -175,7 +192,7 @@ fn consume(
     delay: Duration,
     in_flight: &QueueGauge,
 ) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
+    let mut stdout = BufWriter::new(io::stdout().lock());
     for frame in frames {
         if !delay.is_zero() {
             thread::sleep(delay);

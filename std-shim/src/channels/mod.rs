@@ -1,3 +1,3 @@
 //! Tracked channels, one module for each crate whose channel is wrapped.
 
-pub(crate) mod std;
+pub mod std;

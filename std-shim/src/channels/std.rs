@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use fillgauge::{GaugeConfig, Limit};
 
 use crate::registry::{QueueGauge, QueueRegistry};
+use crate::warnings::while_receiving;
 
 /// A [`sync_channel`] whose depth is tracked by a gauge of the global registry.
 ///
@@ -230,7 +231,7 @@ struct Closing {
 impl Drop for Closing {
     fn drop(&mut self) {
         self.flow.closed.store(true, Ordering::SeqCst);
-        self.gauge.record_clear();
+        while_receiving(|| self.gauge.record_clear());
     }
 }
 
@@ -284,7 +285,7 @@ impl<T> TrackedReceiver<T> {
 
     fn recorded<E>(&self, received: Result<T, E>) -> Result<T, E> {
         if received.is_ok() {
-            self.closing.gauge.record_dequeue();
+            while_receiving(|| self.closing.gauge.record_dequeue());
         }
         received
     }
@@ -318,6 +319,7 @@ impl<T> IntoIterator for TrackedReceiver<T> {
 
 /// Takes items, waiting for each: [`TrackedReceiver::iter`].
 #[derive(Debug)]
+#[must_use = "iterators are lazy"]
 pub struct Iter<'a, T> {
     receiver: &'a TrackedReceiver<T>,
 }
@@ -332,6 +334,7 @@ impl<T> Iterator for Iter<'_, T> {
 
 /// Takes items without waiting: [`TrackedReceiver::try_iter`].
 #[derive(Debug)]
+#[must_use = "iterators are lazy"]
 pub struct TryIter<'a, T> {
     receiver: &'a TrackedReceiver<T>,
 }
@@ -346,6 +349,7 @@ impl<T> Iterator for TryIter<'_, T> {
 
 /// Takes items, waiting for each, and owns the receiver.
 #[derive(Debug)]
+#[must_use = "iterators are lazy"]
 pub struct IntoIter<T> {
     receiver: TrackedReceiver<T>,
 }

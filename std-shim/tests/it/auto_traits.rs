@@ -16,5 +16,5 @@ fn every_public_type_is_as_free_as_what_it_wraps() {
     shared::<Backpressure>();
     shared::<TrackedSyncSender<u8>>();
     sent::<TrackedReceiver<u8>>();
-    sent::<IntoIter<u8>>();
+    sent::<channels::std::IntoIter<u8>>();
 }

@@ -1,7 +1,9 @@
 //! What a warning handler may do.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use fillgauge_std::{
     LimitWarning, QueueRegistry, TrackedLimit, register_limit, set_limit_warning_handler,
@@ -10,7 +12,7 @@ use fillgauge_std::{
 use tracing::Level;
 
 use crate::handler_turn;
-use crate::tape::taped;
+use crate::tape::{log_slowly, taped};
 
 /// Installs a handler that runs `act` on warnings of `limit` only, for the length of `body`.
 fn with_handler(
@@ -99,6 +101,43 @@ fn it_may_send_on_the_channel_that_warns() {
         (sender.gauge().depth(), sender.gauge().has_warned()),
         (0, false)
     );
+}
+
+/// While the consumer is slow to log a recovery the producers fill the queue again, so that it is the consumer who finds
+/// the next warning due. A handler that waits for room must not wait on the consumer's thread.
+#[test]
+fn it_may_wait_for_room_in_the_channel_that_warns() {
+    let (sender, receiver) = tracked_sync_channel(TrackedLimit::PendingSyncRpcCalls, 4);
+    let warned = sender.clone();
+    let gauge = Arc::clone(sender.gauge());
+    let (done, all_received) = mpsc::channel();
+    let consumer = thread::spawn(move || {
+        log_slowly(Duration::from_millis(5));
+        let from_producers = |item: &&str| *item == "from a producer";
+        done.send(receiver.iter().filter(from_producers).take(600).count())
+    });
+    let handled = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&handled);
+    with_handler(
+        TrackedLimit::PendingSyncRpcCalls,
+        move |_| {
+            // At the end the receiver is gone.
+            let _ = warned.send("from the handler");
+            counted.fetch_add(1, Ordering::SeqCst);
+        },
+        || {
+            for _ in 0..3 {
+                let sender = sender.clone();
+                thread::spawn(move || {
+                    (0..200).for_each(|_| sender.send("from a producer").unwrap());
+                });
+            }
+            let received = all_received.recv_timeout(Duration::from_secs(60));
+            assert_eq!(received, Ok(600), "deadlocked: {gauge:?}");
+        },
+    );
+    consumer.join().unwrap().unwrap();
+    assert!(handled.load(Ordering::SeqCst) > 0);
 }
 
 #[test]

@@ -82,6 +82,35 @@ fn a_hundred_thousand_gauges_are_live_at_once() {
     assert!(registry.snapshot().is_empty());
 }
 
+/// Counts a thread that works, until it ends or panics.
+struct Working<'a>(&'a AtomicUsize);
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_dropped_gauge_is_in_no_later_snapshot_whoever_else_takes_one() {
+    let registry = QueueRegistry::default();
+    let working = AtomicUsize::new(1);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while working.load(Ordering::Relaxed) > 0 {
+                    assert!(registry.snapshot().len() <= 1);
+                }
+            });
+        }
+        let _working = Working(&working);
+        for round in 0..20_000 {
+            drop(registry.register(TrackedLimit::VmPtys, round));
+            assert!(registry.snapshot().is_empty(), "round {round}");
+        }
+    });
+}
+
 #[test]
 fn snapshots_show_no_mix_while_gauges_come_and_go() {
     let registry = QueueRegistry::default();
@@ -91,16 +120,16 @@ fn snapshots_show_no_mix_while_gauges_come_and_go() {
         for limits in TrackedLimit::ALL.chunks_exact(5).take(8) {
             let (registry, entries, working) = (&registry, &entries, &working);
             scope.spawn(move || {
+                let _working = Working(working);
                 let mut rounds = 0;
                 let unseen = || entries.load(Ordering::Relaxed) == 0;
                 while rounds < 500 || unseen() && start.elapsed() < Duration::from_secs(60) {
                     for limit in limits {
                         let gauge = registry.register(*limit, 100 * limit.as_str().len());
-                        gauge.observe_depth(gauge.instance() % 100);
+                        gauge.observe_depth(gauge.instance() * 64 + *limit as usize);
                     }
                     rounds += 1;
                 }
-                working.fetch_sub(1, Ordering::Relaxed);
             });
         }
         while working.load(Ordering::Relaxed) > 0 {
@@ -109,7 +138,7 @@ fn snapshots_show_no_mix_while_gauges_come_and_go() {
                 let limit = TrackedLimit::from_limit(entry.name).unwrap();
                 assert_eq!(entry.category, limit.category(), "{entry:?}");
                 assert_eq!(entry.capacity, 100 * limit.as_str().len(), "{entry:?}");
-                let observed = entry.instance % 100;
+                let observed = entry.instance * 64 + limit as usize;
                 assert!(entry.depth == 0 || entry.depth == observed, "{entry:?}");
             }
         }

@@ -12,10 +12,15 @@ fn sidecar(arguments: &[&str]) -> Command {
     path.pop();
     path.push("examples");
     path.push(format!("sidecar{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "{path:?} is missing: build it with `cargo build --example sidecar`"
-    );
+    let built = fs::metadata(&path).and_then(|example| example.modified());
+    for source in ["main.rs", "report.rs"] {
+        let source = format!("{}/examples/sidecar/{source}", env!("CARGO_MANIFEST_DIR"));
+        let written = fs::metadata(source).and_then(|source| source.modified());
+        assert!(
+            matches!((&built, &written), (Ok(built), Ok(written)) if built >= written),
+            "{path:?} is missing or old: `cargo build --example sidecar`, which `cargo test` does"
+        );
+    }
     let mut command = Command::new(path);
     command.args(arguments).stdin(Stdio::null());
     command
@@ -116,6 +121,10 @@ fn any_bytes_come_out_as_they_went_in_whatever_the_delay() {
         assert!(output.stdout == bytes, "{arguments:?}");
         assert_eq!(stderr(&output), "", "{arguments:?}");
     }
+    let one_long_line = vec![b'x'; 1_000_000];
+    let output = run_with_input(&["--delay", "0", "-"], &one_long_line);
+    assert!(output.status.success() && output.stdout == one_long_line);
+    assert!(stderr(&output).contains("pending_process_event_bytes"));
     let output = run_with_input(&["--delay", "0", "-"], b"");
     assert!(output.status.success() && output.stdout.is_empty());
 }
@@ -142,6 +151,14 @@ fn bad_arguments_and_files_are_refused_in_one_line() {
         (&["--delay", "soon", "-"], "\"soon\""),
         (&["--delay", "-1", "-"], "\"-1\""),
         (&["--events", "many", "-"], "\"many\""),
+        (
+            &["--events", "18446744073709551615", "-"],
+            "not a number from 0 to 1000000",
+        ),
+        (
+            &["--frames", "1000001", "-"],
+            "not a number from 0 to 1000000",
+        ),
         (&["--what", "-"], "--what"),
         (&["a", "b"], "\"b\""),
     ] {

@@ -1,8 +1,10 @@
 //! Keeps the `tracing` events of one thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::{Debug, Write};
 use std::sync::Once;
+use std::thread;
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -24,12 +26,26 @@ thread_local! {
 /// callsites are enabled is cached for the process, and tests that come and go on other threads change it.
 struct Taper;
 
-/// Runs `body` and returns the events of its thread meanwhile.
-pub(crate) fn taped(body: impl FnOnce()) -> Vec<Logged> {
+thread_local! {
+    static DELAY: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// From now on each event of this thread takes `delay` to be logged.
+pub(crate) fn log_slowly(delay: Duration) {
+    install();
+    DELAY.set(delay);
+}
+
+fn install() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| tracing::subscriber::set_global_default(Taper).unwrap());
     // A callsite that another thread registered just when the subscriber was installed may have missed it.
     tracing::callsite::rebuild_interest_cache();
+}
+
+/// Runs `body` and returns the events of its thread meanwhile.
+pub(crate) fn taped(body: impl FnOnce()) -> Vec<Logged> {
+    install();
     TAPE.set(Some(Vec::new()));
     body();
     TAPE.take().unwrap()
@@ -49,6 +65,9 @@ impl Subscriber for Taper {
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
+        if !DELAY.get().is_zero() {
+            thread::sleep(DELAY.get());
+        }
         let mut logged = Logged {
             level: *event.metadata().level(),
             message: String::new(),
