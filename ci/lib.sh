@@ -1,6 +1,14 @@
 # Sourced by the other scripts: they run from the root of the project, whatever the caller's directory.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# component NAME: fails unless the toolchain has it or rustup can add it.
+component() {
+    cargo "${1/rustfmt/fmt}" --version >/dev/null 2>&1 && return
+    echo "$1 is missing: adding it"
+    command -v rustup >/dev/null && rustup component add "$1"
+    cargo "${1/rustfmt/fmt}" --version >/dev/null || { echo "$0 needs $1"; exit 1; }
+}
+
 # need COMMAND PACKAGE: fails unless the command is there or can be installed from Debian.
 need() {
     command -v "$1" >/dev/null && return

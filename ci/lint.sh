@@ -2,6 +2,8 @@
 # Format, lints and documentation, without a warning, over all features and in every package.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
+component rustfmt
+component clippy
 
 cargo fmt --all --check
 cargo clippy --quiet --workspace --all-targets -- -D warnings

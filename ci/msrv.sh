@@ -32,7 +32,7 @@ unpack_from_debian() {
 
 from_rustup() {
     command -v rustup >/dev/null || return
-    rustup toolchain list | grep -q "^$version" \
+    rustup which --toolchain "$version" rustc >/dev/null 2>&1 \
         || rustup toolchain install "$version" --profile minimal --no-self-update >/dev/null 2>&1 \
         || return
     RUSTC=$(rustup which --toolchain "$version" rustc)

@@ -3,6 +3,9 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
+command -v cargo >/dev/null || { echo "$0 needs cargo: https://rustup.rs"; exit 1; }
+need cc gcc
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 

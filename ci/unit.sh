@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Unit, integration, property and documentation tests, with each set of features.
+# Unit, integration, property and documentation tests: the core without and with its features, the shim with all.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 

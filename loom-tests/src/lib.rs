@@ -42,7 +42,7 @@ pub enum Told {
 pub struct Recorder {
     /// An access that loom sees: otherwise it would not try who tells first.
     clock: loom::sync::atomic::AtomicUsize,
-    told: Mutex<Vec<(usize, Told)>>,
+    told: Mutex<Vec<(usize, Told, usize)>>,
 }
 
 impl Recorder {
@@ -54,18 +54,26 @@ impl Recorder {
         }))
     }
 
-    pub fn tell(&self, event: Told) {
+    pub fn tell(&self, event: Told, depth: usize) {
         let time = self.clock.fetch_add(1, Ordering::SeqCst);
-        self.told.lock().unwrap().push((time, event));
+        self.told.lock().unwrap().push((time, event, depth));
+    }
+
+    /// What was told, with the depths, in its order.
+    pub fn told(&self) -> Vec<(Told, usize)> {
+        let mut told = self.told.lock().unwrap().clone();
+        told.sort_by_key(|(time, ..)| *time);
+        told.into_iter()
+            .map(|(_, event, depth)| (event, depth))
+            .collect()
     }
 
     /// Alternation: warnings and recoveries take turns, a warning first; `Full` comes between them, once. Returns whether
     /// the last of them was a warning.
     pub fn assert_alternation(&self) -> bool {
-        let mut told = self.told.lock().unwrap().clone();
-        told.sort_by_key(|(time, _)| *time);
+        let told = self.told();
         let (mut warned, mut full) = (false, false);
-        for (_, event) in &told {
+        for (event, _) in &told {
             match event {
                 Told::NearCapacity => {
                     assert!(!warned, "out of turn: {told:?}");
@@ -87,12 +95,13 @@ impl Recorder {
 
 impl LimitSink for Recorder {
     fn on_event(&self, event: &LimitEvent) {
-        self.tell(match event {
+        let told = match event {
             LimitEvent::NearCapacity(_) => Told::NearCapacity,
             LimitEvent::Full(_) => Told::Full,
             LimitEvent::Recovered(_) => Told::Recovered,
             other => panic!("unexpected event: {other:?}"),
-        });
+        };
+        self.tell(told, event.snapshot().depth);
     }
 }
 

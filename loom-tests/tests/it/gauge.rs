@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use fillgauge::{Gauge, Limit};
+use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 use fillgauge_loom_tests::{Recorder, Rest, Told, explore};
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
@@ -90,6 +90,41 @@ fn up_against_down_settles() {
     explore(Some(5), 20_000, || up_against_down(gauge));
 }
 
+/// An event carries a depth that the gauge had: these operations never make a depth above 2, so no event has more,
+/// whenever the counters were read.
+fn a_warning_while_an_item_passes<G: Counts>(gauge: fn(&'static Recorder) -> G) {
+    let recorder = Recorder::new();
+    let gauge = Arc::new(gauge(recorder));
+    gauge.record_enqueue();
+    let other = Arc::clone(&gauge);
+    let thread = thread::spawn(move || {
+        other.record_dequeue();
+        other.record_enqueue();
+    });
+    gauge.record_enqueue();
+    thread.join().unwrap();
+    assert_eq!(gauge.rest().depth, 2);
+    let told = recorder.told();
+    assert!(!told.is_empty(), "silent");
+    assert!(
+        told.iter().all(|(_, depth)| *depth <= 2),
+        "a depth that never was: {told:?}"
+    );
+}
+
+/// Warns at 2 like the other, but of a capacity that no reading is clamped to or full at.
+fn roomy_gauge(recorder: &'static Recorder) -> Gauge {
+    let thresholds = Thresholds::new(20, 10).unwrap();
+    Gauge::with_config(GaugeConfig::new(&QUEUE, 10).thresholds(thresholds)).with_sink(recorder)
+}
+
+#[test]
+fn a_warning_while_an_item_passes_is_sound() {
+    explore(Some(4), 10_000, || {
+        a_warning_while_an_item_passes(roomy_gauge)
+    });
+}
+
 /// The gauge that everyone writes by hand: one counter, and a flag that is swapped by whoever saw a depth beyond a point,
 /// however old that depth is, and who then tells, in whatever order.
 struct FlagOnStaleDepth {
@@ -113,11 +148,12 @@ impl FlagOnStaleDepth {
         self.high_water.fetch_max(depth, Ordering::SeqCst);
         let warns = depth >= WARN_DEPTH;
         if (warns || depth <= REARM_DEPTH) && self.warned.swap(warns, Ordering::SeqCst) != warns {
-            self.recorder.tell(if warns {
+            let told = if warns {
                 Told::NearCapacity
             } else {
                 Told::Recovered
-            });
+            };
+            self.recorder.tell(told, depth);
         }
     }
 }
@@ -160,4 +196,58 @@ fn canary_two_threads_of_two_pairs() {
 #[should_panic(expected = "latched")]
 fn canary_up_against_down() {
     explore(None, 0, || up_against_down(FlagOnStaleDepth::new));
+}
+
+/// Two counters, read one after the other: the depth in the event may be one that never was.
+struct TornReading {
+    enqueued: AtomicUsize,
+    dequeued: AtomicUsize,
+    warned: AtomicBool,
+    recorder: &'static Recorder,
+}
+
+impl TornReading {
+    fn new(recorder: &'static Recorder) -> Self {
+        Self {
+            enqueued: AtomicUsize::new(0),
+            dequeued: AtomicUsize::new(0),
+            warned: AtomicBool::new(false),
+            recorder,
+        }
+    }
+
+    fn depth(&self) -> usize {
+        let dequeued = self.dequeued.fetch_add(0, Ordering::SeqCst);
+        self.enqueued.fetch_add(0, Ordering::SeqCst) - dequeued
+    }
+}
+
+impl Counts for TornReading {
+    fn record_enqueue(&self) {
+        self.enqueued.fetch_add(1, Ordering::SeqCst);
+        let depth = self.depth();
+        if depth >= WARN_DEPTH && !self.warned.swap(true, Ordering::SeqCst) {
+            self.recorder.tell(Told::NearCapacity, depth);
+        }
+    }
+
+    fn record_dequeue(&self) {
+        self.dequeued.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn rest(&self) -> Rest {
+        Rest {
+            depth: self.depth(),
+            high_water: self.depth(),
+            warned: self.warned.load(Ordering::SeqCst),
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "a depth that never was")]
+fn canary_a_warning_while_an_item_passes() {
+    explore(Some(4), 0, || {
+        a_warning_while_an_item_passes(TornReading::new)
+    });
 }

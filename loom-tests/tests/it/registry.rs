@@ -22,7 +22,7 @@ fn assert_unmixed(entry: Entry) {
 /// A snapshot that races with the release of a slot and its next registration shows one or the other or none, and no mix.
 #[test]
 fn a_snapshot_against_release_and_registration() {
-    explore(Some(3), 1_000, || {
+    explore(Some(3), 10_000, || {
         // A registry is a static; this one lives as long as its execution.
         let registry: &'static QueueRegistry<1> = Box::leak(Box::new(QueueRegistry::new()));
         let first = registry.register(&FIRST, 10).unwrap();
