@@ -1,0 +1,343 @@
+//! How a gauge keeps its promises, which stand in `gauge`.
+
+// `enqueued` and `dequeued` grow, wrapping; their difference is the depth, or a deficit. Producers write the one,
+// consumers the other, and `shared` is read by both and written at edges and at new high-water marks. All protocol words
+// are SeqCst (`sync::Word`), so that what follows argues about one total order of accesses. Two operations break the
+// pattern: `observe_depth` sets `enqueued`, also back, and `make_good` raises it for a consumer.
+//
+// An edge. `settle` reads the latch, then takes a reading of the counters that is exact for some instant (`reading`),
+// and moves the latch by compare-exchange from the very state it read: no other edge lies between, which is promise 2.
+// The new state has DELIVERING set, and while it is, nobody moves the latch: one event at a time, which is promise 1.
+// When the sink has returned, the bit is cleared and `settle` looks again.
+//
+// Promise 3, a gauge at rest at or above its warn point. Consider the last of: the additions to and swaps of
+// `enqueued`, and the clearings of DELIVERING. Whoever did it looks at the gauge afterwards: after a clearing, `settle`
+// does; after an addition, the producer does unless it has an upper bound of the depth below the warn point, which the
+// final depth contradicts. That look finds DELIVERING not set (a clearing would follow), `enqueued` unmoved, hence an
+// exact reading of at least the final depth, and its compare-exchange fails only against another that is followed by a
+// clearing, or against the SAMPLED bit, that is followed by a swap. So the gauge has warned. The argument allows a
+// look to give up when `enqueued` moved under it: whoever moved it looks later.
+// At or below the re-arm point it is the same with `dequeued` for `enqueued` and a lower bound for the upper one.
+//
+// The cached bounds. `dequeued` never goes backwards, so an old value of it, `dequeued_seen`, makes an upper bound of
+// the depth, and a producer that finds this bound under the warn point and the high-water mark touches no other
+// line. In the same way `enqueued_seen` makes a lower bound for consumers, unless `observe_depth` swapped `enqueued`
+// back. It therefore sets SAMPLED first: a consumer that finds the bit does without the bound; one that does not find
+// it recorded its dequeue before the bit was set, hence before the observer read `dequeued`, and is part of the
+// observation. Of a sampled gauge every dequeue looks for both kinds of edges.
+//
+// Strays. A dequeue that finds more out than in raises `enqueued` to its own count (`make_good`), which is done once for
+// all strays before it, whoever comes first. The depth is 0 then, which is no edge that a producer's look could miss.
+// A paired gauge keeps the deficit instead.
+//
+// Promise 5. A producer that may be above the mark reads `dequeued` after its addition: the difference is at most the
+// depth that its addition made, and at least the depth at rest if it was the last.
+
+use super::Gauge;
+use crate::event::LimitEvent;
+use crate::latch::{Edge, Latch, Points};
+use crate::snapshot::QueueSnapshot;
+use crate::sync::Word;
+use crate::thresholds::fill_percent;
+
+impl Gauge {
+    /// Deficits of up to four dequeues of this size at once do not pass for depths.
+    pub(super) const MANY: usize = usize::MAX / 32;
+
+    #[inline]
+    pub(super) fn enqueue(&self, n: usize) {
+        let (producers, shared) = (&self.producers, &self.shared);
+        let enqueued = producers.enqueued.add(n);
+        // An upper bound of the depth.
+        let bound = enqueued.wrapping_sub(producers.dequeued_seen.get());
+        if bound >= shared.warn_depth.get() {
+            self.enqueue_near(enqueued, bound);
+        } else if bound > shared.high_water.get() {
+            let dequeued = self.consumers.dequeued.get();
+            producers.dequeued_seen.set(dequeued);
+            let depth = enqueued.wrapping_sub(dequeued);
+            // Above its upper bound it is negative: consumers are ahead.
+            if depth <= bound {
+                self.raise_high_water(depth);
+            }
+        }
+    }
+
+    /// An enqueue after which the depth may be at the warn point or above; `bound` is an upper bound of it.
+    #[inline(never)]
+    fn enqueue_near(&self, enqueued: usize, bound: usize) {
+        let latch = self.latch();
+        let clamped = self.clamp(latch, bound);
+        if latch.has_warned()
+            && latch.due(clamped, self.points()).is_none()
+            && clamped <= self.high_water()
+            && bound <= usize::MAX / 4
+        {
+            // Neither an edge nor a new mark, and far from where the bound would wrap: no need to read what consumers
+            // write.
+            return;
+        }
+        let dequeued = self.consumers.dequeued.get();
+        self.producers.dequeued_seen.set(dequeued);
+        let depth = self.depth_between(latch, enqueued, dequeued);
+        self.raise_high_water(depth);
+        if latch.due(depth, self.points()).is_some() {
+            self.settle();
+        }
+    }
+
+    /// An enqueue that may lead beyond the range.
+    #[cold]
+    pub(super) fn enqueue_up_to(&self, n: usize) {
+        let dequeued = self.consumers.dequeued.get();
+        self.producers.dequeued_seen.set(dequeued);
+        let room = self.ceiling().saturating_sub(self.depth());
+        self.enqueue(n.min(room));
+    }
+
+    #[inline]
+    pub(super) fn dequeue(&self, n: usize) {
+        self.dequeued_to(self.consumers.dequeued.add(n));
+    }
+
+    /// Dequeues `n` or what there is, and leaves no deficit, however large `n`.
+    pub(super) fn dequeue_up_to(&self, n: usize) {
+        let paired = self.latch().is_paired();
+        loop {
+            let dequeued = self.consumers.dequeued.get();
+            let enqueued = self.producers.enqueued.get();
+            self.consumers.enqueued_seen.set(enqueued);
+            let depth = enqueued.wrapping_sub(dequeued);
+            if self.is_deficit(depth) {
+                if paired {
+                    // The enqueues that it waits for are recorded later.
+                    return;
+                }
+                self.make_good(dequeued);
+                continue;
+            }
+            let rest = dequeued.wrapping_add(n.min(depth));
+            if self.consumers.dequeued.replace(dequeued, rest).is_ok() {
+                return self.dequeued_to(rest);
+            }
+        }
+    }
+
+    /// What there is to do after a dequeue that made the count `dequeued`.
+    #[inline]
+    fn dequeued_to(&self, dequeued: usize) {
+        let consumers = &self.consumers;
+        let latch = self.latch();
+        // A lower bound of the depth; if it is negative, more is out than was seen in.
+        let mut bound = consumers.enqueued_seen.get().wrapping_sub(dequeued);
+        // To an armed gauge that keeps its deficits no dequeue matters. Its bound may lag, short of wrapping.
+        let indifferent = latch.is_paired() && !latch.has_warned() && !latch.is_sampled();
+        if indifferent && bound > usize::MAX / 4 * 3 {
+            return;
+        }
+        let is_negative = |bound: usize| bound > isize::MAX as usize;
+        if is_negative(bound) {
+            let enqueued = self.producers.enqueued.get();
+            consumers.enqueued_seen.set(enqueued);
+            bound = enqueued.wrapping_sub(dequeued);
+        }
+        if is_negative(bound)
+            || latch.has_warned() && bound <= self.shared.rearm_depth.get()
+            || latch.is_sampled()
+        {
+            self.dequeue_low(dequeued, latch);
+        }
+    }
+
+    /// A dequeue that may be a stray, or after which the depth may be at the re-arm point or below.
+    #[inline(never)]
+    fn dequeue_low(&self, dequeued: usize, latch: Latch) {
+        let enqueued = self.producers.enqueued.get();
+        self.consumers.enqueued_seen.set(enqueued);
+        if !latch.is_paired() && self.is_deficit(enqueued.wrapping_sub(dequeued)) {
+            self.make_good(dequeued);
+        }
+        if latch.has_warned() || latch.is_sampled() {
+            self.settle();
+        }
+    }
+
+    #[inline]
+    pub(super) fn observe(&self, depth: usize) {
+        if !self.latch().is_sampled() {
+            self.shared.latch.set_bits(Latch::SAMPLED);
+        }
+        let depth = depth.min(self.ceiling());
+        let dequeued = self.consumers.dequeued.get();
+        let enqueued = dequeued.wrapping_add(depth);
+        self.producers.enqueued.swap(enqueued);
+        self.producers.dequeued_seen.set(dequeued);
+        let quiet = self.latch().due(depth, self.points()).is_none()
+            && depth <= self.shared.high_water.get()
+            && self.consumers.dequeued.get() == dequeued;
+        if !quiet {
+            self.observed(enqueued, dequeued);
+        }
+    }
+
+    /// An observation that raises the high-water mark, may be due for an edge, or met with a dequeue.
+    #[inline(never)]
+    fn observed(&self, enqueued: usize, dequeued_before: usize) {
+        // Dequeues recorded between the load and the swap saw no deficit, but may have left one.
+        let dequeued = self.consumers.dequeued.get();
+        if dequeued != dequeued_before {
+            self.make_good(dequeued);
+        }
+        let latch = self.latch();
+        let depth = self.depth_between(latch, enqueued, dequeued);
+        self.raise_high_water(depth);
+        if latch.due(depth, self.points()).is_some() {
+            self.settle();
+        }
+    }
+
+    /// Makes good the strays among the first `dequeued` dequeues: raises `enqueued` to that number, unless it is there.
+    /// Whoever is first raises it for all before, so no stray is made good twice. The depth is 0 at that moment: neither
+    /// an edge nor a new mark.
+    #[cold]
+    fn make_good(&self, dequeued: usize) {
+        let mut enqueued = self.producers.enqueued.get();
+        while self.is_deficit(enqueued.wrapping_sub(dequeued)) {
+            match self.producers.enqueued.replace(enqueued, dequeued) {
+                Ok(()) => {
+                    // Strays alone would take `enqueued` round the word while this bound stays.
+                    self.producers.dequeued_seen.set(dequeued);
+                    return;
+                }
+                Err(now) => enqueued = now,
+            }
+        }
+    }
+
+    /// Goes over every edge that is due, and delivers the events, unless somebody else is about to.
+    #[cold]
+    #[inline(never)]
+    fn settle(&self) {
+        loop {
+            let latch = self.latch();
+            if latch.is_delivering() {
+                return;
+            }
+            let Some((enqueued, dequeued)) = self.reading(latch) else {
+                return;
+            };
+            let depth = self.depth_between(latch, enqueued, dequeued);
+            let Some(edge) = latch.due(depth, self.points()) else {
+                return;
+            };
+            let next = latch.over(edge);
+            if self.shared.latch.replace(latch.0, next.0).is_err() {
+                return;
+            }
+            let _delivery = Delivery(&self.shared.latch);
+            if let Some(sink) = self.shared.sink {
+                let figures = self.figures(next, enqueued, dequeued);
+                sink.on_event(&match edge {
+                    Edge::NearCapacity => LimitEvent::NearCapacity(figures),
+                    Edge::Full => LimitEvent::Full(figures),
+                    Edge::Recovered => LimitEvent::Recovered(figures),
+                });
+            }
+        }
+    }
+
+    /// The two counters as they were at one instant; `None` if they moved in a way that lets whoever moved them look
+    /// instead: `enqueued` for the rising edges and `dequeued` for the falling one, or of a sampled gauge either for both.
+    fn reading(&self, latch: Latch) -> Option<(usize, usize)> {
+        let dequeued = self.consumers.dequeued.get();
+        let enqueued = self.producers.enqueued.get();
+        let dequeued_again = self.consumers.dequeued.get();
+        if dequeued == dequeued_again {
+            return Some((enqueued, dequeued));
+        }
+        // Of a sampled gauge an equal `enqueued` may have been another in between.
+        let unmoved = !latch.is_sampled() && self.producers.enqueued.get() == enqueued;
+        unmoved.then_some((enqueued, dequeued_again))
+    }
+
+    #[inline]
+    fn raise_high_water(&self, depth: usize) {
+        if depth > self.shared.high_water.get() {
+            self.shared.high_water.raise(depth);
+        }
+    }
+
+    pub(super) fn depth_between(&self, latch: Latch, enqueued: usize, dequeued: usize) -> usize {
+        let difference = enqueued.wrapping_sub(dequeued);
+        if self.is_deficit(difference) {
+            0
+        } else {
+            self.clamp(latch, difference)
+        }
+    }
+
+    /// Of a paired gauge, records under way may take the difference over the capacity.
+    #[inline]
+    fn clamp(&self, latch: Latch, difference: usize) -> usize {
+        if latch.is_paired() {
+            difference.min(self.capacity())
+        } else {
+            difference
+        }
+    }
+
+    /// Whether a difference of the counters, taken modulo the word, is negative.
+    fn is_deficit(&self, difference: usize) -> bool {
+        difference > self.ceiling()
+    }
+
+    /// The greatest depth: half of what the capacity leaves of the word is for depths above it, half for deficits, which
+    /// have an eighth of the word in any case.
+    #[inline]
+    pub(super) fn ceiling(&self) -> usize {
+        let capacity = self.capacity().min(usize::MAX / 4 * 3);
+        usize::MAX - (usize::MAX - capacity) / 2
+    }
+
+    #[inline]
+    pub(super) fn latch(&self) -> Latch {
+        Latch(self.shared.latch.get())
+    }
+
+    #[inline]
+    fn points(&self) -> Points {
+        Points {
+            capacity: self.capacity(),
+            warn_depth: self.shared.warn_depth.get(),
+            rearm_depth: self.shared.rearm_depth.get(),
+        }
+    }
+
+    pub(super) fn figures(&self, latch: Latch, enqueued: usize, dequeued: usize) -> QueueSnapshot {
+        let limit = self.limit();
+        let capacity = self.capacity();
+        let depth = self.depth_between(latch, enqueued, dequeued);
+        QueueSnapshot {
+            name: limit,
+            category: limit.category(),
+            instance: self.instance(),
+            depth,
+            high_water: self.high_water().max(depth),
+            capacity,
+            fill_percent: fill_percent(depth, capacity),
+            warned: latch.has_warned(),
+            warnings: latch.warnings(),
+            enqueued,
+            dequeued,
+        }
+    }
+}
+
+/// An event that is being delivered; dropped, also by a panic of the sink, the latch is free to move.
+struct Delivery<'gauge>(&'gauge Word);
+
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        self.0.clear_bits(Latch::DELIVERING);
+    }
+}
