@@ -43,32 +43,20 @@ fn histories() -> impl Strategy<Value = (usize, Vec<(Operation, usize)>)> {
 #[test]
 fn any_history_reads_as_on_the_original() {
     let _turn = handler_turn();
-    original::set_limit_warning_handler(Box::new(|warning| {
-        let name = warning.name.as_str();
-        let category = warning.category.as_str();
-        THEIRS.with_borrow_mut(|warnings| {
-            warnings.push((
-                name,
-                category,
-                warning.observed,
-                warning.capacity,
-                warning.fill_percent,
-            ));
-        });
-    }));
-    set_limit_warning_handler(Box::new(|warning| {
-        let name = warning.name.as_str();
-        let category = warning.category.as_str();
-        OURS.with_borrow_mut(|warnings| {
-            warnings.push((
-                name,
-                category,
-                warning.observed,
-                warning.capacity,
-                warning.fill_percent,
-            ));
-        });
-    }));
+    // The two types of warnings have the same fields.
+    macro_rules! keep_in {
+        ($warnings:ident) => {
+            Box::new(|warning| {
+                let name = warning.name.as_str();
+                let category = warning.category.as_str();
+                let (observed, capacity) = (warning.observed, warning.capacity);
+                let seen = (name, category, observed, capacity, warning.fill_percent);
+                $warnings.with_borrow_mut(|warnings| warnings.push(seen));
+            })
+        };
+    }
+    original::set_limit_warning_handler(keep_in!(THEIRS));
+    set_limit_warning_handler(keep_in!(OURS));
     let warnings_seen = Cell::new(0);
     TestRunner::default()
         .run(&histories(), |(capacity, history)| {
