@@ -60,7 +60,7 @@
     )
 )]
 
-#[cfg(test)]
+#[cfg(any(test, fillgauge_loom))]
 extern crate std;
 
 mod config;
@@ -80,4 +80,6 @@ pub use gauge::Gauge;
 pub use limit::{Limit, LimitCategory};
 pub use registry::{QueueGauge, QueueRegistry, RegistryFull};
 pub use snapshot::QueueSnapshot;
+#[cfg(fillgauge_loom)]
+pub use sync::modelled;
 pub use thresholds::{REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT};

@@ -1,4 +1,4 @@
-//! The one file that names an atomics crate: portable-atomic, or loom's under `cfg(fillgauge_loom)`.
+//! The one module that names an atomics crate: portable-atomic, or loom's under `cfg(fillgauge_loom)`.
 //!
 //! A word has a type for the discipline it is under, so that an ordering is stated here once and not at every access:
 //!
@@ -9,9 +9,17 @@
 //! Both have `reset`, a release store for the one thread that claims a slot; its partner is `Gauge::snapshot_if_live`.
 
 #[cfg(fillgauge_loom)]
+pub mod modelled;
+
+#[cfg(fillgauge_loom)]
 use loom::sync::atomic;
 #[cfg(not(fillgauge_loom))]
 use portable_atomic as atomic;
+
+#[cfg(fillgauge_loom)]
+use modelled::AtomicUsize as AtomicWord;
+#[cfg(not(fillgauge_loom))]
+use portable_atomic::AtomicUsize as AtomicWord;
 
 pub(crate) use atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 
@@ -46,23 +54,23 @@ pub(crate) use const_array;
 
 /// A word of the gauge protocol: sequentially consistent.
 #[derive(Debug)]
-pub(crate) struct Word(AtomicUsize);
+pub(crate) struct Word(AtomicWord);
 
 impl Word {
     const_fn! {
         pub(crate) const fn new(value: usize) -> Self {
-            Self(AtomicUsize::new(value))
+            Self(AtomicWord::new(value))
         }
     }
 
     #[inline]
     pub(crate) fn get(&self) -> usize {
-        // Loom takes a sequentially consistent load for an acquire load, which may return an old value. An addition of
-        // nothing reads the newest one, so that loom explores exactly the interleavings.
-        #[cfg(fillgauge_loom)]
-        return self.0.fetch_add(0, Ordering::SeqCst);
-        #[cfg(not(fillgauge_loom))]
-        return self.0.load(Ordering::SeqCst);
+        self.0.load(Ordering::SeqCst)
+    }
+
+    #[cfg(fillgauge_loom)]
+    pub(crate) fn now(&self) -> usize {
+        self.0.now()
     }
 
     /// Adds `n`, wrapping, and returns the sum.

@@ -1,206 +1,223 @@
-//! What sets a gauge right from outside: strays that are made good, clearing, observations.
+//! What sets a gauge right from outside: strays that are made good, clearing, observations. Every model is held against
+//! all promises of a gauge, see `Model`.
 
-use std::sync::Arc;
+use fillgauge_loom_tests::model::Model;
+use fillgauge_loom_tests::subject::Op::*;
+use fillgauge_loom_tests::wrong::{Fault, Flag, Twin};
 
-use fillgauge::{Gauge, Limit};
-use fillgauge_loom_tests::{Recorder, Rest, explore};
-use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use loom::thread;
+/// More at once than leaves a deficit: taken in one step, as clearing does.
+const ALL: usize = usize::MAX;
 
-static QUEUE: Limit = Limit::queue("queue");
+// Strays.
 
-/// Warns at 2, is armed again at 1.
-const CAPACITY: usize = 2;
-const WARN_DEPTH: usize = 2;
-const REARM_DEPTH: usize = 1;
+/// A dequeue of an empty gauge that meets with an enqueue either takes that item or has no effect.
+const A_STRAY_AGAINST_AN_ENQUEUE: Model = Model {
+    threads: &[&[Dequeue], &[Enqueue]],
+    floor: 26,
+    ..Model::PAIR
+};
 
-/// What the models need of a gauge, right or wrong.
-trait Corrects: Send + Sync + 'static {
-    fn record_enqueue(&self);
-    fn record_dequeue(&self);
-    fn record_clear(&self);
-    fn observe_depth(&self, depth: usize);
-    fn rest(&self) -> Rest;
+#[test]
+fn a_stray_against_an_enqueue() {
+    A_STRAY_AGAINST_AN_ENQUEUE.check();
 }
 
-impl Corrects for Gauge {
-    fn record_enqueue(&self) {
-        self.record_enqueue();
-    }
+/// Strays of two consumers are made good once each.
+pub(crate) const STRAYS_OF_TWO_CONSUMERS: Model = Model {
+    threads: &[&[Dequeue], &[Dequeue]],
+    floor: 140_000,
+    ..Model::PAIR
+};
 
-    fn record_dequeue(&self) {
-        self.record_dequeue();
-    }
-
-    fn record_clear(&self) {
-        self.record_clear();
-    }
-
-    fn observe_depth(&self, depth: usize) {
-        self.observe_depth(depth);
-    }
-
-    fn rest(&self) -> Rest {
-        Rest {
-            depth: self.depth(),
-            high_water: self.high_water(),
-            warned: self.has_warned(),
-        }
-    }
-}
-
-fn gauge() -> Gauge {
-    Gauge::new(&QUEUE, CAPACITY).with_sink(Recorder::new())
-}
-
-/// Runs `first` in a thread of its own and `second` in this one, on a gauge that `prefix` prepares.
-fn race<G: Corrects>(gauge: G, prefix: fn(&G), first: fn(&G), second: fn(&G)) -> Arc<G> {
-    prefix(&gauge);
-    let gauge = Arc::new(gauge);
-    let other = Arc::clone(&gauge);
-    let thread = thread::spawn(move || first(&other));
-    second(&gauge);
-    thread.join().unwrap();
-    gauge
-}
-
-/// Strays of two consumers are made good once each: the next item makes depth 1.
-fn strays_of_two_consumers<G: Corrects>(gauge: G) {
-    let gauge = race(
-        gauge,
-        |_| {},
-        |gauge| gauge.record_dequeue(),
-        |gauge| gauge.record_dequeue(),
-    );
-    assert_eq!(gauge.rest().depth, 0, "made good twice");
-    gauge.record_enqueue();
-    assert_eq!(gauge.rest().depth, 1, "not made good");
+#[test]
+fn strays_of_two_consumers() {
+    STRAYS_OF_TWO_CONSUMERS.check();
 }
 
 #[test]
-fn strays_of_two_consumers_are_made_good_once() {
-    explore(None, 100_000, || strays_of_two_consumers(gauge()));
+#[should_panic(expected = "a depth of no order of the operations")]
+fn canary_strays_of_two_consumers() {
+    STRAYS_OF_TWO_CONSUMERS.check_on(Twin::with(Fault::StraysByAddition));
 }
 
-/// A queue that is cleared while a consumer takes its items, and once more than there are, is empty and armed, and the next
-/// item makes depth 1.
-fn clear_against_dequeue<G: Corrects>(gauge: G) {
-    let gauge = race(
-        gauge,
-        |gauge| (0..2).for_each(|_| gauge.record_enqueue()),
-        |gauge| gauge.record_clear(),
-        |gauge| (0..3).for_each(|_| gauge.record_dequeue()),
-    );
-    let rest = gauge.rest();
-    assert_eq!(rest.depth, 0, "not empty");
-    rest.assert_settled(WARN_DEPTH, REARM_DEPTH);
-    gauge.record_enqueue();
-    assert_eq!(gauge.rest().depth, 1, "a deficit is left");
+/// Two strays that race with a producer at the warn point leave neither a deficit nor a latch.
+const STRAYS_AT_THE_WARN_POINT: Model = Model {
+    capacity: 1,
+    threads: &[&[Dequeue], &[Dequeue], &[Enqueue]],
+    preemptions: Some(3),
+    floor: 63_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn strays_at_the_warn_point() {
+    STRAYS_AT_THE_WARN_POINT.check();
+}
+
+// Clearing, and dequeues of many.
+
+/// A queue that is cleared while a consumer takes its items, and one more, is empty and armed, without a deficit.
+pub(crate) const CLEAR_AGAINST_DEQUEUES: Model = Model {
+    before: &[Enqueue, Enqueue],
+    threads: &[&[Clear], &[Dequeue, Dequeue, Dequeue]],
+    preemptions: Some(3),
+    floor: 10_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn clear_against_dequeues() {
+    CLEAR_AGAINST_DEQUEUES.check();
 }
 
 #[test]
-fn clear_against_dequeue_leaves_no_deficit() {
-    explore(Some(3), 8_000, || clear_against_dequeue(gauge()));
+#[should_panic(expected = "a flaw shows later")]
+fn canary_clear_against_dequeues() {
+    CLEAR_AGAINST_DEQUEUES.check_on(Twin::with(Fault::ClearByAddition));
 }
+
+/// A queue that is cleared while a producer fills it keeps what came after.
+const CLEAR_AGAINST_ENQUEUES: Model = Model {
+    before: &[Enqueue],
+    threads: &[&[Clear], &[Enqueue, Enqueue]],
+    preemptions: Some(3),
+    floor: 3_500,
+    ..Model::PAIR
+};
+
+#[test]
+fn clear_against_enqueues() {
+    CLEAR_AGAINST_ENQUEUES.check();
+}
+
+/// Two that empty a queue at once, while a third adds to it, leave what came last or nothing.
+const ALL_TAKEN_TWICE: Model = Model {
+    capacity: 1,
+    before: &[Enqueue],
+    threads: &[&[Clear], &[DequeueN(ALL)], &[EnqueueN(2)]],
+    preemptions: Some(3),
+    floor: 63_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn all_taken_twice() {
+    ALL_TAKEN_TWICE.check();
+}
+
+/// Dequeues of many keep to what there is, whatever single ones do meanwhile.
+const MANY_AGAINST_ONE: Model = Model {
+    before: &[EnqueueN(3)],
+    threads: &[&[DequeueN(2)], &[DequeueN(ALL)], &[Dequeue]],
+    preemptions: Some(3),
+    floor: 53_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn many_against_one() {
+    MANY_AGAINST_ONE.check();
+}
+
+/// A paired gauge that is cleared keeps the deficit of enqueues to come.
+const CLEAR_OF_A_PAIRED_GAUGE: Model = Model {
+    paired: true,
+    before: &[Enqueue],
+    threads: &[&[Dequeue, Clear], &[Enqueue]],
+    preemptions: Some(3),
+    floor: 2_700,
+    ..Model::PAIR
+};
+
+#[test]
+fn clear_of_a_paired_gauge() {
+    CLEAR_OF_A_PAIRED_GAUGE.check();
+}
+
+// Observations.
 
 /// Two observers leave what one of them saw, and the latch that belongs to it.
-fn two_observers<G: Corrects>(gauge: G) {
-    let gauge = race(
-        gauge,
-        |_| {},
-        |gauge| gauge.observe_depth(2),
-        |gauge| gauge.observe_depth(0),
-    );
-    let rest = gauge.rest();
-    assert!(rest.depth == 0 || rest.depth == 2, "{rest:?}");
-    rest.assert_settled(WARN_DEPTH, REARM_DEPTH);
-}
+pub(crate) const TWO_OBSERVERS: Model = Model {
+    threads: &[&[Observe(2), Observe(1)], &[Observe(0), Observe(3)]],
+    preemptions: Some(3),
+    floor: 13_000,
+    ..Model::ROOMY
+};
 
 #[test]
-fn two_observers_settle() {
-    explore(Some(4), 6_000, || two_observers(gauge()));
-}
-
-/// Two counters whose corrections are as one would first write them: what is missing is added, clearing stores one counter
-/// in the other, and an observer swaps the flag on the depth that it brought along.
-struct NaiveCorrections {
-    enqueued: AtomicUsize,
-    dequeued: AtomicUsize,
-    warned: AtomicBool,
-}
-
-impl NaiveCorrections {
-    fn new() -> Self {
-        Self {
-            enqueued: AtomicUsize::new(0),
-            dequeued: AtomicUsize::new(0),
-            warned: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Corrects for NaiveCorrections {
-    fn record_enqueue(&self) {
-        self.enqueued.fetch_add(1, Ordering::SeqCst);
-    }
-
-    fn record_dequeue(&self) {
-        let dequeued = self.dequeued.fetch_add(1, Ordering::SeqCst) + 1;
-        let enqueued = self.enqueued.fetch_add(0, Ordering::SeqCst);
-        if enqueued < dequeued {
-            self.enqueued
-                .fetch_add(dequeued - enqueued, Ordering::SeqCst);
-        }
-    }
-
-    fn record_clear(&self) {
-        let enqueued = self.enqueued.fetch_add(0, Ordering::SeqCst);
-        let dequeued = self.dequeued.fetch_add(0, Ordering::SeqCst);
-        self.dequeued
-            .fetch_add(enqueued.saturating_sub(dequeued), Ordering::SeqCst);
-    }
-
-    fn observe_depth(&self, depth: usize) {
-        let dequeued = self.dequeued.fetch_add(0, Ordering::SeqCst);
-        self.enqueued.swap(dequeued + depth, Ordering::SeqCst);
-        if depth >= WARN_DEPTH {
-            self.warned.swap(true, Ordering::SeqCst);
-        } else if depth <= REARM_DEPTH {
-            self.warned.swap(false, Ordering::SeqCst);
-        }
-    }
-
-    fn rest(&self) -> Rest {
-        let depth = self
-            .enqueued
-            .load(Ordering::SeqCst)
-            .saturating_sub(self.dequeued.load(Ordering::SeqCst));
-        Rest {
-            depth,
-            high_water: depth,
-            warned: self.warned.load(Ordering::SeqCst),
-        }
-    }
-}
-
-#[test]
-#[should_panic(expected = "made good twice")]
-fn canary_strays_of_two_consumers() {
-    explore(None, 0, || strays_of_two_consumers(NaiveCorrections::new()));
-}
-
-#[test]
-#[should_panic(expected = "a deficit is left")]
-fn canary_clear_against_dequeue() {
-    explore(
-        Some(4),
-        0,
-        || clear_against_dequeue(NaiveCorrections::new()),
-    );
+fn two_observers() {
+    TWO_OBSERVERS.check();
 }
 
 #[test]
 #[should_panic(expected = "silent")]
-fn canary_two_observers() {
-    explore(Some(4), 0, || two_observers(NaiveCorrections::new()));
+fn canary_two_observers_that_do_not_look() {
+    TWO_OBSERVERS.check_on(Twin::with(Fault::ObserverDoesNotLook));
+}
+
+#[test]
+#[should_panic(expected = "out of turn")]
+fn canary_two_observers_that_swap_a_flag() {
+    TWO_OBSERVERS.check_on(Flag::new);
+}
+
+/// An observer that meets with a producer at the warn point leaves the latch that belongs to the depth.
+const OBSERVER_AGAINST_PRODUCER: Model = Model {
+    before: &[Enqueue],
+    threads: &[&[Observe(1)], &[Enqueue, Enqueue]],
+    preemptions: Some(4),
+    floor: 46_000,
+    ..Model::ROOMY
+};
+
+#[test]
+fn observer_against_producer() {
+    OBSERVER_AGAINST_PRODUCER.check();
+}
+
+/// A dequeue that meets with an observation of an empty queue leaves no deficit.
+pub(crate) const OBSERVER_AGAINST_CONSUMER: Model = Model {
+    before: &[Enqueue, Enqueue, Enqueue],
+    threads: &[&[Observe(0)], &[Dequeue]],
+    preemptions: Some(4),
+    floor: 3_700,
+    ..Model::ROOMY
+};
+
+#[test]
+fn observer_against_consumer() {
+    OBSERVER_AGAINST_CONSUMER.check();
+}
+
+#[test]
+#[should_panic(expected = "a flaw shows later")]
+fn canary_observer_against_consumer() {
+    OBSERVER_AGAINST_CONSUMER.check_on(Twin::with(Fault::ObserverKeepsDeficit));
+}
+
+/// An observation that lowers the depth makes the consumers' bound of it useless, and they know.
+const AN_OBSERVATION_LOWERS_THE_DEPTH: Model = Model {
+    before: &[EnqueueN(5), Dequeue],
+    threads: &[&[Observe(2)], &[Dequeue, Dequeue]],
+    preemptions: Some(6),
+    floor: 57_000,
+    ..Model::ROOMY
+};
+
+#[test]
+fn an_observation_lowers_the_depth() {
+    AN_OBSERVATION_LOWERS_THE_DEPTH.check();
+}
+
+/// Two that observe and one that counts, around both thresholds, keep every promise.
+const OBSERVERS_AND_A_PRODUCER: Model = Model {
+    threads: &[&[Observe(2)], &[Observe(0)], &[Enqueue]],
+    preemptions: Some(2),
+    floor: 3_700,
+    ..Model::ROOMY
+};
+
+#[test]
+fn observers_and_a_producer() {
+    OBSERVERS_AND_A_PRODUCER.check();
 }

@@ -1,5 +1,6 @@
-//! The models. Each says in one sentence what it proves, and has a canary: the same model of a tempting wrong version.
+//! The models, each with the one sentence that it proves, and their canaries: the same models of gauges and registries
+//! that break a promise, which must fail.
 
 mod corrections;
-mod gauge;
+mod edges;
 mod registry;

@@ -1,91 +1,154 @@
+//! Slots that are claimed and given back, the handles to them, and snapshots meanwhile.
+
 use std::sync::{Arc, Mutex};
 
-use fillgauge::{Limit, QueueRegistry};
-use fillgauge_loom_tests::explore;
-use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use fillgauge::{Gauge, Limit, QueueGauge, QueueRegistry, QueueSnapshot};
+use fillgauge_loom_tests::wrong::{Claim, UncheckedSlot, UncountedSlot, UntaggedStack};
+use fillgauge_loom_tests::{explore, leaked};
+use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
 static FIRST: Limit = Limit::queue("first");
 static SECOND: Limit = Limit::memory("second");
 
-/// What a snapshot shows of a registration: its instance, whether it is of the first limit, capacity and depth.
-type Entry = (usize, bool, usize, usize);
-
-/// Of the first limit with capacity 10 and depth 0 or 1, or of the second with 20 and depth 0.
-fn assert_unmixed(entry: Entry) {
-    assert!(
-        matches!(entry, (1, true, 10, 0 | 1) | (2, false, 20, 0)),
-        "a mix of two registrations: {entry:?}"
-    );
+fn registry<const N: usize>() -> &'static QueueRegistry<N> {
+    leaked(QueueRegistry::new())
 }
 
-/// A snapshot that races with the release of a slot and its next registration shows one or the other or none, and no mix.
-#[test]
-fn a_snapshot_against_release_and_registration() {
-    explore(Some(3), 10_000, || {
-        // A registry is a static; this one lives as long as its execution.
-        let registry: &'static QueueRegistry<1> = Box::leak(Box::new(QueueRegistry::new()));
-        let first = registry.register(&FIRST, 10).unwrap();
-        let thread = thread::spawn(move || {
-            first.record_enqueue();
-            drop(first);
-            registry.register(&SECOND, 20).unwrap()
-        });
-        for entry in registry.snapshot() {
-            assert_unmixed((
-                entry.instance,
-                *entry.name == FIRST,
-                entry.capacity,
-                entry.depth,
-            ));
-        }
-        let second = thread.join().unwrap();
-        assert_eq!(second.instance(), 2);
-        assert_eq!(registry.snapshot().count(), 1);
-    });
+// Claims.
+
+/// What hands out slots, right or wrong.
+trait Slots: Sync {
+    /// A claim to a slot, which gives it back when it is dropped.
+    type Claim: Send + 'static;
+
+    fn claim(&'static self) -> Option<Self::Claim>;
+
+    fn slot_of(claim: &Self::Claim) -> usize;
+}
+
+impl<const N: usize> Slots for QueueRegistry<N> {
+    type Claim = QueueGauge;
+
+    fn claim(&'static self) -> Option<QueueGauge> {
+        self.register(&FIRST, 10).ok()
+    }
+
+    fn slot_of(claim: &QueueGauge) -> usize {
+        std::ptr::from_ref::<Gauge>(claim).addr()
+    }
+}
+
+impl Slots for UntaggedStack {
+    type Claim = Claim;
+
+    fn claim(&'static self) -> Option<Self::Claim> {
+        self.take()
+    }
+
+    fn slot_of(claim: &Self::Claim) -> usize {
+        claim.index()
+    }
 }
 
 /// Of two registrations that race for the last slot one gets it and the other is refused.
-fn a_race_for_the_last_slot(claim: impl Fn() -> bool + Clone + Send + 'static) {
-    let other = claim.clone();
-    let thread = thread::spawn(other);
-    let ours = claim();
+fn a_race_for_the_last_slot<S: Slots>(slots: &'static S) {
+    let thread = thread::spawn(|| slots.claim());
+    let ours = slots.claim();
     let theirs = thread.join().unwrap();
-    assert!(ours || theirs, "nobody got it");
-    assert!(!(ours && theirs), "both got it");
+    assert!(ours.is_some() || theirs.is_some(), "nobody got it");
+    assert!(ours.is_none() || theirs.is_none(), "both got it");
 }
 
 #[test]
 fn a_race_for_a_slot_that_was_never_used() {
-    explore(None, 5, || {
-        let registry: &'static QueueRegistry<1> = Box::leak(Box::new(QueueRegistry::new()));
-        a_race_for_the_last_slot(|| registry.register(&FIRST, 10).map(std::mem::forget).is_ok());
-    });
+    explore(None, 6, || a_race_for_the_last_slot(registry::<1>()));
 }
 
 #[test]
 fn a_race_for_a_slot_that_was_given_back() {
-    explore(None, 5, || {
-        let registry: &'static QueueRegistry<1> = Box::leak(Box::new(QueueRegistry::new()));
-        drop(registry.register(&FIRST, 10));
-        a_race_for_the_last_slot(|| registry.register(&FIRST, 10).map(std::mem::forget).is_ok());
+    explore(None, 6, || {
+        let registry = registry::<1>();
+        drop(registry.claim());
+        a_race_for_the_last_slot(registry);
     });
 }
 
 #[test]
 #[should_panic(expected = "both got it")]
 fn canary_a_race_for_the_last_slot() {
+    struct CheckedThenTaken(AtomicUsize);
+    impl Slots for CheckedThenTaken {
+        type Claim = ();
+
+        fn claim(&'static self) -> Option<()> {
+            (self.0.load(Ordering::SeqCst) > 0).then(|| {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            })
+        }
+
+        fn slot_of((): &()) -> usize {
+            0
+        }
+    }
     explore(None, 0, || {
-        let free = Arc::new(AtomicUsize::new(1));
-        a_race_for_the_last_slot(move || {
-            let is_free = free.load(Ordering::SeqCst) > 0;
-            if is_free {
-                free.fetch_sub(1, Ordering::SeqCst);
-            }
-            is_free
-        });
+        a_race_for_the_last_slot(leaked(CheckedThenTaken(AtomicUsize::new(1))));
     });
 }
+
+/// A registration during which other threads take both free slots and give one back gets no slot that is taken.
+fn slots_taken_and_given_back_meanwhile<S: Slots>(slots: &'static S) {
+    let (first, second) = (slots.claim(), slots.claim());
+    drop(first);
+    drop(second);
+    let thread = thread::spawn(|| {
+        let claims = (slots.claim(), slots.claim());
+        drop(claims.0);
+        claims.1
+    });
+    let mut claims = vec![slots.claim()];
+    claims.push(thread.join().unwrap());
+    claims.extend((0..3).map(|_| slots.claim()));
+    let mut taken: Vec<usize> = claims.iter().flatten().map(S::slot_of).collect();
+    taken.sort_unstable();
+    taken.dedup();
+    assert_eq!(
+        taken.len(),
+        claims.iter().flatten().count(),
+        "a slot was handed out twice"
+    );
+    assert_eq!(taken.len(), 2, "a slot was lost");
+}
+
+#[test]
+fn slots_are_taken_and_given_back_meanwhile() {
+    explore(Some(3), 27, || {
+        slots_taken_and_given_back_meanwhile(registry::<2>())
+    });
+}
+
+#[test]
+#[should_panic(expected = "a slot was handed out twice")]
+fn canary_slots_are_taken_and_given_back_meanwhile() {
+    explore(Some(3), 0, || {
+        slots_taken_and_given_back_meanwhile(leaked(UntaggedStack::of_two()))
+    });
+}
+
+/// Registrations that race get numbers of their own.
+#[test]
+fn numbers_of_registrations_that_race() {
+    explore(Some(3), 27, || {
+        let registry = registry::<2>();
+        let thread = thread::spawn(|| registry.claim().unwrap());
+        let (ours, theirs) = (registry.claim().unwrap(), thread.join().unwrap());
+        assert_eq!(ours.instance() + theirs.instance(), 1 + 2);
+        let shown: usize = registry.snapshot().map(|entry| entry.instance).sum();
+        assert_eq!(shown, 1 + 2);
+    });
+}
+
+// Handles.
 
 /// The last two handles of a gauge, dropped together, give its slot back once.
 fn last_handles_dropped_together(
@@ -102,8 +165,8 @@ fn last_handles_dropped_together(
 #[test]
 fn the_last_handles_give_the_slot_back_once() {
     explore(None, 3, || {
-        let registry: &'static QueueRegistry<1> = Box::leak(Box::new(QueueRegistry::new()));
-        let first = registry.register(&FIRST, 10).unwrap();
+        let registry = registry::<1>();
+        let first = registry.claim().unwrap();
         let handles = Arc::new(Mutex::new(vec![first.clone(), first]));
         last_handles_dropped_together(
             move || {
@@ -112,8 +175,8 @@ fn the_last_handles_give_the_slot_back_once() {
                 drop(handle);
             },
             || {
-                let claims = (0..2).map(|_| registry.register(&SECOND, 20).map(std::mem::forget));
-                claims.filter(Result::is_ok).count()
+                let claims = (0..2).map(|_| registry.claim().map(std::mem::forget));
+                claims.flatten().count()
             },
         );
     });
@@ -138,55 +201,182 @@ fn canary_the_last_handles_give_the_slot_back_once() {
     });
 }
 
-/// A slot whose snapshot looks at the instance once, before it reads the rest.
-struct UncheckedSlot {
-    instance: AtomicUsize,
-    is_first: AtomicBool,
-    capacity: AtomicUsize,
-    depth: AtomicUsize,
+/// A handle that is cloned while its origin is dropped, and the slot wanted again, keeps its gauge to itself; and the next
+/// registration of the slot begins at zero.
+fn a_clone_outlives_its_origin<H: Clone + Send + 'static>(
+    handle: H,
+    register: impl Fn() -> Option<H>,
+    record: fn(&H),
+    depth: fn(&H) -> usize,
+) {
+    let origin = handle.clone();
+    let thread = thread::spawn(move || {
+        let clone = handle.clone();
+        drop(handle);
+        record(&clone);
+        assert_eq!(depth(&clone), 1, "another's gauge");
+    });
+    drop(origin);
+    if let Some(next) = register() {
+        assert_eq!(depth(&next), 0, "another's figures");
+        record(&next);
+        thread.join().unwrap();
+        assert_eq!(depth(&next), 1, "another's figures");
+    } else {
+        thread.join().unwrap();
+        assert!(register().is_some(), "never given back");
+    }
 }
 
-impl UncheckedSlot {
-    fn open(&self, instance: usize, is_first: bool, capacity: usize) {
-        self.is_first.store(is_first, Ordering::Release);
-        self.capacity.store(capacity, Ordering::Release);
-        self.depth.store(0, Ordering::Release);
-        self.instance.store(instance, Ordering::Release);
-    }
+#[test]
+fn a_clone_outlives_the_handle_that_it_was_made_of() {
+    explore(Some(3), 5, || {
+        let registry = registry::<1>();
+        a_clone_outlives_its_origin(
+            registry.claim().unwrap(),
+            || registry.claim(),
+            |handle| handle.record_enqueue(),
+            |handle| handle.depth(),
+        );
+    });
+}
 
-    fn snapshot(&self) -> Option<Entry> {
-        match self.instance.load(Ordering::Acquire) {
-            0 => None,
-            instance => Some((
-                instance,
-                self.is_first.load(Ordering::Acquire),
-                self.capacity.load(Ordering::Acquire),
-                self.depth.load(Ordering::Acquire),
-            )),
+#[test]
+#[should_panic(expected = "another's")]
+fn canary_a_clone_outlives_the_handle_that_it_was_made_of() {
+    explore(Some(3), 0, || {
+        let slot = leaked(UncountedSlot::free());
+        a_clone_outlives_its_origin(
+            slot.claim().unwrap(),
+            || slot.claim(),
+            |handle| handle.record_enqueue(),
+            |handle| handle.depth(),
+        );
+    });
+}
+
+// Snapshots.
+
+/// What a snapshot shows of a registration: its instance, whether it is of the first limit, capacity and depth.
+type Entry = (usize, bool, usize, usize);
+
+fn entry(snapshot: &QueueSnapshot) -> Entry {
+    let is_first = *snapshot.name == FIRST;
+    (
+        snapshot.instance,
+        is_first,
+        snapshot.capacity,
+        snapshot.depth,
+    )
+}
+
+/// Of the first limit with capacity 10 and depth 0 or 1, or of the second with 20 and depth 0.
+fn assert_unmixed(entry: Entry) {
+    assert!(
+        matches!(entry, (1, true, 10, 0 | 1) | (2, false, 20, 0)),
+        "a mix of two registrations: {entry:?}"
+    );
+}
+
+/// A snapshot that races with the release of a slot and its next registration shows one or the other or none, and no mix.
+#[test]
+fn a_snapshot_against_release_and_registration() {
+    explore(Some(3), 17_000, || {
+        let registry = registry::<1>();
+        let first = registry.register(&FIRST, 10).unwrap();
+        let thread = thread::spawn(move || {
+            first.record_enqueue();
+            drop(first);
+            registry.register(&SECOND, 20).unwrap()
+        });
+        for shown in registry.snapshot() {
+            assert_unmixed(entry(&shown));
         }
-    }
+        let second = thread.join().unwrap();
+        assert_eq!(second.instance(), 2);
+        assert_eq!(registry.snapshot().count(), 1);
+    });
 }
 
 #[test]
 #[should_panic(expected = "a mix of two registrations")]
 fn canary_a_snapshot_against_release_and_registration() {
     explore(Some(3), 0, || {
-        let slot = Arc::new(UncheckedSlot {
-            instance: AtomicUsize::new(0),
-            is_first: AtomicBool::new(false),
-            capacity: AtomicUsize::new(0),
-            depth: AtomicUsize::new(0),
-        });
+        let slot = leaked(UncheckedSlot::free());
         slot.open(1, true, 10);
-        let other = Arc::clone(&slot);
         let thread = thread::spawn(move || {
-            other.depth.fetch_add(1, Ordering::SeqCst);
-            other.instance.store(0, Ordering::Relaxed);
-            other.open(2, false, 20);
+            slot.record_enqueue();
+            slot.close();
+            slot.open(2, false, 20);
         });
         if let Some(entry) = slot.snapshot() {
             assert_unmixed(entry);
         }
+        thread.join().unwrap();
+    });
+}
+
+/// Presets come first in a snapshot, and they and a gauge that is live throughout are shown once, whatever comes and goes
+/// beside them.
+#[test]
+fn presets_and_neighbours_are_shown_once() {
+    explore(Some(3), 14_000, || {
+        let preset: &'static Gauge = leaked(Gauge::new(&FIRST, 1));
+        let presets: &'static [&'static Gauge] = leaked([preset]);
+        let registry: &'static QueueRegistry<2> =
+            leaked(QueueRegistry::new().with_presets(presets));
+        let leaving = registry.register(&SECOND, 20).unwrap();
+        let staying = registry.register(&FIRST, 10).unwrap();
+        let thread = thread::spawn(move || {
+            preset.record_enqueue();
+            drop(leaving);
+            registry.register(&SECOND, 30).unwrap()
+        });
+        let shown: Vec<QueueSnapshot> = registry.snapshot().collect();
+        assert_eq!((shown[0].instance, shown[0].capacity), (0, 1), "{shown:?}");
+        assert!(shown[0].depth <= shown[0].high_water, "{shown:?}");
+        let times = |instance| {
+            shown
+                .iter()
+                .filter(|entry| entry.instance == instance)
+                .count()
+        };
+        assert_eq!((times(0), times(staying.instance())), (1, 1), "{shown:?}");
+        let others = shown
+            .iter()
+            .map(entry)
+            .filter(|(instance, ..)| ![0, 2].contains(instance));
+        for other in others {
+            assert!(
+                matches!(other, (1, false, 20, 0) | (3, false, 30, 0)),
+                "{shown:?}"
+            );
+        }
+        let entered = thread.join().unwrap();
+        assert_eq!((entered.instance(), preset.has_warned()), (3, true));
+    });
+}
+
+/// A snapshot of a gauge that is in use shows a depth that the gauge had since, or less by what was recorded
+/// meanwhile, and never one above its mark.
+#[test]
+fn a_snapshot_of_a_gauge_in_use() {
+    explore(Some(3), 29, || {
+        let gauge: &'static Gauge = leaked(Gauge::new(&FIRST, 2));
+        gauge.record_enqueue();
+        let thread = thread::spawn(|| {
+            gauge.record_dequeue();
+            gauge.record_enqueue();
+        });
+        let shown = gauge.snapshot();
+        assert!(
+            shown.depth <= 1 && shown.depth <= shown.high_water,
+            "{shown:?}"
+        );
+        assert!(
+            shown.enqueued - shown.dequeued == shown.depth || shown.depth == 0,
+            "{shown:?}"
+        );
         thread.join().unwrap();
     });
 }

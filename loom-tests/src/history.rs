@@ -1,0 +1,219 @@
+//! What happened in one execution, in its order, and the promises that it is held against.
+
+use std::sync::{Mutex, OnceLock};
+
+use fillgauge::{LimitEvent, LimitSink, modelled};
+
+use crate::subject::{Figures, Op, Subject};
+
+/// An event of a gauge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    NearCapacity,
+    Full,
+    Recovered,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// From here on the depth was this.
+    Depth(usize),
+    /// The sink received this event with this depth.
+    Told(Told, usize),
+}
+
+/// The points of the gauge, as a model knows them.
+#[derive(Clone, Copy, Debug)]
+pub struct Points {
+    pub capacity: usize,
+    /// The percentages at which it warns, and is armed again.
+    pub thresholds: (u8, u8),
+    pub warn_depth: usize,
+    pub rearm_depth: usize,
+    /// Depths above the capacity read as the capacity, deficits as 0.
+    pub paired: bool,
+}
+
+impl Points {
+    fn depth(&self, (enqueued, dequeued): (usize, usize)) -> usize {
+        let difference = enqueued.wrapping_sub(dequeued);
+        // Models are far from the range's ends: what is negative is a deficit.
+        let depth = usize::try_from(difference.cast_signed()).unwrap_or(0);
+        if self.paired {
+            depth.min(self.capacity)
+        } else {
+            depth
+        }
+    }
+}
+
+/// The true depths of a gauge and its events, in their order: a sink, and the watcher of the gauge's counters.
+pub struct History {
+    subject: OnceLock<&'static dyn Subject>,
+    points: Points,
+    /// What the sink itself records at the first warning.
+    on_warning: Mutex<Option<Op>>,
+    moments: Mutex<Vec<Moment>>,
+}
+
+impl History {
+    pub fn new(points: Points, on_warning: Option<Op>) -> Self {
+        Self {
+            subject: OnceLock::new(),
+            points,
+            on_warning: Mutex::new(on_warning),
+            moments: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub fn points(&self) -> Points {
+        self.points
+    }
+
+    /// Begins to watch `subject`; what it does before is not part of the history.
+    pub fn begin(&'static self, subject: &'static dyn Subject) {
+        assert!(self.subject.set(subject).is_ok(), "begun twice");
+        self.note_depth();
+        modelled::watch(move || self.note_depth());
+    }
+
+    fn note_depth(&self) {
+        let Some(subject) = self.subject.get() else {
+            return;
+        };
+        let depth = Moment::Depth(self.points.depth(subject.counters_now()));
+        let mut moments = self.moments.lock().unwrap();
+        let last = moments
+            .iter()
+            .rfind(|moment| matches!(moment, Moment::Depth(_)));
+        if last != Some(&depth) {
+            moments.push(depth);
+        }
+    }
+
+    pub fn tell(&self, told: Told, depth: usize) {
+        let Some(subject) = self.subject.get() else {
+            return;
+        };
+        // The sink reads the gauge, as sinks do: otherwise loom would not try the orders of telling and counting.
+        subject.figures();
+        self.moments.lock().unwrap().push(Moment::Told(told, depth));
+        if told == Told::NearCapacity {
+            let op = self.on_warning.lock().unwrap().take();
+            op.into_iter().for_each(|op| subject.record(op));
+        }
+    }
+
+    pub fn moments(&self) -> Vec<Moment> {
+        self.moments.lock().unwrap().clone()
+    }
+
+    /// The events, without their depths.
+    pub fn told(&self) -> Vec<Told> {
+        let told = |moment| match moment {
+            Moment::Told(told, _) => Some(told),
+            Moment::Depth(_) => None,
+        };
+        self.moments().into_iter().filter_map(told).collect()
+    }
+
+    /// The promises, for a gauge that is at rest and reads `figures`.
+    pub fn assert_promises(&self, figures: Figures) {
+        self.assert_alternation(figures);
+        self.assert_soundness();
+        self.assert_settledness(figures);
+        self.assert_high_water(figures);
+    }
+
+    /// Warnings and recoveries take turns, a warning first; `Full` comes between them, once.
+    fn assert_alternation(&self, figures: Figures) {
+        let (mut warned, mut full) = (false, false);
+        for told in self.told() {
+            let in_turn = match told {
+                Told::NearCapacity => !std::mem::replace(&mut warned, true),
+                Told::Full => warned && !std::mem::replace(&mut full, true),
+                Told::Recovered => std::mem::replace(&mut warned, false),
+            };
+            assert!(in_turn, "out of turn: {:?}", self.moments());
+            full &= warned;
+        }
+        assert_eq!(warned, figures.warned, "untold: {:?}", self.moments());
+    }
+
+    /// The depth in an event was the depth of the gauge at some instant after the event before, and one that the event
+    /// stands for.
+    fn assert_soundness(&self) {
+        let Points {
+            capacity,
+            warn_depth,
+            rearm_depth,
+            ..
+        } = self.points;
+        let mut since = Vec::new();
+        for moment in self.moments() {
+            match moment {
+                Moment::Depth(depth) => since.push(depth),
+                Moment::Told(told, depth) => {
+                    let stands = match told {
+                        Told::NearCapacity => depth >= warn_depth,
+                        Told::Full => depth >= capacity,
+                        Told::Recovered => depth <= rearm_depth,
+                    };
+                    assert!(
+                        stands && since.contains(&depth),
+                        "a depth that never was: {:?}",
+                        self.moments()
+                    );
+                    since.drain(..since.len() - 1);
+                }
+            }
+        }
+    }
+
+    /// Never silent at the warn point, never latched at the re-arm point.
+    fn assert_settledness(&self, figures: Figures) {
+        let Points {
+            capacity,
+            warn_depth,
+            rearm_depth,
+            ..
+        } = self.points;
+        let Figures { depth, warned, .. } = figures;
+        assert!(
+            warned || depth < warn_depth || capacity == 0,
+            "silent: {figures:?}, {:?}",
+            self.moments()
+        );
+        assert!(
+            !warned || depth > rearm_depth,
+            "latched: {figures:?}, {:?}",
+            self.moments()
+        );
+    }
+
+    /// The mark is at least the depth at rest and at most the greatest that there was.
+    fn assert_high_water(&self, figures: Figures) {
+        let depths = |moment| match moment {
+            Moment::Depth(depth) => Some(depth),
+            Moment::Told(..) => None,
+        };
+        let greatest = self.moments().into_iter().filter_map(depths).max();
+        assert!(
+            figures.high_water >= figures.depth && Some(figures.high_water) <= greatest,
+            "a mark that never was, or is missing: {figures:?}, {:?}",
+            self.moments()
+        );
+    }
+}
+
+impl LimitSink for History {
+    fn on_event(&self, event: &LimitEvent) {
+        let told = match event {
+            LimitEvent::NearCapacity(_) => Told::NearCapacity,
+            LimitEvent::Full(_) => Told::Full,
+            LimitEvent::Recovered(_) => Told::Recovered,
+            other => panic!("unexpected event: {other:?}"),
+        };
+        self.tell(told, event.snapshot().depth);
+    }
+}

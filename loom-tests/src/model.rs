@@ -1,0 +1,236 @@
+//! A model of one gauge: what is recorded before, what each thread then records, and what must come of it.
+
+use std::collections::BTreeSet;
+
+use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
+use loom::thread;
+
+use crate::history::{History, Points, Told};
+use crate::subject::{Op, Subject};
+use crate::{explore, leaked};
+
+static QUEUE: Limit = Limit::queue("queue");
+
+/// A gauge, and what several threads record on it at once. Every execution is held against all promises of a gauge:
+/// alternation, soundness, settledness, conservation and high water.
+///
+/// Conservation: the depth at rest is that of the same operations one after the other, in an order that keeps the order
+/// within each thread. And the gauge is sound afterwards: it goes down to 0 and up to its warn point as it should.
+#[derive(Clone, Copy)]
+pub struct Model {
+    pub capacity: usize,
+    /// Percentages at which it warns, and is armed again.
+    pub thresholds: (u8, u8),
+    pub paired: bool,
+    /// Where the counters start.
+    pub start: usize,
+    /// Recorded before the threads start.
+    pub before: &'static [Op],
+    /// What each thread records; the last of them is the one that starts the others.
+    pub threads: &'static [&'static [Op]],
+    /// What the sink itself records at the first warning.
+    pub on_warning: Option<Op>,
+    /// What must be told, from the beginning on and in every execution, if that is known.
+    pub told: Option<&'static [Told]>,
+    /// The most preemptions of an execution; `None` for all interleavings.
+    pub preemptions: Option<usize>,
+    /// The fewest executions there are.
+    pub floor: usize,
+}
+
+impl Model {
+    /// A gauge that warns at 2, when it is full, and is armed again at 1.
+    pub const PAIR: Self = Self {
+        capacity: 2,
+        thresholds: (80, 50),
+        paired: false,
+        start: 0,
+        before: &[],
+        threads: &[],
+        on_warning: None,
+        told: None,
+        preemptions: None,
+        floor: 1,
+    };
+
+    /// A gauge that warns at 2, far from full, and is armed again at 1.
+    pub const ROOMY: Self = Self {
+        capacity: 10,
+        thresholds: (20, 10),
+        ..Self::PAIR
+    };
+
+    /// Checks the model on the real gauge.
+    pub fn check(self) {
+        self.check_on(move |points, history| self.gauge(points, history));
+    }
+
+    /// Checks the model on another.
+    pub fn check_on<S: Subject + 'static>(
+        self,
+        subject: impl Fn(Points, &'static History) -> S + Send + Sync + 'static,
+    ) {
+        let points = self.points();
+        let depths_at_rest = self.depths_at_rest();
+        explore(self.preemptions, self.floor, move || {
+            let history = leaked(History::new(points, self.on_warning));
+            let subject = leaked(subject(points, history));
+            history.begin(subject);
+            for op in self.before {
+                subject.record(*op);
+            }
+            self.run_threads(subject);
+            let figures = subject.figures();
+            assert!(
+                depths_at_rest.contains(&figures.depth),
+                "a depth of no order of the operations: {figures:?} and not one of {depths_at_rest:?}, {:?}",
+                history.moments()
+            );
+            history.assert_promises(figures);
+            if let Some(told) = self.told {
+                assert_eq!(history.told(), told, "{:?}", history.moments());
+            }
+            self.assert_that_it_goes_on(subject, history);
+        });
+    }
+
+    fn run_threads(&self, subject: &'static dyn Subject) {
+        let [others @ .., own] = self.threads else {
+            panic!("a model without threads");
+        };
+        let record = move |ops: &[Op]| ops.iter().for_each(|op| subject.record(*op));
+        let threads: Vec<_> = others
+            .iter()
+            .map(|ops| thread::spawn(move || record(ops)))
+            .collect();
+        record(own);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+
+    /// Whatever the threads left behind must not show later: down to 0 and up to the warn point, in one thread.
+    fn assert_that_it_goes_on(&self, subject: &dyn Subject, history: &History) {
+        if history.points().capacity > 10 {
+            return;
+        }
+        for _ in 0..subject.figures().depth {
+            subject.record(Op::Dequeue);
+        }
+        history.assert_promises(subject.figures());
+        let goes_on = |depth| {
+            let now = subject.figures().depth;
+            assert_eq!(now, depth, "a flaw shows later: {:?}", history.moments());
+        };
+        goes_on(0);
+        for depth in 1..=history.points().warn_depth {
+            subject.record(Op::Enqueue);
+            history.assert_promises(subject.figures());
+            goes_on(depth);
+        }
+    }
+
+    fn gauge(&self, points: Points, history: &'static History) -> Gauge {
+        let (warn, rearm) = self.thresholds;
+        let thresholds = Thresholds::new(warn.into(), rearm.into()).unwrap();
+        let config = GaugeConfig::new(&QUEUE, points.capacity).thresholds(thresholds);
+        let config = if self.paired { config.paired() } else { config };
+        let gauge = Gauge::with_config(config).with_sink(history);
+        start_at(&gauge, self.start, self.paired);
+        gauge
+    }
+
+    /// From the percentages by search, apart from what the gauge computes.
+    fn points(&self) -> Points {
+        let (warn, rearm) = self.thresholds;
+        Points {
+            capacity: self.capacity,
+            thresholds: self.thresholds,
+            warn_depth: self.first_depth_of(warn),
+            rearm_depth: self.first_depth_of(rearm + 1) - 1,
+            paired: self.paired,
+        }
+    }
+
+    fn first_depth_of(&self, percent: u8) -> usize {
+        let (mut below, mut first) = (0, self.capacity);
+        while below + 1 < first {
+            let middle = below + (first - below) / 2;
+            if middle as u128 * 100 / self.capacity as u128 >= percent.into() {
+                first = middle;
+            } else {
+                below = middle;
+            }
+        }
+        first
+    }
+
+    /// The depths that the operations lead to, one after the other, in all their orders.
+    fn depths_at_rest(&self) -> BTreeSet<usize> {
+        let mut depth = 0;
+        for op in self.before {
+            depth = self.applied(*op, depth);
+        }
+        let mut depths = BTreeSet::new();
+        self.orders(depth, self.threads, &mut depths);
+        if let Some(op) = &self.on_warning {
+            let with_sink: Vec<_> = self
+                .threads
+                .iter()
+                .copied()
+                .chain([std::slice::from_ref(op)])
+                .collect();
+            self.orders(depth, &with_sink, &mut depths);
+        }
+        depths
+    }
+
+    fn orders(&self, depth: isize, threads: &[&[Op]], depths: &mut BTreeSet<usize>) {
+        let mut at_rest = true;
+        for (index, thread) in threads.iter().enumerate() {
+            if let [op, rest @ ..] = thread {
+                at_rest = false;
+                let mut threads = threads.to_vec();
+                threads[index] = rest;
+                self.orders(self.applied(*op, depth), &threads, depths);
+            }
+        }
+        if at_rest {
+            let depth = usize::try_from(depth).unwrap_or(0);
+            depths.insert(if self.paired {
+                depth.min(self.capacity)
+            } else {
+                depth
+            });
+        }
+    }
+
+    /// The depth after `op`, in plain integers.
+    fn applied(&self, op: Op, depth: isize) -> isize {
+        let after = match op {
+            Op::Enqueue => depth + 1,
+            Op::EnqueueN(n) => depth + n.cast_signed(),
+            Op::Dequeue => depth - 1,
+            Op::DequeueN(n) if n <= usize::MAX / 32 => depth - n.cast_signed(),
+            Op::DequeueN(n) => depth.min(0).max(depth.saturating_sub_unsigned(n)),
+            Op::Clear => depth.min(0),
+            Op::Observe(depth) => depth.cast_signed(),
+        };
+        if self.paired { after } else { after.max(0) }
+    }
+}
+
+/// Takes the counters of a new gauge to `start`, which no other figure notices: by strays, or by deficits made good.
+fn start_at(gauge: &Gauge, start: usize, paired: bool) {
+    const MOST: usize = usize::MAX / 32;
+    let mut left = start;
+    while left > 0 {
+        let step = left.min(MOST);
+        gauge.record_dequeue_n(step);
+        if paired {
+            gauge.record_enqueue_n(step);
+        }
+        left -= step;
+    }
+    assert_eq!((gauge.enqueued(), gauge.dequeued()), (start, start));
+}

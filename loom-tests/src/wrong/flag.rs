@@ -1,0 +1,81 @@
+use std::sync::atomic::Ordering::SeqCst;
+
+use fillgauge::modelled::AtomicUsize;
+use loom::sync::atomic::{AtomicBool, AtomicUsize as AtomicMark};
+
+use crate::history::{History, Points, Told};
+use crate::subject::{Figures, Op, Subject};
+
+/// The gauge that everyone writes by hand: one counter that stops at 0, a percentage whose multiplication saturates, and a
+/// flag that is swapped by whoever saw a depth beyond a threshold, however old that depth is, and who then tells.
+pub struct Flag {
+    depth: AtomicUsize,
+    high_water: AtomicMark,
+    warned: AtomicBool,
+    points: Points,
+    history: &'static History,
+}
+
+impl Flag {
+    pub fn new(points: Points, history: &'static History) -> Self {
+        Self {
+            depth: AtomicUsize::new(0),
+            high_water: AtomicMark::new(0),
+            warned: AtomicBool::new(false),
+            points,
+            history,
+        }
+    }
+
+    fn evaluate(&self, depth: usize) {
+        self.high_water.fetch_max(depth, SeqCst);
+        let percent = depth.saturating_mul(100) / self.points.capacity;
+        let (warn, rearm) = self.points.thresholds;
+        if percent >= warn.into() && !self.warned.swap(true, SeqCst) {
+            self.history.tell(Told::NearCapacity, depth);
+        } else if percent <= rearm.into() && self.warned.swap(false, SeqCst) {
+            self.history.tell(Told::Recovered, depth);
+        }
+    }
+}
+
+impl Subject for Flag {
+    fn record(&self, op: Op) {
+        let depth = match op {
+            Op::Enqueue => self.depth.fetch_add(1, SeqCst) + 1,
+            Op::EnqueueN(n) => self.depth.fetch_add(n, SeqCst) + n,
+            Op::Observe(depth) => {
+                self.depth.swap(depth, SeqCst);
+                depth
+            }
+            Op::Dequeue | Op::DequeueN(_) | Op::Clear => {
+                let n = match op {
+                    Op::Dequeue => 1,
+                    Op::DequeueN(n) => n,
+                    _ => usize::MAX,
+                };
+                let mut depth = self.depth.load(SeqCst);
+                while let Err(now) =
+                    self.depth
+                        .compare_exchange(depth, depth.saturating_sub(n), SeqCst, SeqCst)
+                {
+                    depth = now;
+                }
+                depth.saturating_sub(n)
+            }
+        };
+        self.evaluate(depth);
+    }
+
+    fn figures(&self) -> Figures {
+        Figures {
+            depth: self.depth.load(SeqCst),
+            high_water: self.high_water.load(SeqCst),
+            warned: self.warned.load(SeqCst),
+        }
+    }
+
+    fn counters_now(&self) -> (usize, usize) {
+        (self.depth.now(), 0)
+    }
+}

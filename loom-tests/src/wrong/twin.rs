@@ -1,0 +1,245 @@
+use std::sync::atomic::Ordering::SeqCst;
+
+use fillgauge::modelled::AtomicUsize;
+
+use crate::history::{History, Points, Told};
+use crate::subject::{Figures, Op, Subject};
+
+/// The step that a [`Twin`] lacks, or takes in another order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// None: what its canaries turn red is the fault, then, and not the twin.
+    None,
+    /// An edge is told while another is being told.
+    TwoAtATime,
+    /// Having told an edge, it does not look again.
+    NoSecondLook,
+    /// It reads one counter after the other, and no more.
+    TornReading,
+    /// It reads the counters before the latch that it then moves.
+    EvidenceOfAnotherState,
+    /// It moves the latch whatever that has become meanwhile.
+    LatchByStore,
+    /// Strays are made good by adding what is missing.
+    StraysByAddition,
+    /// Strays are left for later.
+    StraysKept,
+    /// Clearing takes out what there was when it looked.
+    ClearByAddition,
+    /// The mark is written by whoever saw a lower one.
+    MarkByStore,
+    /// An observer leaves the latch to those who count.
+    ObserverDoesNotLook,
+    /// An observer does not ask whether somebody took something meanwhile.
+    ObserverKeepsDeficit,
+}
+
+/// The gauge's protocol without its cached bounds, and with a fault.
+pub struct Twin {
+    enqueued: AtomicUsize,
+    dequeued: AtomicUsize,
+    high_water: AtomicUsize,
+    latch: AtomicUsize,
+    points: Points,
+    fault: Fault,
+    history: &'static History,
+}
+
+const WARNED: usize = 1;
+const FULL: usize = 2;
+const TELLING: usize = 4;
+const ONE_WARNING: usize = 8;
+
+impl Twin {
+    pub fn with(fault: Fault) -> impl Fn(Points, &'static History) -> Self {
+        move |points, history| Self {
+            enqueued: AtomicUsize::new(0),
+            dequeued: AtomicUsize::new(0),
+            high_water: AtomicUsize::new(0),
+            latch: AtomicUsize::new(0),
+            points,
+            fault,
+            history,
+        }
+    }
+
+    fn depth_of(&self, enqueued: usize, dequeued: usize) -> usize {
+        let depth = enqueued.saturating_sub(dequeued);
+        if self.points.paired {
+            depth.min(self.points.capacity)
+        } else {
+            depth
+        }
+    }
+
+    fn enqueue(&self, n: usize) {
+        let enqueued = self.enqueued.fetch_add(n, SeqCst) + n;
+        self.mark(self.depth_of(enqueued, self.dequeued.load(SeqCst)));
+        self.settle();
+    }
+
+    fn mark(&self, depth: usize) {
+        let mut mark = self.high_water.load(SeqCst);
+        while mark < depth {
+            if self.fault == Fault::MarkByStore {
+                self.high_water.swap(depth, SeqCst);
+                return;
+            }
+            match self
+                .high_water
+                .compare_exchange(mark, depth, SeqCst, SeqCst)
+            {
+                Ok(_) => return,
+                Err(now) => mark = now,
+            }
+        }
+    }
+
+    fn dequeue(&self, n: usize) {
+        let dequeued = self.dequeued.fetch_add(n, SeqCst) + n;
+        if !self.points.paired && self.fault != Fault::StraysKept {
+            self.make_good(dequeued);
+        }
+        self.settle();
+    }
+
+    fn make_good(&self, dequeued: usize) {
+        let mut enqueued = self.enqueued.load(SeqCst);
+        while enqueued < dequeued {
+            if self.fault == Fault::StraysByAddition {
+                self.enqueued.fetch_add(dequeued - enqueued, SeqCst);
+                return;
+            }
+            match self
+                .enqueued
+                .compare_exchange(enqueued, dequeued, SeqCst, SeqCst)
+            {
+                Ok(_) => return,
+                Err(now) => enqueued = now,
+            }
+        }
+    }
+
+    fn clear(&self) {
+        loop {
+            let dequeued = self.dequeued.load(SeqCst);
+            let enqueued = self.enqueued.load(SeqCst);
+            if enqueued <= dequeued {
+                break;
+            }
+            if self.fault == Fault::ClearByAddition {
+                self.dequeued.fetch_add(enqueued - dequeued, SeqCst);
+                break;
+            }
+            if self
+                .dequeued
+                .compare_exchange(dequeued, enqueued, SeqCst, SeqCst)
+                .is_ok()
+            {
+                break;
+            }
+        }
+        self.settle();
+    }
+
+    fn observe(&self, depth: usize) {
+        let before = self.dequeued.load(SeqCst);
+        self.enqueued.swap(before + depth, SeqCst);
+        let dequeued = self.dequeued.load(SeqCst);
+        if self.fault != Fault::ObserverKeepsDeficit {
+            self.make_good(dequeued);
+        }
+        self.mark(self.depth_of(before + depth, dequeued));
+        if self.fault != Fault::ObserverDoesNotLook {
+            self.settle();
+        }
+    }
+
+    fn settle(&self) {
+        loop {
+            let early = self.reading();
+            let latch = self.latch.load(SeqCst);
+            if latch & TELLING != 0 {
+                return;
+            }
+            let depth = if self.fault == Fault::EvidenceOfAnotherState {
+                early
+            } else {
+                self.reading()
+            };
+            let Some((told, next)) = self.due(latch, depth) else {
+                return;
+            };
+            let telling = if self.fault == Fault::TwoAtATime {
+                0
+            } else {
+                TELLING
+            };
+            if self.fault == Fault::LatchByStore {
+                self.latch.swap(next | telling, SeqCst);
+            } else if self
+                .latch
+                .compare_exchange(latch, next | telling, SeqCst, SeqCst)
+                .is_err()
+            {
+                return;
+            }
+            self.history.tell(told, depth);
+            self.latch.fetch_and(!TELLING, SeqCst);
+            if self.fault == Fault::NoSecondLook {
+                return;
+            }
+        }
+    }
+
+    /// A depth that was: that of an instant at which nobody took anything.
+    fn reading(&self) -> usize {
+        loop {
+            let dequeued = self.dequeued.load(SeqCst);
+            let enqueued = self.enqueued.load(SeqCst);
+            if self.fault == Fault::TornReading || dequeued == self.dequeued.load(SeqCst) {
+                return self.depth_of(enqueued, dequeued);
+            }
+        }
+    }
+
+    fn due(&self, latch: usize, depth: usize) -> Option<(Told, usize)> {
+        let warned = latch & WARNED != 0;
+        if !warned && depth >= self.points.warn_depth {
+            Some((Told::NearCapacity, (latch + ONE_WARNING) | WARNED))
+        } else if warned && depth <= self.points.rearm_depth {
+            Some((Told::Recovered, latch & !(WARNED | FULL)))
+        } else if warned && depth >= self.points.capacity && latch & FULL == 0 {
+            Some((Told::Full, latch | FULL))
+        } else {
+            None
+        }
+    }
+}
+
+impl Subject for Twin {
+    fn record(&self, op: Op) {
+        match op {
+            Op::Enqueue => self.enqueue(1),
+            Op::EnqueueN(n) => self.enqueue(n),
+            Op::Dequeue => self.dequeue(1),
+            Op::DequeueN(n) => self.dequeue(n),
+            Op::Clear => self.clear(),
+            Op::Observe(depth) => self.observe(depth),
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        let enqueued = self.enqueued.load(SeqCst);
+        let dequeued = self.dequeued.load(SeqCst);
+        Figures {
+            depth: self.depth_of(enqueued, dequeued),
+            high_water: self.high_water.load(SeqCst),
+            warned: self.latch.load(SeqCst) & WARNED != 0,
+        }
+    }
+
+    fn counters_now(&self) -> (usize, usize) {
+        (self.enqueued.now(), self.dequeued.now())
+    }
+}

@@ -1,0 +1,446 @@
+//! Counting around the thresholds. Every model is held against all promises of a gauge, see `Model`.
+
+use fillgauge_loom_tests::history::Told::*;
+use fillgauge_loom_tests::model::Model;
+use fillgauge_loom_tests::subject::Op::{self, *};
+use fillgauge_loom_tests::wrong::{Fault, Flag, Twin};
+
+use crate::corrections::{
+    CLEAR_AGAINST_DEQUEUES, OBSERVER_AGAINST_CONSUMER, STRAYS_OF_TWO_CONSUMERS, TWO_OBSERVERS,
+};
+
+const PAIR_OF_RECORDS: &[Op] = &[Enqueue, Dequeue];
+
+// Store buffering: each side changes its own counter and looks at the latch, and at the other's.
+
+/// A producer that reaches the warn point of an armed gauge while a consumer drains it leaves it armed.
+const UP_AGAINST_DOWN_FROM_ARMED: Model = Model {
+    before: &[Enqueue],
+    threads: &[&[Dequeue, Dequeue], &[Enqueue]],
+    preemptions: Some(4),
+    floor: 17_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn up_against_down_from_armed() {
+    UP_AGAINST_DOWN_FROM_ARMED.check();
+}
+
+#[test]
+#[should_panic(expected = "latched")]
+fn canary_up_against_down_from_armed() {
+    UP_AGAINST_DOWN_FROM_ARMED.check_on(Twin::with(Fault::NoSecondLook));
+}
+
+/// A producer that goes up again while a consumer brings a warned gauge down leaves it as its depth asks for.
+const UP_AGAINST_DOWN_FROM_WARNED: Model = Model {
+    before: &[Enqueue, Enqueue],
+    threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
+    preemptions: Some(4),
+    floor: 9_100,
+    ..Model::ROOMY
+};
+
+#[test]
+fn up_against_down_from_warned() {
+    UP_AGAINST_DOWN_FROM_WARNED.check();
+}
+
+#[test]
+#[should_panic(expected = "silent")]
+fn canary_up_against_down_from_warned() {
+    UP_AGAINST_DOWN_FROM_WARNED.check_on(Twin::with(Fault::NoSecondLook));
+}
+
+/// Two threads that each put in and take out leave the gauge empty and armed, whatever they told in between.
+const TWO_THREADS_OF_PAIRS: Model = Model {
+    threads: &[
+        &[Enqueue, Dequeue, Enqueue, Dequeue],
+        &[Enqueue, Dequeue, Enqueue, Dequeue],
+    ],
+    preemptions: Some(3),
+    floor: 100_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn two_threads_of_pairs() {
+    TWO_THREADS_OF_PAIRS.check();
+}
+
+#[test]
+#[should_panic(expected = "out of turn")]
+fn canary_two_threads_of_pairs() {
+    TWO_THREADS_OF_PAIRS.check_on(Twin::with(Fault::TwoAtATime));
+}
+
+/// An item that passes through while a producer reaches the warn point is never counted twice into the depth of a warning.
+const A_WARNING_WHILE_AN_ITEM_PASSES: Model = Model {
+    before: &[Enqueue],
+    threads: &[&[Dequeue, Enqueue], &[Enqueue]],
+    preemptions: Some(4),
+    floor: 25_000,
+    ..Model::ROOMY
+};
+
+#[test]
+fn a_warning_while_an_item_passes() {
+    A_WARNING_WHILE_AN_ITEM_PASSES.check();
+}
+
+#[test]
+#[should_panic(expected = "a depth that never was")]
+fn canary_a_warning_while_an_item_passes() {
+    A_WARNING_WHILE_AN_ITEM_PASSES.check_on(Twin::with(Fault::TornReading));
+}
+
+/// A recovery is not told on the evidence of a depth that was before the warning.
+const A_RECOVERY_AFTER_A_WARNING: Model = Model {
+    before: &[Enqueue, Enqueue],
+    threads: &[&[Dequeue, Enqueue], &[Dequeue, Enqueue]],
+    preemptions: Some(3),
+    floor: 16_000,
+    ..Model::ROOMY
+};
+
+#[test]
+fn a_recovery_after_a_warning() {
+    A_RECOVERY_AFTER_A_WARNING.check();
+}
+
+#[test]
+#[should_panic(expected = "a depth that never was")]
+fn canary_a_recovery_after_a_warning() {
+    A_RECOVERY_AFTER_A_WARNING.check_on(Twin::with(Fault::EvidenceOfAnotherState));
+}
+
+// Three threads.
+
+/// Two producers and a consumer around both thresholds keep every promise.
+const TWO_PRODUCERS_AND_A_CONSUMER: Model = Model {
+    before: &[Enqueue],
+    threads: &[&[Dequeue, Dequeue], &[Enqueue], &[Enqueue]],
+    preemptions: Some(3),
+    floor: 55_000,
+    ..Model::ROOMY
+};
+
+#[test]
+fn two_producers_and_a_consumer() {
+    TWO_PRODUCERS_AND_A_CONSUMER.check();
+}
+
+#[test]
+#[should_panic(expected = "out of turn")]
+fn canary_two_producers_and_a_consumer() {
+    TWO_PRODUCERS_AND_A_CONSUMER.check_on(Twin::with(Fault::LatchByStore));
+}
+
+/// A producer and two consumers around both thresholds keep every promise.
+const A_PRODUCER_AND_TWO_CONSUMERS: Model = Model {
+    before: &[Enqueue, Enqueue],
+    threads: &[&[Dequeue], &[Dequeue], &[Enqueue, Enqueue]],
+    preemptions: Some(3),
+    floor: 15_000,
+    ..Model::ROOMY
+};
+
+#[test]
+fn a_producer_and_two_consumers() {
+    A_PRODUCER_AND_TWO_CONSUMERS.check();
+}
+
+#[test]
+#[should_panic(expected = "out of turn")]
+fn canary_a_producer_and_two_consumers() {
+    A_PRODUCER_AND_TWO_CONSUMERS.check_on(Flag::new);
+}
+
+/// Three threads that each put in and take out leave the gauge empty and armed.
+const THREE_THREADS_OF_PAIRS: Model = Model {
+    threads: &[PAIR_OF_RECORDS, PAIR_OF_RECORDS, PAIR_OF_RECORDS],
+    preemptions: Some(2),
+    floor: 14_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn three_threads_of_pairs() {
+    THREE_THREADS_OF_PAIRS.check();
+}
+
+// Together.
+
+/// Three producers that cross the warn point together: exactly one warning.
+const UP_TOGETHER: Model = Model {
+    threads: &[&[Enqueue], &[Enqueue], &[Enqueue]],
+    told: Some(&[NearCapacity]),
+    preemptions: Some(2),
+    floor: 13_000,
+    ..Model::ROOMY
+};
+
+#[test]
+fn up_together() {
+    UP_TOGETHER.check();
+}
+
+#[test]
+#[should_panic(expected = "out of turn")]
+fn canary_up_together() {
+    UP_TOGETHER.check_on(Twin::with(Fault::LatchByStore));
+}
+
+/// Three consumers that cross the re-arm point together: exactly one recovery.
+const DOWN_TOGETHER: Model = Model {
+    before: &[Enqueue, Enqueue, Enqueue],
+    threads: &[&[Dequeue], &[Dequeue], &[Dequeue]],
+    told: Some(&[NearCapacity, Recovered]),
+    preemptions: Some(3),
+    floor: 26_000,
+    ..Model::ROOMY
+};
+
+#[test]
+fn down_together() {
+    DOWN_TOGETHER.check();
+}
+
+// Other points.
+
+/// A queue of one, whose warn point is its capacity and whose re-arm point is 0, keeps every promise.
+const CAPACITY_ONE: Model = Model {
+    capacity: 1,
+    threads: &[PAIR_OF_RECORDS, PAIR_OF_RECORDS],
+    preemptions: Some(3),
+    floor: 26_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn capacity_one() {
+    CAPACITY_ONE.check();
+}
+
+/// A queue of two, whose warn and re-arm points are neighbours, keeps every promise in all interleavings.
+const CAPACITY_TWO: Model = Model {
+    before: &[Enqueue],
+    threads: &[&[Enqueue], &[Dequeue]],
+    preemptions: Some(4),
+    floor: 1_400,
+    ..Model::PAIR
+};
+
+#[test]
+fn capacity_two() {
+    CAPACITY_TWO.check();
+}
+
+/// Thresholds far apart: between them nothing is told, so two that go up and down there tell one warning.
+const BETWEEN_CUSTOM_THRESHOLDS: Model = Model {
+    capacity: 10,
+    thresholds: (40, 10),
+    before: &[EnqueueN(3)],
+    threads: &[&[Enqueue, Dequeue], &[Enqueue, Dequeue]],
+    told: Some(&[NearCapacity]),
+    preemptions: Some(3),
+    floor: 17_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn between_custom_thresholds() {
+    BETWEEN_CUSTOM_THRESHOLDS.check();
+}
+
+/// A queue that is full, and full again, before it recovers is told full once.
+const FULL_TWICE: Model = Model {
+    capacity: 3,
+    thresholds: (60, 0),
+    before: &[Enqueue, Enqueue],
+    threads: &[&[Enqueue, Dequeue], &[Enqueue]],
+    told: Some(&[NearCapacity, Full]),
+    preemptions: Some(3),
+    floor: 3_900,
+    ..Model::PAIR
+};
+
+#[test]
+fn full_twice() {
+    FULL_TWICE.check();
+}
+
+/// A queue that recovers while it fills is told full between a warning and its recovery, or not at all.
+const FULL_AGAINST_RECOVERY: Model = Model {
+    before: &[Enqueue, Enqueue],
+    threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
+    preemptions: Some(5),
+    floor: 110_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn full_against_recovery() {
+    FULL_AGAINST_RECOVERY.check();
+}
+
+/// A sink that takes an item when it is warned is not called within its own call, and what it took is looked at.
+const A_SINK_THAT_DEQUEUES: Model = Model {
+    before: &[Enqueue],
+    threads: &[&[Enqueue], &[Enqueue]],
+    on_warning: Some(DequeueN(3)),
+    preemptions: Some(3),
+    floor: 7_600,
+    ..Model::ROOMY
+};
+
+#[test]
+fn a_sink_that_dequeues() {
+    A_SINK_THAT_DEQUEUES.check();
+}
+
+/// Counters that go round the word meanwhile make no difference.
+const COUNTERS_GO_ROUND: Model = Model {
+    start: usize::MAX - 1,
+    before: &[Enqueue],
+    threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
+    preemptions: Some(3),
+    floor: 6_900,
+    ..Model::PAIR
+};
+
+#[test]
+fn counters_go_round() {
+    COUNTERS_GO_ROUND.check();
+}
+
+/// A capacity of which a hundredfold does not fit in the word warns like any other.
+const A_GREAT_CAPACITY: Model = Model {
+    capacity: usize::MAX / 4,
+    before: &[EnqueueN(usize::MAX / 8)],
+    threads: &[&[EnqueueN(usize::MAX / 16)], &[EnqueueN(usize::MAX / 16)]],
+    told: Some(&[NearCapacity]),
+    floor: 3_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn a_great_capacity() {
+    A_GREAT_CAPACITY.check();
+}
+
+#[test]
+#[should_panic(expected = "silent")]
+fn canary_a_great_capacity() {
+    A_GREAT_CAPACITY.check_on(Flag::new);
+}
+
+// The high-water mark.
+
+/// Two producers that raise the mark at once leave the higher one, and one that was.
+const TWO_RAISE_THE_MARK: Model = Model {
+    capacity: 10,
+    threads: &[&[EnqueueN(2), Dequeue], &[EnqueueN(3)]],
+    floor: 4_400,
+    ..Model::PAIR
+};
+
+#[test]
+fn two_raise_the_mark() {
+    TWO_RAISE_THE_MARK.check();
+}
+
+#[test]
+#[should_panic(expected = "a mark that never was, or is missing")]
+fn canary_two_raise_the_mark() {
+    TWO_RAISE_THE_MARK.check_on(Twin::with(Fault::MarkByStore));
+}
+
+// Paired gauges, as of a tracked channel: enqueues are recorded after the item is in, dequeues after it is out.
+
+/// A dequeue that is recorded before its enqueue is remembered, so that the gauge is empty when both are.
+const A_DEQUEUE_RECORDED_FIRST: Model = Model {
+    paired: true,
+    threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
+    preemptions: Some(4),
+    floor: 7_400,
+    ..Model::ROOMY
+};
+
+#[test]
+fn a_dequeue_recorded_first() {
+    A_DEQUEUE_RECORDED_FIRST.check();
+}
+
+#[test]
+#[should_panic(expected = "a depth of no order of the operations")]
+fn canary_a_dequeue_recorded_first() {
+    let one_item = Model {
+        threads: &[&[Dequeue], &[Enqueue]],
+        ..A_DEQUEUE_RECORDED_FIRST
+    };
+    one_item.check_on(Flag::new);
+}
+
+/// Records that are late take a paired gauge over its capacity for a while; neither depth nor mark nor event ever is.
+const RECORDS_OVER_THE_CAPACITY: Model = Model {
+    paired: true,
+    before: &[Enqueue],
+    threads: &[&[Enqueue], &[Enqueue], &[Dequeue]],
+    preemptions: Some(3),
+    floor: 7_800,
+    ..Model::PAIR
+};
+
+#[test]
+fn records_over_the_capacity() {
+    RECORDS_OVER_THE_CAPACITY.check();
+}
+
+#[test]
+#[should_panic(expected = "a depth that never was")]
+fn canary_records_over_the_capacity() {
+    RECORDS_OVER_THE_CAPACITY.check_on(Flag::new);
+}
+
+/// A paired gauge that fills while it drains keeps every promise.
+const PAIRED_UP_AGAINST_DOWN: Model = Model {
+    paired: true,
+    before: &[Enqueue, Enqueue],
+    threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
+    preemptions: Some(5),
+    floor: 48_000,
+    ..Model::PAIR
+};
+
+#[test]
+fn paired_up_against_down() {
+    PAIRED_UP_AGAINST_DOWN.check();
+}
+
+/// What a canary's twin is turned red by is its fault: without one it keeps the promises in the same models.
+#[test]
+fn the_twin_without_a_fault() {
+    for model in [
+        UP_AGAINST_DOWN_FROM_ARMED,
+        UP_AGAINST_DOWN_FROM_WARNED,
+        TWO_THREADS_OF_PAIRS,
+        A_WARNING_WHILE_AN_ITEM_PASSES,
+        A_RECOVERY_AFTER_A_WARNING,
+        TWO_PRODUCERS_AND_A_CONSUMER,
+        UP_TOGETHER,
+        TWO_RAISE_THE_MARK,
+        STRAYS_OF_TWO_CONSUMERS,
+        CLEAR_AGAINST_DEQUEUES,
+        TWO_OBSERVERS,
+        OBSERVER_AGAINST_CONSUMER,
+    ] {
+        let model = Model {
+            preemptions: Some(2),
+            floor: 40,
+            ..model
+        };
+        model.check_on(Twin::with(Fault::None));
+    }
+}
