@@ -91,7 +91,15 @@ impl Gauge {
     pub(super) fn enqueue_up_to(&self, n: usize) {
         let dequeued = self.consumers.dequeued.get();
         self.producers.dequeued_seen.set(dequeued);
-        let room = self.ceiling().saturating_sub(self.depth());
+        let difference = self.producers.enqueued.get().wrapping_sub(dequeued);
+        // Not the depth that is read: a paired gauge may have more in than its capacity, or be owed enqueues, which makes
+        // room for as many. A deficit of strays is about to be made good.
+        let depth = if self.is_deficit(difference) && !self.latch().is_paired() {
+            0
+        } else {
+            difference
+        };
+        let room = self.ceiling().wrapping_sub(depth);
         self.enqueue(n.min(room));
     }
 

@@ -219,6 +219,21 @@ fn strays_that_go_round_leave_the_bounds_right() {
     told();
 }
 
+#[test]
+fn a_paired_gauge_stops_at_the_end_of_the_range() {
+    let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).paired()).with_sink(&RECORDER);
+    gauge.record_enqueue_n(usize::MAX);
+    gauge.record_enqueue_n(usize::MAX);
+    assert_eq!((gauge.depth(), gauge.has_warned()), (10, true));
+    assert_eq!(told(), [('+', 10), ('=', 10)]);
+    gauge.record_clear();
+    gauge.record_dequeue_n(5);
+    gauge.record_enqueue_n(isize::MAX as usize + 5);
+    let balance = gauge.enqueued().wrapping_sub(gauge.dequeued());
+    assert_eq!(balance, isize::MAX as usize);
+    told();
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Enqueue(usize),
