@@ -111,7 +111,7 @@ impl Model {
 
     /// Whatever the threads left behind must not show later: down to 0 and up to the warn point, in one thread.
     fn assert_that_it_goes_on(&self, subject: &dyn Subject, history: &History) {
-        if history.points().capacity > 10 {
+        if self.capacity > 10 {
             return;
         }
         for _ in 0..subject.figures().depth {
@@ -123,7 +123,7 @@ impl Model {
             assert_eq!(now, depth, "a flaw shows later: {:?}", history.moments());
         };
         goes_on(0);
-        for depth in 1..=history.points().warn_depth {
+        for depth in 1..=history.points().warn_depth.min(self.capacity) {
             subject.record(Op::Enqueue);
             history.assert_promises(subject.figures());
             goes_on(depth);
@@ -143,11 +143,18 @@ impl Model {
     /// From the percentages by search, apart from what the gauge computes.
     fn points(&self) -> Points {
         let (warn, rearm) = self.thresholds;
+        let (warn_depth, rearm_depth) = match self.capacity {
+            0 => (usize::MAX, 0),
+            _ => (
+                self.first_depth_of(warn),
+                self.first_depth_of(rearm + 1) - 1,
+            ),
+        };
         Points {
             capacity: self.capacity,
             thresholds: self.thresholds,
-            warn_depth: self.first_depth_of(warn),
-            rearm_depth: self.first_depth_of(rearm + 1) - 1,
+            warn_depth,
+            rearm_depth,
             paired: self.paired,
         }
     }

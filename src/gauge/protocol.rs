@@ -56,8 +56,8 @@ impl Gauge {
             let dequeued = self.consumers.dequeued.get();
             producers.dequeued_seen.set(dequeued);
             let depth = enqueued.wrapping_sub(dequeued);
-            // Above its upper bound it is negative: consumers are ahead.
-            if depth <= bound {
+            // Consumers may be ahead, also when the bound is already a deficit itself.
+            if !self.is_deficit(depth) {
                 self.raise_high_water(depth);
             }
         }

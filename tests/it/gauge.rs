@@ -219,6 +219,18 @@ fn strays_that_go_round_leave_the_bounds_right() {
     told();
 }
 
+/// It owes more than the warn point is below the greatest word.
+#[test]
+fn a_deficit_leaves_no_high_water_mark_under_the_greatest_warn_point() {
+    let full_only = Thresholds::new(100, 50).unwrap();
+    let config = GaugeConfig::new(&LIMIT, usize::MAX).thresholds(full_only);
+    let gauge = Gauge::with_config(config.paired());
+    gauge.record_dequeue_n(10);
+    gauge.record_enqueue();
+    gauge.record_enqueue();
+    assert_eq!((gauge.depth(), gauge.high_water()), (0, 0));
+}
+
 #[test]
 fn a_paired_gauge_stops_at_the_end_of_the_range() {
     let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).paired()).with_sink(&RECORDER);

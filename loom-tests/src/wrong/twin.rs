@@ -28,6 +28,8 @@ pub enum Fault {
     ClearByAddition,
     /// The mark is written by whoever saw a lower one.
     MarkByStore,
+    /// The mark is that of a difference, also of one below zero.
+    MarkOfDeficit,
     /// An observer leaves the latch to those who count.
     ObserverDoesNotLook,
     /// An observer does not ask whether somebody took something meanwhile.
@@ -74,7 +76,12 @@ impl Twin {
 
     fn enqueue(&self, n: usize) {
         let enqueued = self.enqueued.fetch_add(n, SeqCst) + n;
-        self.mark(self.depth_of(enqueued, self.dequeued.load(SeqCst)));
+        let dequeued = self.dequeued.load(SeqCst);
+        self.mark(if self.fault == Fault::MarkOfDeficit {
+            enqueued.wrapping_sub(dequeued)
+        } else {
+            self.depth_of(enqueued, dequeued)
+        });
         self.settle();
     }
 

@@ -54,6 +54,25 @@ fn strays_at_the_warn_point() {
     STRAYS_AT_THE_WARN_POINT.check();
 }
 
+/// A stray that is not yet made good is no depth to a producer and leaves no mark, without a bound either.
+const STRAYS_OF_AN_UNBOUNDED_GAUGE: Model = Model {
+    capacity: 0,
+    threads: &[&[DequeueN(3)], &[Enqueue, Enqueue]],
+    floor: 1,
+    ..Model::PAIR
+};
+
+#[test]
+fn strays_of_an_unbounded_gauge() {
+    STRAYS_OF_AN_UNBOUNDED_GAUGE.check();
+}
+
+#[test]
+#[should_panic(expected = "a mark that never was, or is missing")]
+fn canary_strays_of_an_unbounded_gauge() {
+    STRAYS_OF_AN_UNBOUNDED_GAUGE.check_on(Twin::with(Fault::MarkOfDeficit));
+}
+
 // Clearing, and dequeues of many.
 
 /// A queue that is cleared while a consumer takes its items, and one more, is empty and armed, without a deficit.
