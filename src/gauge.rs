@@ -107,9 +107,11 @@ struct Shared {
 ///
 /// Depths are exact up to the middle between the capacity and `usize::MAX` (for small capacities, up to `isize::MAX`), and
 /// up to seven eighths of `usize::MAX` at most. An operation that would lead further stops there; each is checked for
-/// itself, and single enqueues are not. While dequeues race with [`record_clear`](Self::record_clear) or an observation,
-/// depths above an eighth of `usize::MAX` may be misread. The totals may wrap; a bound that one side of the queue
-/// remembers of the other is fooled if a thread sleeps in the middle of an operation while they go round once.
+/// itself, and single enqueues are not. What a [paired](GaugeConfig::paired) gauge is owed is exact up to what that leaves
+/// of the word, an eighth of `usize::MAX` at least; it is not checked. While dequeues race with
+/// [`record_clear`](Self::record_clear) or an observation, depths above an eighth of `usize::MAX` may be misread. The
+/// totals may wrap; a bound that one side of the queue remembers of the other is fooled if a thread sleeps in the middle of
+/// an operation while they go round once.
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit};

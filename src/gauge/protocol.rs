@@ -143,13 +143,14 @@ impl Gauge {
         if indifferent && bound > usize::MAX / 4 * 3 {
             return;
         }
-        let is_negative = |bound: usize| bound > isize::MAX as usize;
-        if is_negative(bound) {
+        // A deficit of half the word, and a dequeue more, leave a bound that passes for a great depth.
+        if bound > usize::MAX / 4 {
             let enqueued = self.producers.enqueued.get();
             consumers.enqueued_seen.set(enqueued);
             bound = enqueued.wrapping_sub(dequeued);
         }
-        if is_negative(bound)
+        let is_negative = bound > isize::MAX as usize;
+        if is_negative
             || latch.has_warned() && bound <= self.shared.rearm_depth.get()
             || latch.is_sampled()
         {

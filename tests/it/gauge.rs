@@ -246,6 +246,19 @@ fn a_paired_gauge_stops_at_the_end_of_the_range() {
     told();
 }
 
+/// The bound that consumers have of the depth is a deficit of half the word, and one dequeue more.
+#[test]
+fn a_great_deficit_that_is_settled_leaves_no_latch() {
+    const MANY: usize = usize::MAX / 32;
+    let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).paired());
+    (0..15).for_each(|_| gauge.record_dequeue_n(MANY));
+    gauge.record_dequeue_n(100);
+    gauge.record_enqueue_n(15 * MANY + 100 + MANY);
+    assert!(gauge.has_warned());
+    gauge.record_dequeue_n(MANY);
+    assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Operation {
     Enqueue(usize),
