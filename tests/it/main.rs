@@ -4,42 +4,19 @@ mod auto_traits;
 mod concurrency;
 mod events;
 mod gauge;
+mod oracle;
 mod plain_data;
+mod recorder;
+mod reference;
 mod registry;
+mod seeds;
 
-use std::cell::RefCell;
+use recorder::{RECORDER, kind, take_events};
 
-use fillgauge::{LimitEvent, LimitSink};
-
-thread_local! {
-    static RECORD: RefCell<Vec<LimitEvent>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Records the events of the thread that it runs on.
-struct Recorder;
-
-static RECORDER: Recorder = Recorder;
-
-impl LimitSink for Recorder {
-    fn on_event(&self, event: &LimitEvent) {
-        RECORD.with_borrow_mut(|events| events.push(*event));
-    }
-}
-
-/// Takes the events of this thread since the last call, in short: `+` for near capacity, `=` for full, `-` for recovered,
-/// each with its depth.
+/// Takes the events of this thread since the last call, in short, each with its depth.
 fn told() -> Vec<(char, usize)> {
-    RECORD
-        .with_borrow_mut(std::mem::take)
+    take_events()
         .iter()
-        .map(|event| {
-            let kind = match event {
-                LimitEvent::NearCapacity(_) => '+',
-                LimitEvent::Full(_) => '=',
-                LimitEvent::Recovered(_) => '-',
-                other => panic!("unexpected event: {other:?}"),
-            };
-            (kind, event.snapshot().depth)
-        })
+        .map(|event| (kind(event), event.snapshot().depth))
         .collect()
 }

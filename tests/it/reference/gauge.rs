@@ -1,0 +1,237 @@
+//! A gauge in plain wide integers: what the documentation promises of one operation after the other, and nothing of how.
+
+use fillgauge::{Gauge, Limit, LimitCategory, QueueSnapshot};
+
+use super::history::{Point, Setup};
+
+const MAX: i128 = usize::MAX as i128;
+
+/// More than this at once takes what there is.
+const SPLIT: i128 = MAX / 32;
+
+pub(super) static LIMIT: Limit = Limit::memory("reference");
+
+/// Everything that a gauge reads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Figures {
+    name: &'static Limit,
+    category: LimitCategory,
+    pub(super) instance: usize,
+    depth: usize,
+    high_water: usize,
+    capacity: usize,
+    fill_percent: usize,
+    warned: bool,
+    warnings: usize,
+    enqueued: usize,
+    dequeued: usize,
+}
+
+impl From<&QueueSnapshot> for Figures {
+    fn from(snapshot: &QueueSnapshot) -> Self {
+        Self {
+            name: snapshot.name,
+            category: snapshot.category,
+            instance: snapshot.instance,
+            depth: snapshot.depth,
+            high_water: snapshot.high_water,
+            capacity: snapshot.capacity,
+            fill_percent: snapshot.fill_percent,
+            warned: snapshot.warned,
+            warnings: snapshot.warnings,
+            enqueued: snapshot.enqueued,
+            dequeued: snapshot.dequeued,
+        }
+    }
+}
+
+impl From<&Gauge> for Figures {
+    fn from(gauge: &Gauge) -> Self {
+        Self {
+            name: gauge.limit(),
+            category: gauge.limit().category(),
+            instance: gauge.instance(),
+            depth: gauge.depth(),
+            high_water: gauge.high_water(),
+            capacity: gauge.capacity(),
+            fill_percent: gauge.fill_percent(),
+            warned: gauge.has_warned(),
+            warnings: gauge.warnings(),
+            enqueued: gauge.enqueued(),
+            dequeued: gauge.dequeued(),
+        }
+    }
+}
+
+/// Its operations return the events that they raise, in short; the figures in each are those after the operation.
+#[derive(Debug)]
+pub(super) struct ReferenceGauge {
+    setup: Setup,
+    instance: usize,
+    /// Enqueued less dequeued; below 0 if a paired gauge waits for enqueues.
+    balance: i128,
+    high_water: i128,
+    warned: bool,
+    full: bool,
+    warnings: usize,
+    dequeued: usize,
+    /// Strays of the last operation, which may or may not count as dequeued.
+    strays: i128,
+}
+
+impl ReferenceGauge {
+    /// A gauge whose counters have both come to the start of the setup, with no other trace.
+    pub(super) fn new(setup: Setup, instance: usize) -> Self {
+        Self {
+            setup,
+            instance,
+            balance: 0,
+            high_water: 0,
+            warned: false,
+            full: false,
+            warnings: 0,
+            dequeued: setup.start,
+            strays: 0,
+        }
+    }
+
+    pub(super) fn enqueue(&mut self, n: usize) -> Vec<char> {
+        self.balance = (self.balance + n as i128).min(self.end_of_range());
+        self.edges()
+    }
+
+    pub(super) fn dequeue(&mut self, n: usize) -> Vec<char> {
+        let n = n as i128;
+        let there = self.balance.max(0);
+        if n > SPLIT {
+            self.take(n.min(there));
+        } else if self.setup.paired {
+            self.take(n);
+        } else {
+            self.take(n.min(there));
+            self.strays = n - n.min(there);
+        }
+        self.edges()
+    }
+
+    pub(super) fn observe(&mut self, depth: usize) -> Vec<char> {
+        self.balance = (depth as i128).min(self.end_of_range());
+        self.edges()
+    }
+
+    pub(super) fn clear(&mut self) -> Vec<char> {
+        self.take(self.balance.max(0));
+        self.edges()
+    }
+
+    fn take(&mut self, n: i128) {
+        self.balance -= n;
+        self.dequeued = self.dequeued.wrapping_add(n as usize);
+    }
+
+    fn edges(&mut self) -> Vec<char> {
+        let (depth, capacity) = (self.depth(), self.capacity());
+        self.high_water = self.high_water.max(depth);
+        let mut edges = Vec::new();
+        if capacity == 0 {
+            return edges;
+        }
+        let warn = self.setup.thresholds.warn_percent() as i128;
+        let rearm = self.setup.thresholds.rearm_percent() as i128;
+        if !self.warned && 100 * depth >= warn * capacity {
+            self.warned = true;
+            self.warnings += 1;
+            edges.push('+');
+        }
+        if self.warned && !self.full && depth >= capacity {
+            self.full = true;
+            edges.push('=');
+        }
+        // In whole percent, the fill is no more than `rearm`.
+        if self.warned && 100 * depth < (rearm + 1) * capacity {
+            self.warned = false;
+            self.full = false;
+            edges.push('-');
+        }
+        edges
+    }
+
+    /// Takes over from the real gauge how many strays of the last operation it counted as dequeued.
+    pub(super) fn count_strays(&mut self, dequeued: usize) {
+        let counted = dequeued.wrapping_sub(self.dequeued);
+        assert!(
+            counted as i128 <= self.strays,
+            "{dequeued} dequeued, {} without strays, and {} strays",
+            self.dequeued,
+            self.strays
+        );
+        self.dequeued = dequeued;
+        self.strays = 0;
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let depth = self.depth();
+        let fill = (100 * depth).checked_div(self.capacity()).unwrap_or(0);
+        Figures {
+            name: &LIMIT,
+            category: LimitCategory::Memory,
+            instance: self.instance,
+            depth: depth as usize,
+            high_water: self.high_water as usize,
+            capacity: self.setup.capacity,
+            fill_percent: fill.min(MAX) as usize,
+            warned: self.warned,
+            warnings: self.warnings,
+            // Conservation, modulo the word.
+            enqueued: self.dequeued.wrapping_add(self.balance as usize),
+            dequeued: self.dequeued,
+        }
+    }
+
+    fn depth(&self) -> i128 {
+        if self.setup.paired {
+            self.balance.clamp(0, self.capacity())
+        } else {
+            self.balance
+        }
+    }
+
+    fn capacity(&self) -> i128 {
+        self.setup.capacity as i128
+    }
+
+    /// The middle between the capacity and the end of the word, and seven eighths of the word at most.
+    fn end_of_range(&self) -> i128 {
+        let middle = self.capacity().min(MAX / 4 * 3) + MAX;
+        middle / 2 + middle % 2
+    }
+
+    /// Whether a single enqueue, which is not checked, would leave the range.
+    pub(super) fn is_at_end_of_range(&self) -> bool {
+        self.balance == self.end_of_range()
+    }
+
+    /// Whether the range has room for the deficit that a dequeue of `n` leaves.
+    pub(super) fn can_owe(&self, n: usize) -> bool {
+        let n = n as i128;
+        !self.setup.paired || n > SPLIT || n - self.balance <= MAX - self.end_of_range()
+    }
+
+    pub(super) fn balance(&self) -> i128 {
+        self.balance
+    }
+
+    pub(super) fn at(&self, point: Point) -> i128 {
+        let thresholds = self.setup.thresholds;
+        match point {
+            Point::Nothing => 0,
+            Point::Rearm => thresholds.rearm_percent() as i128 * self.capacity() / 100,
+            Point::Warn => thresholds.warn_percent() as i128 * self.capacity() / 100,
+            Point::Capacity => self.capacity(),
+            Point::HighWater => self.high_water,
+            Point::Split => SPLIT,
+            Point::EndOfRange => self.end_of_range(),
+            Point::Max => MAX,
+        }
+    }
+}
