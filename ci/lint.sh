@@ -12,6 +12,7 @@ cargo clippy --quiet -p fillgauge --lib -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
 
 (cd ci/record-path && cargo fmt --check && cargo clippy --quiet -- -D warnings)
+(cd fuzz && cargo fmt --check && cargo clippy --quiet --all-targets -- -D warnings)
 # Without the flags of the environment: RUSTFLAGS would replace the cfg that its configuration sets.
 (cd loom-tests && cargo fmt --check && env -u RUSTFLAGS cargo clippy --quiet --all-targets -- -D warnings)
 if git grep -nE 'RATIO_[A-Z]|^RESULTS$' -- '*.md'; then

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# ci/fuzz.sh [SECONDS]: runs each fuzz target for that long, from the seeds; without nightly Rust with the stable one, which
+# has no sanitizer: the library has no unsafe code for one to look at.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+
+seconds=${1:-20}
+need cc gcc
+need c++ g++
+
+if ! cargo fuzz --version >/dev/null 2>&1; then
+    echo "cargo-fuzz is missing: installing it"
+    cargo install --quiet cargo-fuzz --locked || { echo "$0 needs cargo-fuzz: cargo install cargo-fuzz"; exit 1; }
+fi
+
+if rustc +nightly --version >/dev/null 2>&1 \
+    || { command -v rustup >/dev/null && rustup toolchain install nightly --profile minimal --no-self-update >/dev/null 2>&1; }; then
+    export RUSTUP_TOOLCHAIN=nightly
+    sanitizer=address
+else
+    sanitizer=none
+fi
+echo "fuzz: $(rustc --version), sanitizer: $sanitizer"
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+for target in $(cargo fuzz list); do
+    seeds=tests/seeds/$target
+    [ -n "$(ls "$seeds")" ] || { echo "fuzz: no seeds in $seeds"; exit 1; }
+    mkdir -p "fuzz/corpus/$target"
+    cargo fuzz run --sanitizer "$sanitizer" "$target" "fuzz/corpus/$target" "$seeds" -- \
+        -max_total_time="$seconds" -print_final_stats=1 >"$log" 2>&1 || {
+        tail -n 50 "$log"
+        echo "fuzz: $target found something, or did not build"
+        exit 1
+    }
+    executions=$(sed -nE 's/^stat::number_of_executed_units: ([0-9]+)$/\1/p' "$log")
+    [ "${executions:-0}" -ge $((100 * seconds)) ] || {
+        echo "fuzz: only ${executions:-0} executions of $target in $seconds seconds"
+        exit 1
+    }
+    echo "fuzz: $target: $executions executions, no finding"
+done
