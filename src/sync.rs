@@ -1,4 +1,5 @@
-//! The one module that names an atomics crate: portable-atomic, or loom's under `cfg(fillgauge_loom)`.
+//! The one module that names an atomics crate: portable-atomic, or loom under `cfg(fillgauge_loom)`, or shuttle under
+//! `cfg(fillgauge_shuttle)`.
 //!
 //! A word has a type for the discipline it is under, so that an ordering is stated here once and not at every access:
 //!
@@ -11,40 +12,43 @@
 #[cfg(fillgauge_loom)]
 pub mod modelled;
 
+#[cfg(not(any(fillgauge_loom, fillgauge_shuttle)))]
+use portable_atomic as atomic;
 #[cfg(fillgauge_loom)]
 use loom::sync::atomic;
-#[cfg(not(fillgauge_loom))]
-use portable_atomic as atomic;
+#[cfg(fillgauge_shuttle)]
+use shuttle::sync::atomic;
 
+#[cfg(not(fillgauge_loom))]
+use atomic::AtomicUsize as AtomicWord;
 #[cfg(fillgauge_loom)]
 use modelled::AtomicUsize as AtomicWord;
-#[cfg(not(fillgauge_loom))]
-use portable_atomic::AtomicUsize as AtomicWord;
 
 pub(crate) use atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
 
-/// Declares a `const fn`; under loom, whose atomics have no const constructor, the same function without `const`.
+/// Declares a `const fn`; under loom and shuttle, whose atomics have no const constructor or a destructor, the same function
+/// without `const`.
 macro_rules! const_fn {
     ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
-        #[cfg(not(fillgauge_loom))]
+        #[cfg(not(any(fillgauge_loom, fillgauge_shuttle)))]
         $(#[$attribute])*
         $visibility const fn $($rest)*
 
-        #[cfg(fillgauge_loom)]
+        #[cfg(any(fillgauge_loom, fillgauge_shuttle))]
         $(#[$attribute])*
         $visibility fn $($rest)*
     };
 }
 pub(crate) use const_fn;
 
-/// `[const { element }; length]`; under loom, an array that is filled at run time.
+/// `[const { element }; length]`; under loom and shuttle, an array that is filled at run time.
 macro_rules! const_array {
     ($element:expr; $length:expr) => {{
-        #[cfg(not(fillgauge_loom))]
+        #[cfg(not(any(fillgauge_loom, fillgauge_shuttle)))]
         {
             [const { $element }; $length]
         }
-        #[cfg(fillgauge_loom)]
+        #[cfg(any(fillgauge_loom, fillgauge_shuttle))]
         {
             core::array::from_fn::<_, { $length }, _>(|_| $element)
         }

@@ -55,6 +55,7 @@
 mod catalog;
 pub mod channels;
 mod registry;
+mod sync;
 mod warnings;
 
 pub use catalog::TrackedLimit;

@@ -5,11 +5,12 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use fillgauge::{Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot};
 use slab::Slab;
 
+use crate::sync::{Lazy, Mutex, MutexGuard, force};
 use crate::warnings::SINK;
 
 /// The registered gauge of one bounded queue or limit, shared through an [`Arc`]: a [`Gauge`], which it derefs to.
@@ -127,8 +128,8 @@ struct Gauges {
 impl QueueRegistry {
     /// The registry of the process.
     pub fn global() -> &'static QueueRegistry {
-        static GLOBAL: OnceLock<QueueRegistry> = OnceLock::new();
-        GLOBAL.get_or_init(QueueRegistry::default)
+        static GLOBAL: Lazy<QueueRegistry> = Lazy::new(QueueRegistry::default);
+        force(&GLOBAL)
     }
 
     /// Registers a gauge of `name`, from [`TrackedLimit`](crate::TrackedLimit) or any other catalogue, with `capacity`;

@@ -4,9 +4,10 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::thread;
 
 use fillgauge::{Limit, LimitEvent, LimitSink, LimitWarning};
+
+use crate::sync::{thread, thread_local};
 
 type Handler = Arc<dyn Fn(&LimitWarning) + Send + Sync>;
 
@@ -85,10 +86,10 @@ pub(crate) fn while_receiving(record: impl FnOnce()) {
     struct Ends;
     impl Drop for Ends {
         fn drop(&mut self) {
-            RECEIVING.set(false);
+            RECEIVING.with(|receiving| receiving.set(false));
         }
     }
-    RECEIVING.set(true);
+    RECEIVING.with(|receiving| receiving.set(true));
     let _ends = Ends;
     record();
 }
@@ -100,7 +101,7 @@ fn handle(warning: &LimitWarning) {
         .clone();
     let Some(handler) = handler else { return };
     let warning = *warning;
-    if RECEIVING.get() {
+    if RECEIVING.with(Cell::get) {
         let elsewhere = Arc::clone(&handler);
         let spawned = thread::Builder::new()
             .name("limit-warning".to_owned())

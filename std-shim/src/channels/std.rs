@@ -9,17 +9,18 @@
 // or the sender sees `closed`; a clear that comes twice does nothing.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvError, RecvTimeoutError, SendError, SyncSender, TryRecvError, TrySendError,
-    sync_channel,
-};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use fillgauge::{GaugeConfig, Limit};
 
 use crate::registry::{QueueGauge, QueueRegistry};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::mpsc::{
+    Receiver, RecvError, RecvTimeoutError, SendError, SyncSender, TryRecvError, TrySendError,
+    sync_channel,
+};
+use crate::sync::{Mutex, MutexGuard, recv_timeout};
 use crate::warnings::while_receiving;
 
 /// A [`sync_channel`] whose depth is tracked by a gauge of the global registry.
@@ -251,7 +252,7 @@ impl<T> TrackedReceiver<T> {
     ///
     /// If none came in time, or the queue is empty and all senders are gone, as [`Receiver::recv_timeout`].
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.recorded(self.inner.recv_timeout(timeout))
+        self.recorded(recv_timeout(&self.inner, timeout))
     }
 
     /// Takes the next item if there is one.
