@@ -14,7 +14,9 @@ RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-feature
 (cd ci/record-path && cargo fmt --check && cargo clippy --quiet -- -D warnings)
 (cd fuzz && cargo fmt --check && cargo clippy --quiet --all-targets -- -D warnings)
 # Without the flags of the environment: RUSTFLAGS would replace the cfg that its configuration sets.
-(cd loom-tests && cargo fmt --check && env -u RUSTFLAGS cargo clippy --quiet --all-targets -- -D warnings)
+for package in loom-tests shuttle-tests; do
+    (cd "$package" && cargo fmt --check && env -u RUSTFLAGS cargo clippy --quiet --all-targets -- -D warnings)
+done
 if git grep -nE 'RATIO_[A-Z]|^RESULTS$' -- '*.md'; then
     echo "lint: a number is still to be filled in"
     exit 1

@@ -332,12 +332,12 @@ fn once(items: Vec<u32>) -> BTreeSet<u32> {
 
 #[test]
 fn a_tracked_channel_keeps_account() {
-    explore(10_000, || program(Handler::Keeps, tracked));
+    explore(20_000, || program(Handler::Keeps, tracked));
 }
 
 #[test]
 fn a_tracked_channel_keeps_account_while_its_handler_works() {
-    explore(10_000, || program(Handler::Works, tracked));
+    explore(20_000, || program(Handler::Works, tracked));
 }
 
 fn tracked(capacity: usize) -> (TrackedSyncSender<u32>, TrackedReceiver<u32>) {

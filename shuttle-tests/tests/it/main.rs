@@ -2,4 +2,5 @@
 
 mod channel;
 mod channel_canaries;
+mod registry;
 mod warned;
