@@ -4,7 +4,7 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
-seconds=${1:-20}
+seconds=${1:-10}
 need cc gcc
 need c++ g++
 

@@ -571,10 +571,7 @@ impl Gauge {
         // below, and so does the `close` before it: the load returns another number.
         fence(Ordering::Acquire);
         let unchanged = self.shared.instance.load(Ordering::Relaxed) == instance;
-        unchanged.then_some(QueueSnapshot {
-            instance,
-            ..snapshot
-        })
+        unchanged.then_some(snapshot)
     }
 }
 

@@ -1,9 +1,20 @@
 //! A fixed number of slots for gauges that come and go.
 
-// Which slots are free is a stack of indices (`FreeList`); whose a slot is, is a count of handles (`Slot::handles`). All
-// of a slot's words are initialised by the one thread that took its index off the stack, and read by handles made after
-// that: the orderings are those of a reference count and of a stack. Snapshots have no handle; the argument why they
-// show no mix of two registrations stands at `Gauge::snapshot_if_live`.
+// How the promises of `QueueRegistry` are kept.
+//
+// One registration at a time. `FreeList::take` moves an index out of `untouched` or off the stack at `top`, each by
+// compare-exchange, so one thread gets it; the tag in `top` (`Link`) makes that fail for a thread that read the link below
+// the top and then slept while others popped and pushed. `FreeList::give_back` is called once, by the one
+// `QueueGauge::drop` whose subtraction from `Slot::handles` leaves none; a clone is made of a handle, so the count does not
+// come back from 0.
+//
+// From zero. Everything that a registration recorded comes before its handle's subtraction in `QueueGauge::drop`, a release;
+// that of the last handle is an acquire of all others, and comes before the release in `give_back`. The acquire in
+// `FreeList::pop` pairs with it, and `Gauge::open` resets the slot after that. Handles are made, and cloned, after `open`,
+// by the thread that did it or one that got a handle from it.
+//
+// Snapshots have no handle; why they show no mix of two registrations stands at `Gauge::snapshot_if_live`, whose partner is
+// `Gauge::open`. Slots do not move and are visited once, so a gauge that is live throughout is shown once.
 
 use core::fmt;
 use core::ops::Deref;
@@ -19,6 +30,13 @@ use crate::sync::{AtomicUsize, Ordering, const_array, const_fn};
 ///
 /// An empty registry is all zero, so that a `static` of any size lies in `.bss` and takes no room in the program image.
 /// A sink or presets change that for the whole static: give those to a small registry, and many slots to one without.
+///
+/// # What is promised
+///
+/// Whatever the interleaving: a slot belongs to one registration at a time, from [`register`](Self::register) until its
+/// last handle is dropped, and is then free again; none is handed out twice or lost. A registration begins at zero and has
+/// an [instance number](Gauge::instance) of its own. A snapshot shows every gauge that is live throughout once, and no entry is a
+/// mix of two registrations.
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit, QueueRegistry};
@@ -341,7 +359,7 @@ impl FreeList {
         let index = self
             .untouched
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |index| {
-                (index < slots.len()).then(|| index.wrapping_add(1))
+                slots.get(index).map(|_| index.wrapping_add(1))
             })
             .ok()?;
         Some((index, slots.get(index)?))

@@ -12,10 +12,10 @@
 #[cfg(fillgauge_loom)]
 pub mod modelled;
 
-#[cfg(not(any(fillgauge_loom, fillgauge_shuttle)))]
-use portable_atomic as atomic;
 #[cfg(fillgauge_loom)]
 use loom::sync::atomic;
+#[cfg(not(any(fillgauge_loom, fillgauge_shuttle)))]
+use portable_atomic as atomic;
 #[cfg(fillgauge_shuttle)]
 use shuttle::sync::atomic;
 

@@ -109,3 +109,19 @@ fn every_slot_can_be_held_at_once() {
         assert_eq!(instances.len(), gauges.len());
     }
 }
+
+#[test]
+fn debug_shows_the_figures() {
+    static REGISTRY: QueueRegistry<2> = QueueRegistry::new();
+    let gauge = REGISTRY.register(&LIMIT, 8).unwrap();
+    gauge.record_enqueue_n(3);
+    let shown = format!("{gauge:?}");
+    assert_eq!(shown, format!("{:?}", &*gauge), "as the gauge");
+    for figure in ["queue", "instance: 1", "depth: 3", "capacity: 8"] {
+        assert!(shown.contains(figure), "{figure} in {shown}");
+    }
+    let shown = format!("{REGISTRY:?}");
+    for figure in ["slots: 2", "depth: 3", "high_water: 3"] {
+        assert!(shown.contains(figure), "{figure} in {shown}");
+    }
+}

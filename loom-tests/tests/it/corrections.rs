@@ -13,7 +13,7 @@ const ALL: usize = usize::MAX;
 /// A dequeue of an empty gauge that meets with an enqueue either takes that item or has no effect.
 const A_STRAY_AGAINST_AN_ENQUEUE: Model = Model {
     threads: &[&[Dequeue], &[Enqueue]],
-    floor: 26,
+    floor: 14,
     ..Model::PAIR
 };
 
@@ -25,7 +25,7 @@ fn a_stray_against_an_enqueue() {
 /// Strays of two consumers are made good once each.
 pub(crate) const STRAYS_OF_TWO_CONSUMERS: Model = Model {
     threads: &[&[Dequeue], &[Dequeue]],
-    floor: 140_000,
+    floor: 78_000,
     ..Model::PAIR
 };
 
@@ -45,7 +45,7 @@ const STRAYS_AT_THE_WARN_POINT: Model = Model {
     capacity: 1,
     threads: &[&[Dequeue], &[Dequeue], &[Enqueue]],
     preemptions: Some(3),
-    floor: 63_000,
+    floor: 35_000,
     ..Model::PAIR
 };
 
@@ -58,7 +58,7 @@ fn strays_at_the_warn_point() {
 const STRAYS_OF_AN_UNBOUNDED_GAUGE: Model = Model {
     capacity: 0,
     threads: &[&[DequeueN(3)], &[Enqueue, Enqueue]],
-    floor: 1,
+    floor: 2_800,
     ..Model::PAIR
 };
 
@@ -80,7 +80,7 @@ pub(crate) const CLEAR_AGAINST_DEQUEUES: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Clear], &[Dequeue, Dequeue, Dequeue]],
     preemptions: Some(3),
-    floor: 10_000,
+    floor: 6_100,
     ..Model::PAIR
 };
 
@@ -100,7 +100,7 @@ const CLEAR_AGAINST_ENQUEUES: Model = Model {
     before: &[Enqueue],
     threads: &[&[Clear], &[Enqueue, Enqueue]],
     preemptions: Some(3),
-    floor: 3_500,
+    floor: 1_900,
     ..Model::PAIR
 };
 
@@ -115,7 +115,7 @@ const ALL_TAKEN_TWICE: Model = Model {
     before: &[Enqueue],
     threads: &[&[Clear], &[DequeueN(ALL)], &[EnqueueN(2)]],
     preemptions: Some(3),
-    floor: 63_000,
+    floor: 35_000,
     ..Model::PAIR
 };
 
@@ -129,7 +129,7 @@ const MANY_AGAINST_ONE: Model = Model {
     before: &[EnqueueN(3)],
     threads: &[&[DequeueN(2)], &[DequeueN(ALL)], &[Dequeue]],
     preemptions: Some(3),
-    floor: 53_000,
+    floor: 29_000,
     ..Model::PAIR
 };
 
@@ -144,7 +144,7 @@ const CLEAR_OF_A_PAIRED_GAUGE: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Clear], &[Enqueue]],
     preemptions: Some(3),
-    floor: 2_700,
+    floor: 1_500,
     ..Model::PAIR
 };
 
@@ -159,7 +159,7 @@ fn clear_of_a_paired_gauge() {
 pub(crate) const TWO_OBSERVERS: Model = Model {
     threads: &[&[Observe(2), Observe(1)], &[Observe(0), Observe(3)]],
     preemptions: Some(3),
-    floor: 13_000,
+    floor: 7_200,
     ..Model::ROOMY
 };
 
@@ -185,7 +185,7 @@ const OBSERVER_AGAINST_PRODUCER: Model = Model {
     before: &[Enqueue],
     threads: &[&[Observe(1)], &[Enqueue, Enqueue]],
     preemptions: Some(4),
-    floor: 46_000,
+    floor: 25_000,
     ..Model::ROOMY
 };
 
@@ -199,7 +199,7 @@ pub(crate) const OBSERVER_AGAINST_CONSUMER: Model = Model {
     before: &[Enqueue, Enqueue, Enqueue],
     threads: &[&[Observe(0)], &[Dequeue]],
     preemptions: Some(4),
-    floor: 3_700,
+    floor: 2_000,
     ..Model::ROOMY
 };
 
@@ -219,7 +219,7 @@ const AN_OBSERVATION_LOWERS_THE_DEPTH: Model = Model {
     before: &[EnqueueN(5), Dequeue],
     threads: &[&[Observe(2)], &[Dequeue, Dequeue]],
     preemptions: Some(6),
-    floor: 57_000,
+    floor: 32_000,
     ..Model::ROOMY
 };
 
@@ -232,7 +232,7 @@ fn an_observation_lowers_the_depth() {
 const OBSERVERS_AND_A_PRODUCER: Model = Model {
     threads: &[&[Observe(2)], &[Observe(0)], &[Enqueue]],
     preemptions: Some(2),
-    floor: 3_700,
+    floor: 2_000,
     ..Model::ROOMY
 };
 

@@ -18,7 +18,7 @@ const UP_AGAINST_DOWN_FROM_ARMED: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue]],
     preemptions: Some(4),
-    floor: 17_000,
+    floor: 9_600,
     ..Model::PAIR
 };
 
@@ -38,7 +38,7 @@ const UP_AGAINST_DOWN_FROM_WARNED: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(4),
-    floor: 9_100,
+    floor: 5_000,
     ..Model::ROOMY
 };
 
@@ -60,7 +60,7 @@ const TWO_THREADS_OF_PAIRS: Model = Model {
         &[Enqueue, Dequeue, Enqueue, Dequeue],
     ],
     preemptions: Some(3),
-    floor: 100_000,
+    floor: 56_000,
     ..Model::PAIR
 };
 
@@ -80,7 +80,7 @@ const A_WARNING_WHILE_AN_ITEM_PASSES: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Enqueue], &[Enqueue]],
     preemptions: Some(4),
-    floor: 25_000,
+    floor: 14_000,
     ..Model::ROOMY
 };
 
@@ -100,7 +100,7 @@ const A_RECOVERY_AFTER_A_WARNING: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Enqueue], &[Dequeue, Enqueue]],
     preemptions: Some(3),
-    floor: 16_000,
+    floor: 9_000,
     ..Model::ROOMY
 };
 
@@ -122,7 +122,7 @@ const TWO_PRODUCERS_AND_A_CONSUMER: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue], &[Enqueue]],
     preemptions: Some(3),
-    floor: 55_000,
+    floor: 30_000,
     ..Model::ROOMY
 };
 
@@ -142,7 +142,7 @@ const A_PRODUCER_AND_TWO_CONSUMERS: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue], &[Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(3),
-    floor: 15_000,
+    floor: 8_600,
     ..Model::ROOMY
 };
 
@@ -161,7 +161,7 @@ fn canary_a_producer_and_two_consumers() {
 const THREE_THREADS_OF_PAIRS: Model = Model {
     threads: &[PAIR_OF_RECORDS, PAIR_OF_RECORDS, PAIR_OF_RECORDS],
     preemptions: Some(2),
-    floor: 14_000,
+    floor: 7_800,
     ..Model::PAIR
 };
 
@@ -177,7 +177,7 @@ const UP_TOGETHER: Model = Model {
     threads: &[&[Enqueue], &[Enqueue], &[Enqueue]],
     told: Some(&[NearCapacity]),
     preemptions: Some(2),
-    floor: 13_000,
+    floor: 7_500,
     ..Model::ROOMY
 };
 
@@ -198,7 +198,7 @@ const DOWN_TOGETHER: Model = Model {
     threads: &[&[Dequeue], &[Dequeue], &[Dequeue]],
     told: Some(&[NearCapacity, Recovered]),
     preemptions: Some(3),
-    floor: 26_000,
+    floor: 14_000,
     ..Model::ROOMY
 };
 
@@ -214,7 +214,7 @@ const CAPACITY_ONE: Model = Model {
     capacity: 1,
     threads: &[PAIR_OF_RECORDS, PAIR_OF_RECORDS],
     preemptions: Some(3),
-    floor: 26_000,
+    floor: 14_000,
     ..Model::PAIR
 };
 
@@ -223,12 +223,12 @@ fn capacity_one() {
     CAPACITY_ONE.check();
 }
 
-/// A queue of two, whose warn and re-arm points are neighbours, keeps every promise in all interleavings.
+/// A queue of two, whose warn and re-arm points are neighbours, keeps every promise.
 const CAPACITY_TWO: Model = Model {
     before: &[Enqueue],
     threads: &[&[Enqueue], &[Dequeue]],
     preemptions: Some(4),
-    floor: 1_400,
+    floor: 810,
     ..Model::PAIR
 };
 
@@ -245,7 +245,7 @@ const BETWEEN_CUSTOM_THRESHOLDS: Model = Model {
     threads: &[&[Enqueue, Dequeue], &[Enqueue, Dequeue]],
     told: Some(&[NearCapacity]),
     preemptions: Some(3),
-    floor: 17_000,
+    floor: 9_600,
     ..Model::PAIR
 };
 
@@ -262,7 +262,7 @@ const FULL_TWICE: Model = Model {
     threads: &[&[Enqueue, Dequeue], &[Enqueue]],
     told: Some(&[NearCapacity, Full]),
     preemptions: Some(3),
-    floor: 3_900,
+    floor: 2_200,
     ..Model::PAIR
 };
 
@@ -276,7 +276,7 @@ const FULL_AGAINST_RECOVERY: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(5),
-    floor: 110_000,
+    floor: 64_000,
     ..Model::PAIR
 };
 
@@ -291,7 +291,7 @@ const A_SINK_THAT_DEQUEUES: Model = Model {
     threads: &[&[Enqueue], &[Enqueue]],
     on_warning: Some(DequeueN(3)),
     preemptions: Some(3),
-    floor: 7_600,
+    floor: 4_200,
     ..Model::ROOMY
 };
 
@@ -306,7 +306,7 @@ const COUNTERS_GO_ROUND: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(3),
-    floor: 6_900,
+    floor: 3_800,
     ..Model::PAIR
 };
 
@@ -321,7 +321,7 @@ const A_GREAT_CAPACITY: Model = Model {
     before: &[EnqueueN(usize::MAX / 8)],
     threads: &[&[EnqueueN(usize::MAX / 16)], &[EnqueueN(usize::MAX / 16)]],
     told: Some(&[NearCapacity]),
-    floor: 3_000,
+    floor: 1_600,
     ..Model::PAIR
 };
 
@@ -342,7 +342,7 @@ fn canary_a_great_capacity() {
 const TWO_RAISE_THE_MARK: Model = Model {
     capacity: 10,
     threads: &[&[EnqueueN(2), Dequeue], &[EnqueueN(3)]],
-    floor: 4_400,
+    floor: 2_400,
     ..Model::PAIR
 };
 
@@ -368,7 +368,7 @@ const A_DEQUEUE_RECORDED_FIRST: Model = Model {
     paired: true,
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(4),
-    floor: 7_400,
+    floor: 4_100,
     ..Model::ROOMY
 };
 
@@ -393,7 +393,7 @@ const RECORDS_OVER_THE_CAPACITY: Model = Model {
     before: &[Enqueue],
     threads: &[&[Enqueue], &[Enqueue], &[Dequeue]],
     preemptions: Some(3),
-    floor: 7_800,
+    floor: 4_300,
     ..Model::PAIR
 };
 
@@ -414,7 +414,7 @@ const PAIRED_UP_AGAINST_DOWN: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(5),
-    floor: 48_000,
+    floor: 27_000,
     ..Model::PAIR
 };
 

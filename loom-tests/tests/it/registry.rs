@@ -62,12 +62,12 @@ fn a_race_for_the_last_slot<S: Slots>(slots: &'static S) {
 
 #[test]
 fn a_race_for_a_slot_that_was_never_used() {
-    explore(None, 6, || a_race_for_the_last_slot(registry::<1>()));
+    explore(None, 3, || a_race_for_the_last_slot(registry::<1>()));
 }
 
 #[test]
 fn a_race_for_a_slot_that_was_given_back() {
-    explore(None, 6, || {
+    explore(None, 3, || {
         let registry = registry::<1>();
         drop(registry.claim());
         a_race_for_the_last_slot(registry);
@@ -122,7 +122,7 @@ fn slots_taken_and_given_back_meanwhile<S: Slots>(slots: &'static S) {
 
 #[test]
 fn slots_are_taken_and_given_back_meanwhile() {
-    explore(Some(3), 27, || {
+    explore(Some(3), 15, || {
         slots_taken_and_given_back_meanwhile(registry::<2>())
     });
 }
@@ -138,7 +138,7 @@ fn canary_slots_are_taken_and_given_back_meanwhile() {
 /// Registrations that race get numbers of their own.
 #[test]
 fn numbers_of_registrations_that_race() {
-    explore(Some(3), 27, || {
+    explore(Some(3), 15, || {
         let registry = registry::<2>();
         let thread = thread::spawn(|| registry.claim().unwrap());
         let (ours, theirs) = (registry.claim().unwrap(), thread.join().unwrap());
@@ -164,7 +164,7 @@ fn last_handles_dropped_together(
 
 #[test]
 fn the_last_handles_give_the_slot_back_once() {
-    explore(None, 3, || {
+    explore(None, 2, || {
         let registry = registry::<1>();
         let first = registry.claim().unwrap();
         let handles = Arc::new(Mutex::new(vec![first.clone(), first]));
@@ -230,7 +230,7 @@ fn a_clone_outlives_its_origin<H: Clone + Send + 'static>(
 
 #[test]
 fn a_clone_outlives_the_handle_that_it_was_made_of() {
-    explore(Some(3), 5, || {
+    explore(Some(3), 3, || {
         let registry = registry::<1>();
         a_clone_outlives_its_origin(
             registry.claim().unwrap(),
@@ -281,7 +281,7 @@ fn assert_unmixed(entry: Entry) {
 /// A snapshot that races with the release of a slot and its next registration shows one or the other or none, and no mix.
 #[test]
 fn a_snapshot_against_release_and_registration() {
-    explore(Some(3), 17_000, || {
+    explore(Some(3), 9_200, || {
         let registry = registry::<1>();
         let first = registry.register(&FIRST, 10).unwrap();
         let thread = thread::spawn(move || {
@@ -320,7 +320,7 @@ fn canary_a_snapshot_against_release_and_registration() {
 /// beside them.
 #[test]
 fn presets_and_neighbours_are_shown_once() {
-    explore(Some(3), 14_000, || {
+    explore(Some(3), 8_000, || {
         let preset: &'static Gauge = leaked(Gauge::new(&FIRST, 1));
         let presets: &'static [&'static Gauge] = leaked([preset]);
         let registry: &'static QueueRegistry<2> =
@@ -361,7 +361,7 @@ fn presets_and_neighbours_are_shown_once() {
 /// meanwhile, and never one above its mark.
 #[test]
 fn a_snapshot_of_a_gauge_in_use() {
-    explore(Some(3), 29, || {
+    explore(Some(3), 16, || {
         let gauge: &'static Gauge = leaked(Gauge::new(&FIRST, 2));
         gauge.record_enqueue();
         let thread = thread::spawn(|| {
