@@ -575,14 +575,6 @@ impl Gauge {
     }
 }
 
-#[cfg(fillgauge_loom)]
-impl Gauge {
-    /// `enqueued` and `dequeued` at this moment, for a model that watches them.
-    pub fn counters_now(&self) -> (usize, usize) {
-        (self.producers.enqueued.now(), self.consumers.dequeued.now())
-    }
-}
-
 impl fmt::Debug for Gauge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gauge")

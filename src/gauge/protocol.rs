@@ -350,3 +350,11 @@ impl Drop for Delivery<'_> {
         self.0.clear_bits(Latch::DELIVERING);
     }
 }
+
+#[cfg(fillgauge_loom)]
+impl Gauge {
+    /// `enqueued` and `dequeued` at this moment, for a model that watches them.
+    pub fn counters_now(&self) -> (usize, usize) {
+        (self.producers.enqueued.now(), self.consumers.dequeued.now())
+    }
+}

@@ -14,16 +14,16 @@ pub enum Fault {
     TwoAtATime,
     /// Having told an edge, it does not look again.
     NoSecondLook,
-    /// It reads one counter after the other, and no more.
+    /// It reads what was dequeued, then what was enqueued, and no more.
     TornReading,
+    /// It reads them the other way round.
+    SwappedReading,
     /// It reads the counters before the latch that it then moves.
     EvidenceOfAnotherState,
     /// It moves the latch whatever that has become meanwhile.
     LatchByStore,
     /// Strays are made good by adding what is missing.
     StraysByAddition,
-    /// Strays are left for later.
-    StraysKept,
     /// Clearing takes out what there was when it looked.
     ClearByAddition,
     /// The mark is written by whoever saw a lower one.
@@ -104,7 +104,7 @@ impl Twin {
 
     fn dequeue(&self, n: usize) {
         let dequeued = self.dequeued.fetch_add(n, SeqCst) + n;
-        if !self.points.paired && self.fault != Fault::StraysKept {
+        if !self.points.paired {
             self.make_good(dequeued);
         }
         self.settle();
@@ -201,6 +201,10 @@ impl Twin {
 
     /// A depth that was: that of an instant at which nobody took anything.
     fn reading(&self) -> usize {
+        if self.fault == Fault::SwappedReading {
+            let enqueued = self.enqueued.load(SeqCst);
+            return self.depth_of(enqueued, self.dequeued.load(SeqCst));
+        }
         loop {
             let dequeued = self.dequeued.load(SeqCst);
             let enqueued = self.enqueued.load(SeqCst);

@@ -95,6 +95,27 @@ fn canary_a_warning_while_an_item_passes() {
     A_WARNING_WHILE_AN_ITEM_PASSES.check_on(Twin::with(Fault::TornReading));
 }
 
+/// An item that passes through while a consumer comes near the re-arm point is never counted twice out of the depth of a
+/// recovery.
+const NO_RECOVERY_WHILE_AN_ITEM_PASSES: Model = Model {
+    before: &[Enqueue, Enqueue, Enqueue],
+    threads: &[&[Enqueue, Dequeue], &[Dequeue]],
+    told: Some(&[NearCapacity]),
+    floor: 1,
+    ..Model::ROOMY
+};
+
+#[test]
+fn no_recovery_while_an_item_passes() {
+    NO_RECOVERY_WHILE_AN_ITEM_PASSES.check();
+}
+
+#[test]
+#[should_panic(expected = "a depth that never was")]
+fn canary_no_recovery_while_an_item_passes() {
+    NO_RECOVERY_WHILE_AN_ITEM_PASSES.check_on(Twin::with(Fault::SwappedReading));
+}
+
 /// A recovery is not told on the evidence of a depth that was before the warning.
 const A_RECOVERY_AFTER_A_WARNING: Model = Model {
     before: &[Enqueue, Enqueue],
