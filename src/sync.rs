@@ -19,12 +19,12 @@ use portable_atomic as atomic;
 #[cfg(fillgauge_shuttle)]
 use shuttle::sync::atomic;
 
-#[cfg(not(fillgauge_loom))]
-use atomic::AtomicUsize as AtomicWord;
-#[cfg(fillgauge_loom)]
-use modelled::AtomicUsize as AtomicWord;
+pub(crate) use atomic::{AtomicPtr, Ordering, fence};
 
-pub(crate) use atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+#[cfg(not(fillgauge_loom))]
+pub(crate) use atomic::AtomicUsize;
+#[cfg(fillgauge_loom)]
+pub(crate) use modelled::AtomicUsize;
 
 /// Declares a `const fn`; under loom and shuttle, whose atomics have no const constructor or a destructor, the same function
 /// without `const`.
@@ -58,12 +58,12 @@ pub(crate) use const_array;
 
 /// A word of the gauge protocol: sequentially consistent.
 #[derive(Debug)]
-pub(crate) struct Word(AtomicWord);
+pub(crate) struct Word(AtomicUsize);
 
 impl Word {
     const_fn! {
         pub(crate) const fn new(value: usize) -> Self {
-            Self(AtomicWord::new(value))
+            Self(AtomicUsize::new(value))
         }
     }
 
@@ -110,12 +110,12 @@ impl Word {
 
 /// A value that is useful even if it is not the newest: relaxed.
 #[derive(Debug)]
-pub(crate) struct Hint(AtomicUsize);
+pub(crate) struct Hint(atomic::AtomicUsize);
 
 impl Hint {
     const_fn! {
         pub(crate) const fn new(value: usize) -> Self {
-            Self(AtomicUsize::new(value))
+            Self(atomic::AtomicUsize::new(value))
         }
     }
 

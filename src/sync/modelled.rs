@@ -22,6 +22,10 @@ pub fn watch(watcher: impl Fn() + 'static) {
 #[derive(Debug)]
 pub struct AtomicUsize {
     explored: Explored,
+    /// Loom remembers the last access of each atomic. When a thread loads and then writes, its own load hides that of
+    /// another thread from the write, and the orders of these two are not tried. So whoever accesses takes a turn first,
+    /// which is a write; not so the words of the protocol, whose every access is one.
+    turn: Explored,
     now: Plain,
 }
 
@@ -30,6 +34,7 @@ impl AtomicUsize {
     pub fn new(value: usize) -> Self {
         Self {
             explored: Explored::new(value),
+            turn: Explored::new(0),
             now: Plain::new(value),
         }
     }
@@ -37,6 +42,13 @@ impl AtomicUsize {
     /// The value at this moment, which loom takes no notice of.
     pub fn now(&self) -> usize {
         self.now.load(Ordering::Relaxed)
+    }
+
+    fn take_turn(&self, order: Ordering) {
+        if order != Ordering::SeqCst {
+            // Relaxed, so that it orders nothing else: what is loaded may still be old.
+            self.turn.fetch_add(0, Ordering::Relaxed);
+        }
     }
 
     fn changed(&self, value: usize) {
@@ -53,6 +65,7 @@ impl AtomicUsize {
     /// Loom takes a sequentially consistent load for an acquire load, which may return an old value. An addition of
     /// nothing reads the newest one, so that loom explores exactly the interleavings.
     pub fn load(&self, order: Ordering) -> usize {
+        self.take_turn(order);
         if order == Ordering::SeqCst {
             self.explored.fetch_add(0, order)
         } else {
@@ -62,19 +75,27 @@ impl AtomicUsize {
 
     /// Stores `value`.
     pub fn store(&self, value: usize, order: Ordering) {
+        self.take_turn(order);
         self.explored.store(value, order);
         self.changed(value);
     }
 
     /// Adds `n`, wrapping, and returns the value before.
     pub fn fetch_add(&self, n: usize, order: Ordering) -> usize {
+        self.take_turn(order);
         let before = self.explored.fetch_add(n, order);
         self.changed(before.wrapping_add(n));
         before
     }
 
+    /// Subtracts `n`, wrapping, and returns the value before.
+    pub fn fetch_sub(&self, n: usize, order: Ordering) -> usize {
+        self.fetch_add(n.wrapping_neg(), order)
+    }
+
     /// Sets `bits` and returns the value before.
     pub fn fetch_or(&self, bits: usize, order: Ordering) -> usize {
+        self.take_turn(order);
         let before = self.explored.fetch_or(bits, order);
         self.changed(before | bits);
         before
@@ -82,6 +103,7 @@ impl AtomicUsize {
 
     /// Keeps `bits` and returns the value before.
     pub fn fetch_and(&self, bits: usize, order: Ordering) -> usize {
+        self.take_turn(order);
         let before = self.explored.fetch_and(bits, order);
         self.changed(before & bits);
         before
@@ -89,6 +111,7 @@ impl AtomicUsize {
 
     /// Stores `value` and returns the value before.
     pub fn swap(&self, value: usize, order: Ordering) -> usize {
+        self.take_turn(order);
         let before = self.explored.swap(value, order);
         self.changed(value);
         before
@@ -106,6 +129,7 @@ impl AtomicUsize {
         success: Ordering,
         failure: Ordering,
     ) -> Result<usize, usize> {
+        self.take_turn(success);
         let outcome = self
             .explored
             .compare_exchange(current, new, success, failure);
@@ -113,5 +137,41 @@ impl AtomicUsize {
             self.changed(new);
         }
         outcome
+    }
+
+    /// Like [`compare_exchange`](Self::compare_exchange); loom has no spurious failures.
+    ///
+    /// # Errors
+    ///
+    /// The value, if it is another.
+    pub fn compare_exchange_weak(
+        &self,
+        current: usize,
+        new: usize,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<usize, usize> {
+        self.compare_exchange(current, new, success, failure)
+    }
+
+    /// Stores what `update` makes of the value, unless that is nothing, and tries again if it became another.
+    ///
+    /// # Errors
+    ///
+    /// The value of which it makes nothing.
+    pub fn fetch_update(
+        &self,
+        success: Ordering,
+        failure: Ordering,
+        update: impl Fn(usize) -> Option<usize>,
+    ) -> Result<usize, usize> {
+        let mut value = self.load(failure);
+        loop {
+            let new = update(value).ok_or(value)?;
+            match self.compare_exchange(value, new, success, failure) {
+                Ok(_) => return Ok(value),
+                Err(now) => value = now,
+            }
+        }
     }
 }

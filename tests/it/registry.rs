@@ -9,6 +9,7 @@ static LIMIT: Limit = Limit::queue("queue");
 #[test]
 fn a_full_registry_refuses_and_takes_again_when_a_slot_is_free() {
     static REGISTRY: QueueRegistry<4> = QueueRegistry::new();
+    assert_eq!(REGISTRY.slots(), 4);
     let mut gauges: Vec<_> = (0..4)
         .map(|_| REGISTRY.register(&LIMIT, 8).unwrap())
         .collect();
