@@ -1,5 +1,7 @@
 //! What happened in one execution, in its order, and the promises that it is held against.
 
+use std::mem::replace;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use fillgauge::{LimitEvent, LimitSink, modelled};
@@ -18,8 +20,10 @@ pub enum Told {
 pub enum Moment {
     /// From here on the depth was this.
     Depth(usize),
-    /// The sink received this event with this depth.
+    /// The sink was called with this event and this depth.
     Told(Told, usize),
+    /// The sink returned.
+    Returned,
 }
 
 /// The points of the gauge, as a model knows them.
@@ -54,6 +58,8 @@ pub struct History {
     /// What the sink itself records at the first warning.
     on_warning: Mutex<Option<Op>>,
     moments: Mutex<Vec<Moment>>,
+    /// The greatest depth at rest so far.
+    at_rest: AtomicUsize,
 }
 
 impl History {
@@ -63,6 +69,7 @@ impl History {
             points,
             on_warning: Mutex::new(on_warning),
             moments: Mutex::new(Vec::new()),
+            at_rest: AtomicUsize::new(0),
         }
     }
 
@@ -95,13 +102,23 @@ impl History {
         let Some(subject) = self.subject.get() else {
             return;
         };
+        self.push(Moment::Told(told, depth));
         // The sink reads the gauge, as sinks do: otherwise loom would not try the orders of telling and counting.
         subject.figures();
-        self.moments.lock().unwrap().push(Moment::Told(told, depth));
         if told == Told::NearCapacity {
             let op = self.on_warning.lock().unwrap().take();
             op.into_iter().for_each(|op| subject.record(op));
         }
+        self.push(Moment::Returned);
+    }
+
+    fn push(&self, moment: Moment) {
+        self.moments.lock().unwrap().push(moment);
+    }
+
+    /// Whether the sink has recorded what it records when it is warned.
+    pub fn sink_has_recorded(&self) -> bool {
+        self.on_warning.lock().unwrap().is_none()
     }
 
     pub fn moments(&self) -> Vec<Moment> {
@@ -112,7 +129,7 @@ impl History {
     pub fn told(&self) -> Vec<Told> {
         let told = |moment| match moment {
             Moment::Told(told, _) => Some(told),
-            Moment::Depth(_) => None,
+            Moment::Depth(_) | Moment::Returned => None,
         };
         self.moments().into_iter().filter_map(told).collect()
     }
@@ -125,16 +142,22 @@ impl History {
         self.assert_high_water(figures);
     }
 
-    /// Warnings and recoveries take turns, a warning first; `Full` comes between them, once.
+    /// Warnings and recoveries take turns, a warning first; `Full` comes between them, once. None is told while another is.
     fn assert_alternation(&self, figures: Figures) {
-        let (mut warned, mut full) = (false, false);
-        for told in self.told() {
-            let in_turn = match told {
-                Told::NearCapacity => !std::mem::replace(&mut warned, true),
-                Told::Full => warned && !std::mem::replace(&mut full, true),
-                Told::Recovered => std::mem::replace(&mut warned, false),
+        let (mut warned, mut full, mut telling) = (false, false, false);
+        for moment in self.moments() {
+            let in_turn = match moment {
+                Moment::Depth(_) => continue,
+                Moment::Returned => {
+                    telling = false;
+                    continue;
+                }
+                Moment::Told(Told::NearCapacity, _) => !replace(&mut warned, true),
+                Moment::Told(Told::Full, _) => warned && !replace(&mut full, true),
+                Moment::Told(Told::Recovered, _) => replace(&mut warned, false),
             };
-            assert!(in_turn, "out of turn: {:?}", self.moments());
+            let alone = !replace(&mut telling, true);
+            assert!(in_turn && alone, "out of turn: {:?}", self.moments());
             full &= warned;
         }
         assert_eq!(warned, figures.warned, "untold: {:?}", self.moments());
@@ -164,8 +187,8 @@ impl History {
                         "a depth that never was: {:?}",
                         self.moments()
                     );
-                    since.drain(..since.len() - 1);
                 }
+                Moment::Returned => drop(since.drain(..since.len() - 1)),
             }
         }
     }
@@ -191,15 +214,19 @@ impl History {
         );
     }
 
-    /// The mark is at least the depth at rest and at most the greatest that there was.
+    /// The mark is at least every depth at rest and at most the greatest that there was.
     fn assert_high_water(&self, figures: Figures) {
+        let Figures {
+            depth, high_water, ..
+        } = figures;
+        let at_rest = self.at_rest.fetch_max(depth, Ordering::Relaxed).max(depth);
         let depths = |moment| match moment {
             Moment::Depth(depth) => Some(depth),
-            Moment::Told(..) => None,
+            Moment::Told(..) | Moment::Returned => None,
         };
         let greatest = self.moments().into_iter().filter_map(depths).max();
         assert!(
-            figures.high_water >= figures.depth && Some(figures.high_water) <= greatest,
+            high_water >= at_rest && Some(high_water) <= greatest,
             "a mark that never was, or is missing: {figures:?}, {:?}",
             self.moments()
         );

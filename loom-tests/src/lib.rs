@@ -17,8 +17,9 @@ pub mod model;
 pub mod subject;
 pub mod wrong;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -45,6 +46,26 @@ pub fn explore(preemptions: Option<usize>, floor: usize, model: impl Fn() + Sync
         executions >= floor,
         "{executions} executions, expected at least {floor}"
     );
+}
+
+/// What executions of a model came to: that there were many says little if all were alike.
+#[derive(Default)]
+pub struct Outcomes(Mutex<BTreeSet<&'static str>>);
+
+impl Outcomes {
+    /// Notes what this execution came to.
+    pub fn note(&self, outcome: &'static str) {
+        self.0.lock().unwrap().insert(outcome);
+    }
+
+    /// Fails unless the executions came to just these, in the order of the alphabet.
+    pub fn assert_seen(&self, outcomes: &[&'static str]) {
+        assert!(
+            self.0.lock().unwrap().iter().eq(outcomes),
+            "other outcomes: {:?}",
+            self.0
+        );
+    }
 }
 
 /// A static for the length of an execution, of which gauges and registries need some: it is never freed.

@@ -7,6 +7,7 @@ use loom::thread;
 
 use crate::history::{History, Points, Told};
 use crate::subject::{Op, Subject};
+use crate::wrong::{Fault, Twin};
 use crate::{explore, leaked};
 
 static QUEUE: Limit = Limit::queue("queue");
@@ -65,13 +66,23 @@ impl Model {
         self.check_on(move |points, history| self.gauge(points, history));
     }
 
-    /// Checks the model on another.
+    /// Checks the model on the gauge's twin with a fault, within two preemptions.
+    pub fn check_fault(self, fault: Fault) {
+        let bounded = Self {
+            preemptions: Some(2),
+            floor: 1,
+            ..self
+        };
+        bounded.check_on(Twin::with(fault));
+    }
+
+    /// Checks the model on another gauge.
     pub fn check_on<S: Subject + 'static>(
         self,
         subject: impl Fn(Points, &'static History) -> S + Send + Sync + 'static,
     ) {
         let points = self.points();
-        let depths_at_rest = self.depths_at_rest();
+        let depths_at_rest = [false, true].map(|sink_records| self.depths_at_rest(sink_records));
         explore(self.preemptions, self.floor, move || {
             let history = leaked(History::new(points, self.on_warning));
             let subject = leaked(subject(points, history));
@@ -79,8 +90,10 @@ impl Model {
             for op in self.before {
                 subject.record(*op);
             }
+            history.assert_promises(subject.figures());
             self.run_threads(subject);
             let figures = subject.figures();
+            let depths_at_rest = &depths_at_rest[usize::from(history.sink_has_recorded())];
             assert!(
                 depths_at_rest.contains(&figures.depth),
                 "a depth of no order of the operations: {figures:?} and not one of {depths_at_rest:?}, {:?}",
@@ -172,35 +185,40 @@ impl Model {
         first
     }
 
-    /// The depths that the operations lead to, one after the other, in all their orders.
-    fn depths_at_rest(&self) -> BTreeSet<usize> {
+    /// The depths that the operations lead to, one after the other, in all their orders; with what the sink records, if
+    /// it does, anywhere after the depth has reached the warn point.
+    fn depths_at_rest(&self, sink_records: bool) -> BTreeSet<usize> {
         let mut depth = 0;
         for op in self.before {
             depth = self.applied(*op, depth);
         }
+        let sink_op = self.on_warning.filter(|_| sink_records);
         let mut depths = BTreeSet::new();
-        self.orders(depth, self.threads, &mut depths);
-        if let Some(op) = &self.on_warning {
-            let with_sink: Vec<_> = self
-                .threads
-                .iter()
-                .copied()
-                .chain([std::slice::from_ref(op)])
-                .collect();
-            self.orders(depth, &with_sink, &mut depths);
-        }
+        self.orders(depth, self.threads, sink_op, false, &mut depths);
         depths
     }
 
-    fn orders(&self, depth: isize, threads: &[&[Op]], depths: &mut BTreeSet<usize>) {
-        let mut at_rest = true;
+    fn orders(
+        &self,
+        depth: isize,
+        threads: &[&[Op]],
+        sink_op: Option<Op>,
+        warned: bool,
+        depths: &mut BTreeSet<usize>,
+    ) {
+        let warned =
+            warned || usize::try_from(depth).is_ok_and(|depth| depth >= self.points().warn_depth);
+        let mut at_rest = sink_op.is_none();
         for (index, thread) in threads.iter().enumerate() {
             if let [op, rest @ ..] = thread {
                 at_rest = false;
                 let mut threads = threads.to_vec();
                 threads[index] = rest;
-                self.orders(self.applied(*op, depth), &threads, depths);
+                self.orders(self.applied(*op, depth), &threads, sink_op, warned, depths);
             }
+        }
+        if let Some(op) = sink_op.filter(|_| warned) {
+            self.orders(self.applied(op, depth), threads, None, warned, depths);
         }
         if at_rest {
             let depth = usize::try_from(depth).unwrap_or(0);

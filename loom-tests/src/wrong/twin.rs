@@ -26,12 +26,16 @@ pub enum Fault {
     StraysByAddition,
     /// Clearing takes out what there was when it looked.
     ClearByAddition,
+    /// Clearing makes good what a paired gauge is owed.
+    ClearOfWhatIsOwed,
     /// The mark is written by whoever saw a lower one.
     MarkByStore,
     /// The mark is that of a difference, also of one below zero.
     MarkOfDeficit,
     /// An observer leaves the latch to those who count.
     ObserverDoesNotLook,
+    /// A consumer keeps to the bound that it has, though an observer may have taken `enqueued` back.
+    OldBound,
     /// An observer does not ask whether somebody took something meanwhile.
     ObserverKeepsDeficit,
 }
@@ -40,6 +44,8 @@ pub enum Fault {
 pub struct Twin {
     enqueued: AtomicUsize,
     dequeued: AtomicUsize,
+    /// A value that `enqueued` had, for those who keep to it.
+    enqueued_seen: AtomicUsize,
     high_water: AtomicUsize,
     latch: AtomicUsize,
     points: Points,
@@ -57,6 +63,7 @@ impl Twin {
         move |points, history| Self {
             enqueued: AtomicUsize::new(0),
             dequeued: AtomicUsize::new(0),
+            enqueued_seen: AtomicUsize::new(0),
             high_water: AtomicUsize::new(0),
             latch: AtomicUsize::new(0),
             points,
@@ -104,6 +111,12 @@ impl Twin {
 
     fn dequeue(&self, n: usize) {
         let dequeued = self.dequeued.fetch_add(n, SeqCst) + n;
+        if self.fault == Fault::OldBound {
+            if self.enqueued_seen.load(SeqCst) > dequeued + self.points.rearm_depth {
+                return;
+            }
+            self.enqueued_seen.swap(self.enqueued.load(SeqCst), SeqCst);
+        }
         if !self.points.paired {
             self.make_good(dequeued);
         }
@@ -132,6 +145,9 @@ impl Twin {
             let dequeued = self.dequeued.load(SeqCst);
             let enqueued = self.enqueued.load(SeqCst);
             if enqueued <= dequeued {
+                if self.fault == Fault::ClearOfWhatIsOwed {
+                    self.make_good(dequeued);
+                }
                 break;
             }
             if self.fault == Fault::ClearByAddition {

@@ -3,7 +3,7 @@
 
 use fillgauge_loom_tests::model::Model;
 use fillgauge_loom_tests::subject::Op::*;
-use fillgauge_loom_tests::wrong::{Fault, Flag, Twin};
+use fillgauge_loom_tests::wrong::{Fault, Flag};
 
 /// More at once than leaves a deficit: taken in one step, as clearing does.
 const ALL: usize = usize::MAX;
@@ -37,7 +37,7 @@ fn strays_of_two_consumers() {
 #[test]
 #[should_panic(expected = "a depth of no order of the operations")]
 fn canary_strays_of_two_consumers() {
-    STRAYS_OF_TWO_CONSUMERS.check_on(Twin::with(Fault::StraysByAddition));
+    STRAYS_OF_TWO_CONSUMERS.check_fault(Fault::StraysByAddition);
 }
 
 /// Two strays that race with a producer at the warn point leave neither a deficit nor a latch.
@@ -55,7 +55,7 @@ fn strays_at_the_warn_point() {
 }
 
 /// A stray that is not yet made good is no depth to a producer and leaves no mark, without a bound either.
-const STRAYS_OF_AN_UNBOUNDED_GAUGE: Model = Model {
+pub(crate) const STRAYS_OF_AN_UNBOUNDED_GAUGE: Model = Model {
     capacity: 0,
     threads: &[&[DequeueN(3)], &[Enqueue, Enqueue]],
     floor: 2_800,
@@ -70,7 +70,7 @@ fn strays_of_an_unbounded_gauge() {
 #[test]
 #[should_panic(expected = "a mark that never was, or is missing")]
 fn canary_strays_of_an_unbounded_gauge() {
-    STRAYS_OF_AN_UNBOUNDED_GAUGE.check_on(Twin::with(Fault::MarkOfDeficit));
+    STRAYS_OF_AN_UNBOUNDED_GAUGE.check_fault(Fault::MarkOfDeficit);
 }
 
 // Clearing, and dequeues of many.
@@ -92,7 +92,7 @@ fn clear_against_dequeues() {
 #[test]
 #[should_panic(expected = "a flaw shows later")]
 fn canary_clear_against_dequeues() {
-    CLEAR_AGAINST_DEQUEUES.check_on(Twin::with(Fault::ClearByAddition));
+    CLEAR_AGAINST_DEQUEUES.check_fault(Fault::ClearByAddition);
 }
 
 /// A queue that is cleared while a producer fills it keeps what came after.
@@ -139,18 +139,23 @@ fn many_against_one() {
 }
 
 /// A paired gauge that is cleared keeps the deficit of enqueues to come.
-const CLEAR_OF_A_PAIRED_GAUGE: Model = Model {
+pub(crate) const CLEAR_OF_A_PAIRED_GAUGE: Model = Model {
     paired: true,
-    before: &[Enqueue],
-    threads: &[&[Dequeue, Clear], &[Enqueue]],
+    threads: &[&[Dequeue, Dequeue, Clear], &[Enqueue, Enqueue]],
     preemptions: Some(3),
-    floor: 1_500,
+    floor: 10,
     ..Model::PAIR
 };
 
 #[test]
 fn clear_of_a_paired_gauge() {
     CLEAR_OF_A_PAIRED_GAUGE.check();
+}
+
+#[test]
+#[should_panic(expected = "a depth of no order of the operations")]
+fn canary_clear_of_a_paired_gauge() {
+    CLEAR_OF_A_PAIRED_GAUGE.check_fault(Fault::ClearOfWhatIsOwed);
 }
 
 // Observations.
@@ -171,7 +176,7 @@ fn two_observers() {
 #[test]
 #[should_panic(expected = "silent")]
 fn canary_two_observers_that_do_not_look() {
-    TWO_OBSERVERS.check_on(Twin::with(Fault::ObserverDoesNotLook));
+    TWO_OBSERVERS.check_fault(Fault::ObserverDoesNotLook);
 }
 
 #[test]
@@ -211,11 +216,11 @@ fn observer_against_consumer() {
 #[test]
 #[should_panic(expected = "a flaw shows later")]
 fn canary_observer_against_consumer() {
-    OBSERVER_AGAINST_CONSUMER.check_on(Twin::with(Fault::ObserverKeepsDeficit));
+    OBSERVER_AGAINST_CONSUMER.check_fault(Fault::ObserverKeepsDeficit);
 }
 
 /// An observation that lowers the depth makes the consumers' bound of it useless, and they know.
-const AN_OBSERVATION_LOWERS_THE_DEPTH: Model = Model {
+pub(crate) const AN_OBSERVATION_LOWERS_THE_DEPTH: Model = Model {
     before: &[EnqueueN(5), Dequeue],
     threads: &[&[Observe(2)], &[Dequeue, Dequeue]],
     preemptions: Some(6),
@@ -226,6 +231,12 @@ const AN_OBSERVATION_LOWERS_THE_DEPTH: Model = Model {
 #[test]
 fn an_observation_lowers_the_depth() {
     AN_OBSERVATION_LOWERS_THE_DEPTH.check();
+}
+
+#[test]
+#[should_panic(expected = "latched")]
+fn canary_an_observation_lowers_the_depth() {
+    AN_OBSERVATION_LOWERS_THE_DEPTH.check_fault(Fault::OldBound);
 }
 
 /// Two that observe and one that counts, around both thresholds, keep every promise.

@@ -3,10 +3,12 @@
 use fillgauge_loom_tests::history::Told::*;
 use fillgauge_loom_tests::model::Model;
 use fillgauge_loom_tests::subject::Op::{self, *};
-use fillgauge_loom_tests::wrong::{Fault, Flag, Twin};
+use fillgauge_loom_tests::wrong::{Fault, Flag};
 
 use crate::corrections::{
-    CLEAR_AGAINST_DEQUEUES, OBSERVER_AGAINST_CONSUMER, STRAYS_OF_TWO_CONSUMERS, TWO_OBSERVERS,
+    AN_OBSERVATION_LOWERS_THE_DEPTH, CLEAR_AGAINST_DEQUEUES, CLEAR_OF_A_PAIRED_GAUGE,
+    OBSERVER_AGAINST_CONSUMER, STRAYS_OF_AN_UNBOUNDED_GAUGE, STRAYS_OF_TWO_CONSUMERS,
+    TWO_OBSERVERS,
 };
 
 const PAIR_OF_RECORDS: &[Op] = &[Enqueue, Dequeue];
@@ -30,7 +32,7 @@ fn up_against_down_from_armed() {
 #[test]
 #[should_panic(expected = "latched")]
 fn canary_up_against_down_from_armed() {
-    UP_AGAINST_DOWN_FROM_ARMED.check_on(Twin::with(Fault::NoSecondLook));
+    UP_AGAINST_DOWN_FROM_ARMED.check_fault(Fault::NoSecondLook);
 }
 
 /// A producer that goes up again while a consumer brings a warned gauge down leaves it as its depth asks for.
@@ -50,7 +52,7 @@ fn up_against_down_from_warned() {
 #[test]
 #[should_panic(expected = "silent")]
 fn canary_up_against_down_from_warned() {
-    UP_AGAINST_DOWN_FROM_WARNED.check_on(Twin::with(Fault::NoSecondLook));
+    UP_AGAINST_DOWN_FROM_WARNED.check_fault(Fault::NoSecondLook);
 }
 
 /// Two threads that each put in and take out leave the gauge empty and armed, whatever they told in between.
@@ -72,7 +74,7 @@ fn two_threads_of_pairs() {
 #[test]
 #[should_panic(expected = "out of turn")]
 fn canary_two_threads_of_pairs() {
-    TWO_THREADS_OF_PAIRS.check_on(Twin::with(Fault::TwoAtATime));
+    TWO_THREADS_OF_PAIRS.check_fault(Fault::TwoAtATime);
 }
 
 /// An item that passes through while a producer reaches the warn point is never counted twice into the depth of a warning.
@@ -92,7 +94,7 @@ fn a_warning_while_an_item_passes() {
 #[test]
 #[should_panic(expected = "a depth that never was")]
 fn canary_a_warning_while_an_item_passes() {
-    A_WARNING_WHILE_AN_ITEM_PASSES.check_on(Twin::with(Fault::TornReading));
+    A_WARNING_WHILE_AN_ITEM_PASSES.check_fault(Fault::TornReading);
 }
 
 /// An item that passes through while a consumer comes near the re-arm point is never counted twice out of the depth of a
@@ -113,7 +115,7 @@ fn no_recovery_while_an_item_passes() {
 #[test]
 #[should_panic(expected = "a depth that never was")]
 fn canary_no_recovery_while_an_item_passes() {
-    NO_RECOVERY_WHILE_AN_ITEM_PASSES.check_on(Twin::with(Fault::SwappedReading));
+    NO_RECOVERY_WHILE_AN_ITEM_PASSES.check_fault(Fault::SwappedReading);
 }
 
 /// A recovery is not told on the evidence of a depth that was before the warning.
@@ -133,7 +135,7 @@ fn a_recovery_after_a_warning() {
 #[test]
 #[should_panic(expected = "a depth that never was")]
 fn canary_a_recovery_after_a_warning() {
-    A_RECOVERY_AFTER_A_WARNING.check_on(Twin::with(Fault::EvidenceOfAnotherState));
+    A_RECOVERY_AFTER_A_WARNING.check_fault(Fault::EvidenceOfAnotherState);
 }
 
 // Three threads.
@@ -155,7 +157,7 @@ fn two_producers_and_a_consumer() {
 #[test]
 #[should_panic(expected = "out of turn")]
 fn canary_two_producers_and_a_consumer() {
-    TWO_PRODUCERS_AND_A_CONSUMER.check_on(Twin::with(Fault::LatchByStore));
+    TWO_PRODUCERS_AND_A_CONSUMER.check_fault(Fault::LatchByStore);
 }
 
 /// A producer and two consumers around both thresholds keep every promise.
@@ -210,7 +212,7 @@ fn up_together() {
 #[test]
 #[should_panic(expected = "out of turn")]
 fn canary_up_together() {
-    UP_TOGETHER.check_on(Twin::with(Fault::LatchByStore));
+    UP_TOGETHER.check_fault(Fault::LatchByStore);
 }
 
 /// Three consumers that cross the re-arm point together: exactly one recovery.
@@ -321,6 +323,12 @@ fn a_sink_that_dequeues() {
     A_SINK_THAT_DEQUEUES.check();
 }
 
+#[test]
+#[should_panic(expected = "out of turn")]
+fn canary_a_sink_that_dequeues() {
+    A_SINK_THAT_DEQUEUES.check_fault(Fault::TwoAtATime);
+}
+
 /// Counters that go round the word meanwhile make no difference.
 const COUNTERS_GO_ROUND: Model = Model {
     start: usize::MAX - 1,
@@ -375,11 +383,7 @@ fn two_raise_the_mark() {
 #[test]
 #[should_panic(expected = "a mark that never was, or is missing")]
 fn canary_two_raise_the_mark() {
-    let bounded = Model {
-        preemptions: Some(3),
-        ..TWO_RAISE_THE_MARK
-    };
-    bounded.check_on(Twin::with(Fault::MarkByStore));
+    TWO_RAISE_THE_MARK.check_fault(Fault::MarkByStore);
 }
 
 // Paired gauges, as of a tracked channel: enqueues are recorded after the item is in, dequeues after it is out.
@@ -444,7 +448,7 @@ fn paired_up_against_down() {
     PAIRED_UP_AGAINST_DOWN.check();
 }
 
-/// What a canary's twin is turned red by is its fault: without one it keeps the promises in the same models.
+/// What turns a canary's twin red is its fault: without one it keeps the promises in the same models within the same bound.
 #[test]
 fn the_twin_without_a_fault() {
     for model in [
@@ -452,20 +456,20 @@ fn the_twin_without_a_fault() {
         UP_AGAINST_DOWN_FROM_WARNED,
         TWO_THREADS_OF_PAIRS,
         A_WARNING_WHILE_AN_ITEM_PASSES,
+        NO_RECOVERY_WHILE_AN_ITEM_PASSES,
         A_RECOVERY_AFTER_A_WARNING,
         TWO_PRODUCERS_AND_A_CONSUMER,
         UP_TOGETHER,
+        A_SINK_THAT_DEQUEUES,
         TWO_RAISE_THE_MARK,
         STRAYS_OF_TWO_CONSUMERS,
+        STRAYS_OF_AN_UNBOUNDED_GAUGE,
         CLEAR_AGAINST_DEQUEUES,
+        CLEAR_OF_A_PAIRED_GAUGE,
         TWO_OBSERVERS,
         OBSERVER_AGAINST_CONSUMER,
+        AN_OBSERVATION_LOWERS_THE_DEPTH,
     ] {
-        let model = Model {
-            preemptions: Some(2),
-            floor: 40,
-            ..model
-        };
-        model.check_on(Twin::with(Fault::None));
+        model.check_fault(Fault::None);
     }
 }
