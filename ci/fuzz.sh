@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ci/fuzz.sh [SECONDS]: runs each fuzz target for that long, from the seeds; without nightly Rust with the stable one, which
-# has no sanitizer: the library has no unsafe code for one to look at.
+# has no sanitizer: `src/limit_cell.rs` alone has unsafe code for one to look at.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -24,7 +24,9 @@ echo "fuzz: $(rustc --version), sanitizer: $sanitizer"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for target in $(cargo fuzz list); do
+targets=$(cargo fuzz list)
+[ -n "$targets" ] || { echo "fuzz: no targets"; exit 1; }
+for target in $targets; do
     seeds=tests/seeds/$target
     [ -n "$(ls "$seeds")" ] || { echo "fuzz: no seeds in $seeds"; exit 1; }
     mkdir -p "fuzz/corpus/$target"

@@ -10,7 +10,8 @@
 //
 // From zero. Everything that a registration recorded comes before its handle's subtraction in `QueueGauge::drop`, a release;
 // that of the last handle is an acquire of all others, and comes before the release in `give_back`. The acquire in
-// `FreeList::pop` pairs with it, and `Gauge::open` resets the slot after that. Handles are made, and cloned, after `open`,
+// `FreeList::pop` pairs with it, and `Gauge::open` resets the slot after that; a slot from `untouched` had no life before.
+// Handles are made, and cloned, after `open`,
 // by the thread that did it or one that got a handle from it.
 //
 // Snapshots have no handle; why they show no mix of two registrations stands at `Gauge::snapshot_if_live`, whose partner is

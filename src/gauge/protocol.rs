@@ -16,7 +16,7 @@
 // final depth contradicts. That look finds DELIVERING not set (a clearing would follow), `enqueued` unmoved, hence an
 // exact reading of at least the final depth, and its compare-exchange fails only against another that is followed by a
 // clearing, or against the SAMPLED bit, that is followed by a swap. So the gauge has warned. The argument allows a
-// look to give up when `enqueued` moved under it: whoever moved it looks later.
+// look to give up when `enqueued` moved under it: whoever moved it looks later, or was `make_good`, and the depth is 0.
 // At or below the re-arm point it is the same with `dequeued` for `enqueued` and a lower bound for the upper one.
 //
 // The cached bounds. `dequeued` never goes backwards, so an old value of it, `dequeued_seen`, makes an upper bound of
@@ -31,7 +31,8 @@
 // A paired gauge keeps the deficit instead.
 //
 // Promise 5. A producer that may be above the mark reads `dequeued` after its addition: the difference is at most the
-// depth that its addition made, and at least the depth at rest if it was the last.
+// depth that its addition made, and at least the depth at rest if it was the last; or it is a deficit, and no mark. An
+// observer does the same with what it wrote.
 
 use super::Gauge;
 use crate::event::LimitEvent;

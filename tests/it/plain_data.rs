@@ -1,4 +1,4 @@
-use fillgauge::{Gauge, Limit, LimitCategory, LimitEvent};
+use fillgauge::{Gauge, Limit, LimitCategory, LimitEvent, Thresholds};
 
 static HEAP: Limit = Limit::memory("heap");
 
@@ -33,6 +33,16 @@ fn only_near_capacity_and_exhausted_are_warnings() {
     assert!(LimitEvent::NearCapacity(snapshot).warning().is_some());
     assert_eq!(LimitEvent::Full(snapshot).warning(), None);
     assert_eq!(LimitEvent::Recovered(snapshot).warning(), None);
+}
+
+#[test]
+fn thresholds_that_are_refused_say_why() {
+    let refused = |warn, rearm| Thresholds::new(warn, rearm).unwrap_err().to_string();
+    assert_eq!(refused(101, 50), "warn threshold of 101 % is above 100 %");
+    assert_eq!(
+        refused(80, 80),
+        "re-arm threshold of 80 % is not below the warn threshold of 80 %"
+    );
 }
 
 #[cfg(feature = "serde")]

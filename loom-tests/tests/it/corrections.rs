@@ -109,6 +109,20 @@ fn clear_against_enqueues() {
     CLEAR_AGAINST_ENQUEUES.check();
 }
 
+/// A queue that is cleared while an item passes through loses that item once, and keeps none that was there before.
+const CLEAR_WHILE_AN_ITEM_PASSES: Model = Model {
+    before: &[Enqueue],
+    threads: &[&[Enqueue, Dequeue], &[Clear]],
+    preemptions: Some(3),
+    floor: 1,
+    ..Model::PAIR
+};
+
+#[test]
+fn clear_while_an_item_passes() {
+    CLEAR_WHILE_AN_ITEM_PASSES.check();
+}
+
 /// Two that empty a queue at once, while a third adds to it, leave what came last or nothing.
 const ALL_TAKEN_TWICE: Model = Model {
     capacity: 1,
@@ -217,6 +231,20 @@ fn observer_against_consumer() {
 #[should_panic(expected = "a flaw shows later")]
 fn canary_observer_against_consumer() {
     OBSERVER_AGAINST_CONSUMER.check_fault(Fault::ObserverKeepsDeficit);
+}
+
+/// A dequeue of a paired gauge, which otherwise does not look for warnings, looks for that of an observation it met with.
+const PAIRED_OBSERVER_AGAINST_CONSUMER: Model = Model {
+    paired: true,
+    threads: &[&[Observe(3)], &[Dequeue]],
+    preemptions: Some(4),
+    floor: 1,
+    ..Model::ROOMY
+};
+
+#[test]
+fn paired_observer_against_consumer() {
+    PAIRED_OBSERVER_AGAINST_CONSUMER.check();
 }
 
 /// An observation that lowers the depth makes the consumers' bound of it useless, and they know.

@@ -273,6 +273,28 @@ fn canary_a_clone_outlives_the_handle_that_it_was_made_of() {
     });
 }
 
+/// A registration whose slot another thread has just given back is live, and shown.
+#[test]
+fn a_registration_in_a_slot_just_given_back() {
+    let outcomes = leaked(Outcomes::default());
+    explore(Some(3), 1, || {
+        let registry = registry::<1>();
+        let first = registry.claim().unwrap();
+        let thread = thread::spawn(move || drop(first));
+        let early = registry.claim();
+        outcomes.note(if early.is_some() {
+            "handed over"
+        } else {
+            "refused"
+        });
+        thread.join().unwrap();
+        let second = early.or_else(|| registry.claim()).unwrap();
+        let shown: Vec<usize> = registry.snapshot().map(|entry| entry.instance).collect();
+        assert_eq!((second.instance(), &shown[..]), (2, &[2][..]));
+    });
+    outcomes.assert_seen(&["handed over", "refused"]);
+}
+
 // Snapshots.
 
 /// What a snapshot shows of a registration: its instance, whether it is of the first limit, capacity, depth, and the

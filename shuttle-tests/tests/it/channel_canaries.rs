@@ -131,6 +131,12 @@ impl Receives for NaiveReceiver {
     }
 }
 
+/// What turns a canary red is its fault: where no handler keeps a thread, the last of the faults is none.
+#[test]
+fn the_naive_channel_without_a_fault() {
+    explore_fault(Handler::Keeps, Fault::HandlesInPlace);
+}
+
 /// Each fault shows within so many schedules.
 fn explore_fault(handler: Handler, fault: Fault) {
     explore(10_000, move || {

@@ -297,3 +297,12 @@ fn items_may_use_the_gauge_when_they_are_dropped() {
     assert_eq!(sender.gauge().depth(), 0);
     shared.lock().unwrap().take();
 }
+
+#[test]
+fn debug_shows_the_gauge_of_either_half() {
+    let (sender, receiver) = channel(4);
+    sender.send(1).unwrap();
+    for shown in [format!("{sender:?}"), format!("{receiver:?}")] {
+        assert!(shown.contains("depth: 1"), "{shown}");
+    }
+}

@@ -146,3 +146,10 @@ fn snapshots_show_no_mix_while_gauges_come_and_go() {
     assert!(entries.into_inner() > 0, "no snapshot met a live gauge");
     assert!(registry.snapshot().is_empty());
 }
+
+#[test]
+fn debug_shows_how_many_are_live() {
+    let registry = QueueRegistry::default();
+    let _gauges = [(); 2].map(|()| registry.register(TrackedLimit::VmPipes, 4));
+    assert!(format!("{registry:?}").contains("live: 2"), "{registry:?}");
+}
