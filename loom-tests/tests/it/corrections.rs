@@ -114,7 +114,7 @@ const CLEAR_WHILE_AN_ITEM_PASSES: Model = Model {
     before: &[Enqueue],
     threads: &[&[Enqueue, Dequeue], &[Clear]],
     preemptions: Some(3),
-    floor: 1,
+    floor: 1_900,
     ..Model::PAIR
 };
 
@@ -157,7 +157,7 @@ pub(crate) const CLEAR_OF_A_PAIRED_GAUGE: Model = Model {
     paired: true,
     threads: &[&[Dequeue, Dequeue, Clear], &[Enqueue, Enqueue]],
     preemptions: Some(3),
-    floor: 10,
+    floor: 1_800,
     ..Model::PAIR
 };
 
@@ -238,7 +238,7 @@ const PAIRED_OBSERVER_AGAINST_CONSUMER: Model = Model {
     paired: true,
     threads: &[&[Observe(3)], &[Dequeue]],
     preemptions: Some(4),
-    floor: 1,
+    floor: 1_500,
     ..Model::ROOMY
 };
 

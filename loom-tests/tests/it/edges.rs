@@ -103,7 +103,7 @@ const NO_RECOVERY_WHILE_AN_ITEM_PASSES: Model = Model {
     before: &[Enqueue, Enqueue, Enqueue],
     threads: &[&[Enqueue, Dequeue], &[Dequeue]],
     told: Some(&[NearCapacity]),
-    floor: 1,
+    floor: 440,
     ..Model::ROOMY
 };
 

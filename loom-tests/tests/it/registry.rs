@@ -67,7 +67,7 @@ fn a_race_for_the_last_slot<S: Slots>(slots: &'static S, outcomes: &Outcomes) {
 #[test]
 fn a_race_for_a_slot_that_was_never_used() {
     let outcomes = leaked(Outcomes::default());
-    explore(None, 3, || {
+    explore(None, 110, || {
         a_race_for_the_last_slot(registry::<1>(), outcomes)
     });
     outcomes.assert_seen(&["ours", "theirs"]);
@@ -76,7 +76,7 @@ fn a_race_for_a_slot_that_was_never_used() {
 #[test]
 fn a_race_for_a_slot_that_was_given_back() {
     let outcomes = leaked(Outcomes::default());
-    explore(None, 3, || {
+    explore(None, 110, || {
         let registry = registry::<1>();
         drop(registry.claim());
         a_race_for_the_last_slot(registry, outcomes);
@@ -133,7 +133,7 @@ fn slots_taken_and_given_back_meanwhile<S: Slots>(slots: &'static S) {
 
 #[test]
 fn slots_are_taken_and_given_back_meanwhile() {
-    explore(Some(3), 15, || {
+    explore(Some(3), 310, || {
         slots_taken_and_given_back_meanwhile(registry::<2>())
     });
 }
@@ -149,7 +149,7 @@ fn canary_slots_are_taken_and_given_back_meanwhile() {
 /// Registrations that race get numbers of their own.
 #[test]
 fn numbers_of_registrations_that_race() {
-    explore(Some(3), 15, || {
+    explore(Some(3), 74, || {
         let registry = registry::<2>();
         let thread = thread::spawn(|| registry.claim().unwrap());
         let (ours, theirs) = (registry.claim().unwrap(), thread.join().unwrap());
@@ -175,7 +175,7 @@ fn last_handles_dropped_together(
 
 #[test]
 fn the_last_handles_give_the_slot_back_once() {
-    explore(None, 2, || {
+    explore(None, 6, || {
         let registry = registry::<1>();
         let first = registry.claim().unwrap();
         let handles = Arc::new(Mutex::new(vec![first.clone(), first]));
@@ -245,7 +245,7 @@ fn a_clone_outlives_its_origin<H: Clone + Send + 'static>(
 #[test]
 fn a_clone_outlives_the_handle_that_it_was_made_of() {
     let outcomes = leaked(Outcomes::default());
-    explore(Some(3), 3, || {
+    explore(Some(3), 49, || {
         let registry = registry::<1>();
         a_clone_outlives_its_origin(
             registry.claim().unwrap(),
@@ -277,7 +277,7 @@ fn canary_a_clone_outlives_the_handle_that_it_was_made_of() {
 #[test]
 fn a_registration_in_a_slot_just_given_back() {
     let outcomes = leaked(Outcomes::default());
-    explore(Some(3), 1, || {
+    explore(Some(3), 17, || {
         let registry = registry::<1>();
         let first = registry.claim().unwrap();
         let thread = thread::spawn(move || drop(first));
@@ -325,7 +325,7 @@ fn assert_unmixed(entry: Entry) {
 #[test]
 fn a_snapshot_against_release_and_registration() {
     let outcomes = leaked(Outcomes::default());
-    explore(Some(3), 10_000, || {
+    explore(Some(3), 12_000, || {
         let registry = registry::<1>();
         let first = registry.register(&FIRST, 10).unwrap();
         let thread = thread::spawn(move || {
@@ -377,7 +377,7 @@ fn canary_a_snapshot_against_release_and_registration() {
 /// beside them.
 #[test]
 fn presets_and_neighbours_are_shown_once() {
-    explore(Some(3), 8_000, || {
+    explore(Some(3), 11_000, || {
         let preset: &'static Gauge = leaked(Gauge::new(&FIRST, 1));
         let presets: &'static [&'static Gauge] = leaked([preset]);
         let registry: &'static QueueRegistry<2> =
