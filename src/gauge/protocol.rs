@@ -144,17 +144,18 @@ impl Gauge {
         if indifferent && bound > usize::MAX / 4 * 3 {
             return;
         }
-        // A deficit of half the word, and a dequeue more, leave a bound that passes for a great depth.
+        // Not only if it is negative: a deficit of half the word, and a dequeue more, leave a bound that passes for a great
+        // depth.
         if bound > usize::MAX / 4 {
             let enqueued = self.producers.enqueued.get();
             consumers.enqueued_seen.set(enqueued);
             bound = enqueued.wrapping_sub(dequeued);
+            let is_negative = bound > isize::MAX as usize;
+            if is_negative {
+                return self.dequeue_low(dequeued, latch);
+            }
         }
-        let is_negative = bound > isize::MAX as usize;
-        if is_negative
-            || latch.has_warned() && bound <= self.shared.rearm_depth.get()
-            || latch.is_sampled()
-        {
+        if latch.has_warned() && bound <= self.shared.rearm_depth.get() || latch.is_sampled() {
             self.dequeue_low(dequeued, latch);
         }
     }
