@@ -1,5 +1,5 @@
-//! The words of the protocol under the model checker: each access is a step in the one order of steps that an execution
-//! is, and a model may watch what each step changes.
+//! An atomic under the model checker: of the words of the protocol every access is a step in one order of steps, and a
+//! model may watch what each step changes; the registry's keep the orderings that they name.
 
 use core::sync::atomic::{AtomicUsize as Plain, Ordering};
 use std::boxed::Box;
