@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ci/fuzz.sh [SECONDS]: runs each fuzz target for that long, from the seeds; without nightly Rust with the stable one, which
-# has no sanitizer: `src/limit_cell.rs` alone has unsafe code for one to look at.
+# has no sanitizer: of what is fuzzed, `src/limit_cell.rs` alone has unsafe code for one to look at.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 

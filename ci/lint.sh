@@ -11,7 +11,7 @@ cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
 cargo clippy --quiet -p fillgauge --lib -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
 
-(cd ci/record-path && cargo fmt --check && cargo clippy --quiet -- -D warnings)
+(cd ci/record-path && cargo fmt --check && cargo clippy --quiet --features heapless -- -D warnings)
 (cd fuzz && cargo fmt --check && cargo clippy --quiet --all-targets -- -D warnings)
 # Without the flags of the environment: RUSTFLAGS would replace the cfg that its configuration sets.
 for package in loom-tests shuttle-tests; do

@@ -24,6 +24,7 @@ use crate::thresholds::Thresholds;
 /// assert!(GAUGE.has_warned());
 /// ```
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
 pub struct GaugeConfig {
     pub(crate) limit: &'static Limit,

@@ -9,6 +9,7 @@ use crate::thresholds::fill_percent;
 /// `NearCapacity` and `Recovered` of one gauge strictly alternate, starting with `NearCapacity`. The depth in an event
 /// was the depth of the gauge at some instant after the gauge's previous event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(tag = "event", rename_all = "snake_case"))]
 #[non_exhaustive]
@@ -87,6 +88,7 @@ impl LimitEvent {
 
 /// A limit is near its capacity or exhausted: the part of an event that a warning handler needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct LimitWarning {

@@ -64,18 +64,32 @@
 extern crate std;
 
 mod config;
+#[cfg(feature = "defmt")]
+mod defmt_sink;
 mod event;
+#[cfg(feature = "event-log")]
+mod event_log;
 mod gauge;
 mod latch;
 mod limit;
 mod limit_cell;
+#[cfg(feature = "heapless")]
+pub mod queue;
 mod registry;
 mod snapshot;
 mod sync;
 mod thresholds;
 
 pub use config::GaugeConfig;
+/// For the expansion of `limit_catalog!`.
+#[cfg(feature = "defmt")]
+#[doc(hidden)]
+pub use defmt as __defmt;
+#[cfg(feature = "defmt")]
+pub use defmt_sink::DefmtSink;
 pub use event::{LimitEvent, LimitSink, LimitWarning};
+#[cfg(feature = "event-log")]
+pub use event_log::{EventLog, LogEntry};
 pub use gauge::Gauge;
 pub use limit::{Limit, LimitCategory};
 pub use registry::{QueueGauge, QueueRegistry, RegistryFull};

@@ -10,6 +10,7 @@ use core::fmt;
 /// assert_eq!(LimitCategory::Memory.as_str(), "memory");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum LimitCategory {
@@ -105,6 +106,14 @@ impl fmt::Display for Limit {
 }
 
 /// The name.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Limit {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.name);
+    }
+}
+
+/// The name.
 #[cfg(feature = "serde")]
 impl serde::Serialize for Limit {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -119,7 +128,8 @@ impl serde::Serialize for Limit {
 /// - `ALL`, every variant in the order of declaration;
 /// - `as_str()`, `category()` and `limit()`, the variant as a `&'static Limit`, which `From` gives too;
 /// - `from_limit(&Limit)`, the way back, to match on what an event or a snapshot names;
-/// - `==` with a [`Limit`] and with a reference to one, and `Display`, which prints the name.
+/// - `==` with a [`Limit`] and with a reference to one, and `Display`, which prints the name; with the feature `defmt`, `Format`
+///   too.
 ///
 /// ```
 /// use fillgauge::{Limit, LimitCategory, limit_catalog};
@@ -198,6 +208,8 @@ macro_rules! limit_catalog {
             }
         }
 
+        $crate::__format_catalog!($catalog);
+
         impl ::core::cmp::PartialEq<$catalog> for $crate::Limit {
             fn eq(&self, entry: &$catalog) -> bool {
                 *self == *entry.limit()
@@ -216,6 +228,27 @@ macro_rules! limit_catalog {
             }
         }
     };
+}
+
+/// Whether a catalogue has `Format` is decided by the features of this crate, not by those of the crate that declares it:
+/// hence a macro of its own.
+#[cfg(feature = "defmt")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __format_catalog {
+    ($catalog:ident) => {
+        impl $crate::__defmt::Format for $catalog {
+            fn format(&self, f: $crate::__defmt::Formatter<'_>) {
+                $crate::__defmt::Format::format(self.limit(), f);
+            }
+        }
+    };
+}
+#[cfg(not(feature = "defmt"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __format_catalog {
+    ($catalog:ident) => {};
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! A `&'static Limit` that can be replaced atomically: the one module of the core with unsafe code.
+//! A `&'static Limit` that can be replaced atomically: the one module of the core with unsafe code of its own. (`queue` passes the
+//! contracts of two methods of heapless on.)
 
 #![allow(unsafe_code)]
 

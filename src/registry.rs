@@ -212,6 +212,7 @@ impl<const N: usize> fmt::Debug for QueueRegistry<N> {
 
 /// All slots of a registry are taken; what was to be registered was not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RegistryFull {
     limit: &'static Limit,
     slots: usize,

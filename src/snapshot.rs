@@ -8,6 +8,7 @@ use crate::limit::{Limit, LimitCategory};
 /// All figures belong to one registration, and `depth` never exceeds `high_water`. They are read one after the other: while
 /// operations are under way, `depth` may be too low by as many, and `warned` may be of a moment before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct QueueSnapshot {

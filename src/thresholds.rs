@@ -63,6 +63,7 @@ percent_arithmetic!(usize);
 /// # Ok::<(), fillgauge::ThresholdsError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Thresholds {
     warn_percent: usize,
@@ -138,6 +139,7 @@ impl Default for Thresholds {
 /// assert_eq!(error.to_string(), "re-arm threshold of 80 % is not below the warn threshold of 50 %");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ThresholdsError {
     /// The gauge could never warn before it overflows.

@@ -19,3 +19,27 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<Thresholds>();
     shared::<ThresholdsError>();
 }
+
+#[cfg(feature = "defmt")]
+#[test]
+fn the_sink_for_defmt_too() {
+    shared::<DefmtSink>();
+}
+
+#[cfg(feature = "event-log")]
+#[test]
+fn the_log_too() {
+    fn between_threads<T: Send + Sync + Unpin>() {}
+    between_threads::<EventLog<4>>();
+    shared::<LogEntry>();
+}
+
+#[cfg(feature = "heapless")]
+#[test]
+fn tracked_queues_too_and_their_ends_go_to_another_thread() {
+    fn sent<T: Send + Unpin>() {}
+    shared::<queue::SpscGauge<4>>();
+    shared::<queue::SnapshotCut>();
+    sent::<queue::TrackedProducer<'_, u8>>();
+    sent::<queue::TrackedConsumer<'_, u8>>();
+}

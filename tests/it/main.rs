@@ -2,10 +2,14 @@
 
 mod auto_traits;
 mod concurrency;
+#[cfg(feature = "event-log")]
+mod event_log;
 mod events;
 mod gauge;
 mod oracle;
 mod plain_data;
+#[cfg(feature = "heapless")]
+mod queue;
 mod recorder;
 mod reference;
 mod registry;

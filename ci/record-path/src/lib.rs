@@ -3,6 +3,9 @@
 
 #![no_std]
 
+#[cfg(feature = "heapless")]
+mod with_heapless;
+
 use core::hint::black_box;
 
 use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueGauge, QueueRegistry};

@@ -3,6 +3,7 @@
 mod auto_traits;
 mod channel;
 mod compatibility;
+mod core_on_a_host;
 mod differential;
 mod handler;
 mod registry;
