@@ -8,10 +8,7 @@ seconds=${1:-10}
 need cc gcc
 need c++ g++
 
-if ! cargo fuzz --version >/dev/null 2>&1; then
-    echo "cargo-fuzz is missing: installing it"
-    cargo install --quiet cargo-fuzz --locked || { echo "$0 needs cargo-fuzz: cargo install cargo-fuzz"; exit 1; }
-fi
+need_crate cargo-fuzz
 
 if rustc +nightly --version >/dev/null 2>&1 \
     || { command -v rustup >/dev/null && rustup toolchain install nightly --profile minimal --no-self-update >/dev/null 2>&1; }; then

@@ -1,5 +1,6 @@
 # Sourced by the other scripts: they run from the root of the project, whatever the caller's directory.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+project=$PWD
 
 # component NAME: fails unless the toolchain has it or rustup can add it.
 component() {
@@ -17,4 +18,12 @@ need() {
         apt-get update -qq && apt-get install -y -qq --no-install-recommends "$2"
     fi
     command -v "$1" >/dev/null || { echo "$0 needs $1 (Debian: $2)"; exit 1; }
+}
+
+# need_crate CRATE: fails unless the command of that name is there or cargo can install it.
+need_crate() {
+    command -v "$1" >/dev/null && return
+    echo "$1 is missing: installing it"
+    cargo install --quiet --locked "$1"
+    command -v "$1" >/dev/null || { echo "$0 needs $1: cargo install $1"; exit 1; }
 }

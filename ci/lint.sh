@@ -12,6 +12,8 @@ cargo clippy --quiet -p fillgauge --lib -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
 
 (cd ci/record-path && cargo fmt --check && cargo clippy --quiet --features heapless -- -D warnings)
+# Clippy of the firmware needs its target: `ci/firmware.sh`.
+(cd examples/firmware && cargo fmt --check)
 (cd fuzz && cargo fmt --check && cargo clippy --quiet --all-targets -- -D warnings)
 # Without the flags of the environment: RUSTFLAGS would replace the cfg that its configuration sets.
 for package in loom-tests shuttle-tests; do

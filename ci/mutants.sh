@@ -7,11 +7,8 @@ source "$(dirname "$0")/lib.sh"
 need jq jq
 need patch patch
 
-for tool in mutants nextest; do
-    cargo "$tool" --version >/dev/null 2>&1 && continue
-    echo "cargo-$tool is missing: installing it"
-    cargo install --quiet --locked "cargo-$tool" || { echo "$0 needs cargo-$tool"; exit 1; }
-done
+need_crate cargo-mutants
+need_crate cargo-nextest
 [ -z "$(git status --porcelain)" ] || { echo "mutants: commit first: the models judge what is committed"; exit 1; }
 
 found=$PWD/target/mutants

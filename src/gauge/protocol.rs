@@ -52,14 +52,16 @@ impl Gauge {
         // An upper bound of the depth.
         let bound = enqueued.wrapping_sub(producers.dequeued_seen.get());
         if bound >= shared.warn_depth.get() {
-            self.enqueue_near(enqueued, bound);
-        } else if bound > shared.high_water.get() {
+            return self.enqueue_near(enqueued, bound);
+        }
+        let high_water = shared.high_water.get();
+        if bound > high_water {
             let dequeued = self.consumers.dequeued.get();
             producers.dequeued_seen.set(dequeued);
             let depth = enqueued.wrapping_sub(dequeued);
             // Consumers may be ahead, also when the bound is already a deficit itself.
-            if !self.is_deficit(depth) {
-                self.raise_high_water(depth);
+            if depth > high_water && !self.is_deficit(depth) {
+                shared.high_water.raise(depth);
             }
         }
     }
