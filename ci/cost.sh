@@ -7,7 +7,9 @@ source ci/rust.sh
 need qemu-system-arm qemu-system-arm
 need size binutils
 
-targets=(thumbv7m-none-eabi thumbv6m-none-eabi)
+# A column of the table each: a target, and the feature that says how it gets a compare-exchange, if it has none.
+columns=("thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi critical-section" "thumbv6m-none-eabi single-core")
+heading='Cortex-M3 | Cortex-M0, critical section | Cortex-M0, single core'
 work=$project/target/cost
 mkdir -p "$work"
 
@@ -25,11 +27,11 @@ registry_register	register and drop
 registry_snapshot	snapshot of a registry
 log_on_event log_pop	EventLog'
 
-# flash OUTPUT: bytes of code and constants of each operation, alone in a program, with all that it calls.
+# Bytes of code and constants of each operation, alone in a program, with all that it calls.
 flash() {
     local library=target/$target/release/librecord_path.a functions name
     CARGO_PROFILE_RELEASE_OPT_LEVEL=s CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=false \
-        "${cargo_for[@]}" build --quiet --release --features heapless --target "$target"
+        "${cargo_for[@]}" build --quiet --release --target "$target" --features "heapless,$backend"
     while IFS=$'\t' read -r functions name; do
         # shellcheck disable=SC2046,SC2086 # several words
         "$linker" -flavor gnu --gc-sections --unresolved-symbols=ignore-all $(printf -- '-u %s ' $functions) \
@@ -38,33 +40,41 @@ flash() {
     done <<<"$operations"
 }
 
+# What the firmware `cost` prints. QEMU has a word to say about its own board on standard error.
+run() {
+    timeout 300 "${cargo_for[@]}" run --quiet --release --target "$target" --no-default-features --features "$backend" \
+        --bin cost 2>"$work/errors" || { cat "$work/errors"; return 1; }
+}
+
 linker=$(linker_directory)/rust-lld
-for target in "${targets[@]}"; do
+figures=()
+for column in "${columns[@]}"; do
+    read -r target backend <<<"$column"
     rust_for "$target" >&2
-    (cd ci/record-path && flash) >"$work/$target"
-    # QEMU has a word to say about its own board.
-    (cd examples/firmware && timeout 300 "${cargo_for[@]}" run --quiet --release --target "$target" --bin cost) \
-        2>"$work/errors" >>"$work/$target" || { cat "$work/errors" "$work/$target"; exit 1; }
+    figures+=("$work/$target-$backend")
+    { (cd ci/record-path && flash) && (cd examples/firmware && run); } >"$work/$target-$backend" \
+        || { cat "$work/$target-$backend"; exit 1; }
 done
 
-table() { # table KIND HEADING UNIT
-    printf '\n| %s | Cortex-M3 | Cortex-M0 |\n|---|---|---|\n' "$2"
-    paste "$work/${targets[0]}" "$work/${targets[1]}" \
-        | awk -F'\t' -v kind="$1" '$1 == kind && $4 == kind && $2 == $5 { printf "| %s | %s | %s |\n", $2, $3, $6; rows++ }
-            END { if (!rows) exit 1 }'
+table() { # table KIND HEADING: a row for each figure of that kind, a column for each configuration
+    printf '\n| %s | %s |\n|---|---|---|---|\n' "$2" "$heading"
+    paste "${figures[@]}" | awk -F'\t' -v kind="$1" '
+        $1 == kind && $2 == $5 && $2 == $8 { printf "| %s | %s | %s | %s |\n", $2, $3, $6, $9; rows++ }
+        END { if (!rows) exit 1 }'
 }
 table bytes "RAM, bytes"
 table flash "flash, bytes"
 table instructions "instructions"
-
-figure() { awk -F'\t' -v kind="$1" -v what="$2" '$1 == kind && $2 == what { print $3 }' "$work/$3"; }
-at_most() { # at_most LIMIT FIGURE WHAT
-    [ -n "$2" ] && [ "$2" -le "$1" ] || { echo "cost: $3: '$2', more than $1"; exit 1; }
-}
 echo
-for target in "${targets[@]}"; do
-    at_most 64 "$(figure bytes 'slot of a registry' "$target")" "bytes of a slot on $target"
+
+at_most() { # at_most LIMIT KIND WHAT FIGURES
+    local figure
+    figure=$(awk -F'\t' -v kind="$2" -v what="$3" '$1 == kind && $2 == what { print $3 }' "$4")
+    [ -n "$figure" ] && [ "$figure" -le "$1" ] || { echo "cost: $2 of $3: '$figure', more than $1"; exit 1; }
+}
+for configuration in "${figures[@]}"; do
+    at_most 64 bytes "slot of a registry" "$configuration"
 done
-at_most 60 "$(figure instructions 'enqueue + dequeue' "${targets[0]}")" "instructions of a pair"
-at_most 60 "$(figure instructions 'enqueue + dequeue, at the high-water mark' "${targets[0]}")" "instructions of a pair"
+at_most 60 instructions "enqueue + dequeue" "${figures[0]}"
+at_most 60 instructions "enqueue + dequeue, at the high-water mark" "${figures[0]}"
 echo "cost: a slot takes at most 64 bytes, a pair at most 60 instructions of a Cortex-M3"

@@ -41,11 +41,17 @@
 //! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`RegistryFull`] |
 //! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
 //! | be told of edges | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
+//! | be told later, or through `defmt` | `EventLog`, `DefmtSink` |
+//! | track a queue of heapless | the module `queue` |
+//! | use it in firmware | [the guide](embedded), for setting up, interrupts, cost, and what error messages mean |
 //!
 //! # Features
 //!
-//! - `std`: closures are sinks.
-//! - `serde`: `Serialize` for snapshots, events, warnings, limits and thresholds `(no_std)`.
+//! - `defmt` `(no_std)`: `Format` for the plain data, and `DefmtSink`, which logs events.
+//! - `event-log` `(no_std)`: `EventLog`, a sink that the main loop drains.
+//! - `heapless` `(no_std)`: the module `queue`, tracked queues of heapless.
+//! - `serde` `(no_std)`: `Serialize` for snapshots, events, warnings, limits and thresholds.
+//! - `std`: closures are sinks, and `EventLog` has a critical section.
 
 #![no_std]
 #![deny(unsafe_code)]
@@ -62,6 +68,10 @@
 
 #[cfg(any(test, fillgauge_loom))]
 extern crate std;
+
+#[cfg(any(all(doc, not(doctest)), all(doctest, feature = "event-log")))]
+#[doc = include_str!("../docs/embedded.md")]
+pub mod embedded {}
 
 mod config;
 #[cfg(feature = "defmt")]
