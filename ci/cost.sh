@@ -30,20 +30,25 @@ log_on_event log_pop	EventLog'
 # Bytes of code and constants of each operation, alone in a program, with all that it calls.
 flash() {
     local library=target/$target/release/librecord_path.a functions name
+    cd "$project/ci/record-path"
     CARGO_PROFILE_RELEASE_OPT_LEVEL=s CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=false \
         "${cargo_for[@]}" build --quiet --release --target "$target" --features "heapless,$backend"
     while IFS=$'\t' read -r functions name; do
         # shellcheck disable=SC2046,SC2086 # several words
         "$linker" -flavor gnu --gc-sections --unresolved-symbols=ignore-all $(printf -- '-u %s ' $functions) \
             -e "${functions%% *}" -o "$work/operation" "$library"
+        for function in $functions; do
+            nm "$work/operation" | grep -q " T $function$" || { echo "cost: there is no $function" >&2; exit 1; }
+        done
         printf 'flash\t%s\t%s\n' "$name" "$(size "$work/operation" | awk 'NR == 2 { print $1 }')"
     done <<<"$operations"
 }
 
 # What the firmware `cost` prints. QEMU has a word to say about its own board on standard error.
 run() {
+    cd "$project/examples/firmware"
     timeout 300 "${cargo_for[@]}" run --quiet --release --target "$target" --no-default-features --features "$backend" \
-        --bin cost 2>"$work/errors" || { cat "$work/errors"; return 1; }
+        --bin cost 2>"$work/errors" || { cat "$work/errors" >&2; exit 1; }
 }
 
 linker=$(linker_directory)/rust-lld
@@ -52,14 +57,16 @@ for column in "${columns[@]}"; do
     read -r target backend <<<"$column"
     rust_for "$target" >&2
     figures+=("$work/$target-$backend")
-    { (cd ci/record-path && flash) && (cd examples/firmware && run); } >"$work/$target-$backend" \
-        || { cat "$work/$target-$backend"; exit 1; }
+    # Subshells of their own, and no condition around them: there `set -e` would not hold.
+    (flash) >"$work/$target-$backend"
+    (run) >>"$work/$target-$backend"
 done
 
 table() { # table KIND HEADING: a row for each figure of that kind, a column for each configuration
     printf '\n| %s | %s |\n|---|---|---|---|\n' "$2" "$heading"
     paste "${figures[@]}" | awk -F'\t' -v kind="$1" '
-        $1 == kind && $2 == $5 && $2 == $8 { printf "| %s | %s | %s | %s |\n", $2, $3, $6, $9; rows++ }
+        $1 != "board" && ($2 != $5 || $2 != $8) { print "cost: rows that do not belong together: " $0; exit 1 }
+        $1 == kind { printf "| %s | %s | %s | %s |\n", $2, $3, $6, $9; rows++ }
         END { if (!rows) exit 1 }'
 }
 table bytes "RAM, bytes"

@@ -1,6 +1,8 @@
 # Sourced by the other scripts: they run from the root of the project, whatever the caller's directory.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 project=$PWD
+# The scripts look for what cargo builds below target/.
+unset CARGO_TARGET_DIR
 
 # component NAME: fails unless the toolchain has it or rustup can add it.
 component() {

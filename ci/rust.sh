@@ -8,35 +8,13 @@ from_rustup() {
 # unpack_rust PACKAGE: a compiler of Debian 13, `rustc` or the newer `rustc-web`, below target/ and not installed, with the C
 # library that it runs on. Sets RUSTC.
 unpack_rust() {
-    local package=$1 root=$project/target/debian-$1
-    local std=${package/rustc/libstd-rust} sources=${package/rustc/rust}-src
-    if [ ! -x "$root/rustc" ]; then
-        [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return
-        rm -rf "$root"
-        mkdir -p "$root"/apt/lists/partial "$root"/apt/cache/archives/partial
-        touch "$root/apt/status"
-        local archive="[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org"
-        printf 'deb %s main\n' "$archive/debian trixie" "$archive/debian-security trixie-security" >"$root/apt/sources"
-        local apt=(-qq -o Dir::Etc::SourceList="$root/apt/sources" -o Dir::Etc::SourceParts=/dev/null
-            -o Dir::State::Lists="$root/apt/lists" -o Dir::State::Status="$root/apt/status" -o Dir::Cache="$root/apt/cache"
-            -o APT::Architecture=amd64 -o APT::Sandbox::User=root)
-        (
-            set -e
-            cd "$root/apt/cache/archives"
-            apt-get "${apt[@]}" update
-            # Not the compiler itself: it asks for a C compiler of the same release.
-            library=$(apt-cache "${apt[@]}" depends "$std-dev" | sed -nE "s/^ *Depends: ($std-[0-9.]+)$/\1/p")
-            apt-get "${apt[@]}" install --yes --download-only --no-install-recommends "$library"
-            apt-get "${apt[@]}" download "$package" "$std-dev" "$sources"
-            for archive in *.deb; do dpkg-deb -x "$archive" "$root"; done
-            rm -- *.deb
-            printf '#!/bin/sh\nexec %s --library-path %s %s "$@"\n' "$root/usr/lib64/ld-linux-x86-64.so.2" \
-                "$root/usr/lib/x86_64-linux-gnu" "$root/usr/bin/rustc" >"$root/rustc"
-            chmod +x "$root/rustc"
-        ) >&2 || return
-    fi
+    local root=$project/target/debian-$1
     RUSTC=$root/rustc
-    "$RUSTC" --version >/dev/null
+    # The wrapper is written last, when the rest is there and works.
+    if [ ! -x "$RUSTC" ]; then
+        rm -rf "$root"
+        bash "$project/ci/unpack-rust.sh" "$1" "$root" >&2 || return
+    fi
 }
 
 # rust_for TARGET: sets `cargo_for`, the command that builds for it, and says where the target comes from.

@@ -17,16 +17,23 @@ for target in thumbv7m-none-eabi thumbv8m.main-none-eabi riscv32imac-unknown-non
 done
 # Where there is no compare-exchange, the final binary says how portable-atomic makes one: here as in the firmware.
 build thumbv6m-none-eabi --features portable-atomic/critical-section
-# Heapless leaves its queue out where core has no atomics at all, unless it is told to take those of portable-atomic.
-build riscv32imc-unknown-none-elf --features portable-atomic/critical-section,heapless/portable-atomic
+# Heapless leaves its queue out, unless it is told to take the atomics of portable-atomic.
+build riscv32imc-unknown-none-elf --features portable-atomic/critical-section,heapless?/portable-atomic
 # The same with 16 bits.
-build msp430-none-elf --features heapless/portable-atomic
+build msp430-none-elf --features heapless?/portable-atomic
 
-# Nothing tells a target without compare-exchange from the others but that choice: without it the build must fail.
-rust_for thumbv6m-none-eabi >/dev/null
-if error=$("${cargo_for[@]}" build --quiet -p fillgauge --target thumbv6m-none-eabi 2>&1); then
-    echo "targets: thumbv6m-none-eabi built without a compare-exchange"
-    exit 1
-fi
-grep -q 'dependents require atomic CAS but not available on this target by default' <<<"$error" || { echo "targets: another error: $error"; exit 1; }
+# Without these choices a build fails with the words that docs/embedded.md has a cure for.
+fails() { # fails TARGET FEATURES WORDS
+    rust_for "$1" >/dev/null
+    if error=$("${cargo_for[@]}" build --quiet -p fillgauge --target "$1" --features "$2" 2>&1); then
+        echo "targets: $1 builds with '$2' alone"
+        exit 1
+    fi
+    grep -qF "$3" <<<"$error" || { echo "targets: $1 fails with another error: $error"; exit 1; }
+    grep -qF "$3" docs/embedded.md || { echo "targets: docs/embedded.md does not know: $3"; exit 1; }
+}
+fails thumbv6m-none-eabi "" 'dependents require atomic CAS but not available on this target by default'
+fails thumbv6m-none-eabi portable-atomic/critical-section,portable-atomic/unsafe-assume-single-core \
+    'you may not enable `critical-section` feature and'
+fails riscv32imc-unknown-none-elf heapless,portable-atomic/critical-section 'unresolved import `heapless::spsc`'
 echo "targets: the core builds for all of them"

@@ -11,6 +11,9 @@ use crate::event::{LimitEvent, LimitSink};
 /// | [`Full`](LimitEvent::Full) | `info` | bounded limit reached capacity |
 /// | [`Recovered`](LimitEvent::Recovered) | `debug` | bounded limit drained back below threshold |
 ///
+/// `defmt` compiles in what the environment variable `DEFMT_LOG` says at build time, which is `error` if it is not set: set it to
+/// `debug`, or `fillgauge=debug` beside what is there, or nothing of this is logged.
+///
 /// # Progress and interrupts
 ///
 /// As the global logger of the firmware: most of them log in a critical section, and some of them wait for the host. To

@@ -61,6 +61,13 @@ impl LimitEvent {
     }
 
     /// Which limit, and its figures at the event.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, LimitEvent};
+    /// # static BOOT_MS: Limit = Limit::cpu("boot_ms");
+    /// let event = LimitEvent::exhausted(&BOOT_MS, 33_000, 30_000);
+    /// assert_eq!(event.snapshot().fill_percent, 110);
+    /// ```
     pub const fn snapshot(&self) -> &QueueSnapshot {
         match self {
             Self::NearCapacity(snapshot)
@@ -71,6 +78,13 @@ impl LimitEvent {
     }
 
     /// The event as a warning, if it is one: `NearCapacity` and `Exhausted` are.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, LimitEvent};
+    /// # static BOOT_MS: Limit = Limit::cpu("boot_ms");
+    /// let event = LimitEvent::exhausted(&BOOT_MS, 33_000, 30_000);
+    /// assert_eq!(event.warning().map(|warning| warning.observed), Some(33_000));
+    /// ```
     pub const fn warning(&self) -> Option<LimitWarning> {
         match self {
             Self::NearCapacity(snapshot) | Self::Exhausted(snapshot) => Some(LimitWarning {

@@ -59,7 +59,7 @@ struct Log<const N: usize> {
     dropped: usize,
 }
 
-/// What [`EventLog::pop`] gives.
+/// What [`EventLog::pop`] gives; see there for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -73,6 +73,11 @@ pub enum LogEntry {
 
 impl<const N: usize> EventLog<N> {
     /// An empty log of at most `N` events.
+    ///
+    /// ```
+    /// # use fillgauge::EventLog;
+    /// static LOG: EventLog<8> = EventLog::new();
+    /// ```
     pub const fn new() -> Self {
         const { assert!(N > 0, "a log without room for an event") };
         Self {
@@ -106,6 +111,32 @@ impl<const N: usize> EventLog<N> {
             dropped => Some(LogEntry::Dropped(dropped)),
         })
         .flatten()
+    }
+
+    /// Whether there is nothing to read: for a main loop that goes to sleep, in a critical section of its own, only then.
+    ///
+    /// A critical section of a few instructions.
+    ///
+    /// ```
+    /// # use fillgauge::{EventLog, Limit, LimitEvent, LimitSink};
+    /// # static BOOT_MS: Limit = Limit::cpu("boot_ms");
+    /// static LOG: EventLog<8> = EventLog::new();
+    ///
+    /// fn sleep_until_something_happens() {
+    ///     critical_section::with(|_| {
+    ///         if LOG.is_empty() {
+    ///             // wait for an interrupt: one that comes now is pending, and ends the wait
+    ///         }
+    ///     });
+    /// }
+    /// # sleep_until_something_happens();
+    /// # assert!(LOG.is_empty());
+    /// # LOG.on_event(&LimitEvent::exhausted(&BOOT_MS, 33_000, 30_000));
+    /// # assert!(!LOG.is_empty());
+    /// ```
+    pub fn is_empty(&self) -> bool {
+        self.with(|log| log.dropped == 0 && log.events.is_empty())
+            .unwrap_or_default()
     }
 
     /// Runs `change` in a critical section. It is never refused: nothing here is called back while the log is borrowed.

@@ -25,18 +25,24 @@ use crate::snapshot::QueueSnapshot;
 use crate::sync::{AtomicUsize, Hint, Ordering, Word, const_fn, fence};
 use crate::thresholds::fill_percent;
 
-/// Keeps what different threads write on cache lines of their own; nothing on bare metal. Two lines long, since
-/// prefetchers fetch lines in pairs, and some lines are that long.
+/// Keeps what different threads write on cache lines of their own. Two lines long, since prefetchers fetch lines in pairs, and
+/// some lines are that long. Nothing on targets of 32 bits and less, where memory is dear and few have a cache that
+/// cores fight over.
 ///
 /// By distance and not by alignment: over-aligned allocations are slower, and gauges come and go.
 #[derive(Debug)]
 struct Apart {
-    _padding: [u8; if cfg!(target_os = "none") { 0 } else { 112 }],
+    _padding: [u8; Self::BYTES],
 }
 
 impl Apart {
+    const BYTES: usize = if cfg!(target_pointer_width = "64") {
+        112
+    } else {
+        0
+    };
     const NEW: Self = Self {
-        _padding: [0; if cfg!(target_os = "none") { 0 } else { 112 }],
+        _padding: [0; Self::BYTES],
     };
 }
 
@@ -80,7 +86,7 @@ struct Shared {
 ///
 /// # Progress and interrupts
 ///
-/// Recording never waits. Away from the thresholds an operation is one atomic addition (or swap) and a few loads: wait-free
+/// Recording never waits for another context, on a target with a compare-exchange. Away from the thresholds an operation is one atomic addition (or swap) and a few loads: wait-free
 /// on a target with such an instruction. An operation that finds a threshold passed moves the latch with one
 /// compare-exchange and calls the sink; it looks again after each event that it delivered itself, and otherwise leaves
 /// that to whoever is delivering. A stray dequeue, or an observation that meets with a dequeue, is made good by a
@@ -88,8 +94,8 @@ struct Shared {
 /// target has no atomic maximum.
 ///
 /// Every method may be called from an interrupt handler, at any priority, also while it interrupts another operation on the
-/// same gauge. On a target without compare-exchange each atomic access is as portable-atomic was told to make it, for
-/// instance a critical section of a few instructions.
+/// same gauge. On a target without compare-exchange each atomic access is as portable-atomic was told to make it: with
+/// interrupts masked for a few instructions, or in a critical section, which waits for the other cores that are in one.
 ///
 /// # What is promised
 ///

@@ -1,5 +1,7 @@
 //! Queues of `heapless`, tracked, and snapshots in a [`Vec`] of it.
 //!
+//! They are those of heapless 0.9; the firmware needs it as a dependency of its own.
+//!
 //! A [`SpscGauge`] is the gauge of one [`heapless::spsc::Queue`]; it splits the queue into a producer and a consumer that
 //! record what they do.
 //!
@@ -14,7 +16,7 @@
 //!
 //! fn on_rx_interrupt(received: &mut TrackedProducer<'_, u8>) {
 //!     if received.enqueue(b'x').is_err() {
-//!         // Lost; the gauge has told of it 12 bytes earlier.
+//!         // Lost; the gauge has told of it when the 12th byte came in.
 //!     }
 //! }
 //!
@@ -101,6 +103,13 @@ pub struct SpscGauge<const N: usize>(Gauge);
 impl<const N: usize> SpscGauge<N> {
     const_fn! {
         /// A gauge of `limit` for a queue of `N` places.
+        ///
+        /// ```
+        /// # use fillgauge::{Limit, queue::SpscGauge};
+        /// static TX: SpscGauge<17> = SpscGauge::new(&Limit::queue("tx"));
+        ///
+        /// assert_eq!(TX.capacity(), 16);
+        /// ```
         pub const fn new(limit: &'static Limit) -> Self {
             Self::with_thresholds(limit, Thresholds::DEFAULT)
         }
@@ -126,12 +135,31 @@ impl<const N: usize> SpscGauge<N> {
     }
 
     /// The same gauge with a receiver of its events; see [`LimitSink`].
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, LimitEvent, LimitSink, queue::SpscGauge};
+    /// struct Lamp;
+    ///
+    /// impl LimitSink for Lamp {
+    ///     fn on_event(&self, event: &LimitEvent) {
+    ///         // on if it is `NearCapacity`, off if it is `Recovered`
+    ///     }
+    /// }
+    ///
+    /// static TX: SpscGauge<17> = SpscGauge::new(&Limit::queue("tx")).with_sink(&Lamp);
+    /// ```
     #[must_use]
     pub const fn with_sink(self, sink: &'static dyn LimitSink) -> Self {
         Self(self.0.with_sink(sink))
     }
 
     /// The gauge, to be preset in a [`QueueRegistry`], where there is no deref.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, QueueRegistry, queue::SpscGauge};
+    /// static TX: SpscGauge<17> = SpscGauge::new(&Limit::queue("tx"));
+    /// static GAUGES: QueueRegistry<0> = QueueRegistry::new().with_presets(&[TX.gauge()]);
+    /// ```
     pub const fn gauge(&self) -> &Gauge {
         &self.0
     }
@@ -142,15 +170,32 @@ impl<const N: usize> SpscGauge<N> {
     /// at a time.
     ///
     /// As [`Gauge::record_enqueue_n`] or [`Gauge::record_dequeue_n`] of what is to be made up for.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// static TX: SpscGauge<5> = SpscGauge::new(&Limit::queue("tx"));
+    ///
+    /// let mut queue = Queue::new();
+    /// queue.enqueue('a')?;
+    /// let (mut producer, mut consumer) = TX.split(&mut queue);
+    /// assert_eq!(TX.depth(), 1);
+    /// producer.enqueue('b')?;
+    /// assert_eq!((consumer.dequeue(), consumer.dequeue()), (Some('a'), Some('b')));
+    /// assert_eq!(TX.depth(), 0);
+    /// # Ok::<(), char>(())
+    /// ```
     pub fn split<'q, T>(
         &'q self,
         queue: &'q mut Queue<T, N>,
     ) -> (TrackedProducer<'q, T>, TrackedConsumer<'q, T>) {
-        let (len, depth) = (queue.len(), self.depth());
-        if len >= depth {
-            self.record_enqueue_n(len.wrapping_sub(depth));
+        // Not the depth, which is clamped: a queue before this one may have left more, or a deficit.
+        let counted = self.enqueued().wrapping_sub(self.dequeued());
+        let missing = queue.len().wrapping_sub(counted);
+        if missing <= usize::MAX / 2 {
+            self.record_enqueue_n(missing);
         } else {
-            self.record_dequeue_n(depth.wrapping_sub(len));
+            self.record_dequeue_n(missing.wrapping_neg());
         }
         let (producer, consumer) = queue.split();
         let gauge = self.gauge();
@@ -211,6 +256,19 @@ impl<'q, T> TrackedProducer<'q, T> {
     /// # Safety
     ///
     /// The queue must not be full: [`ready`](Self::ready) has returned true since the last enqueue.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, _consumer) = TX.split(&mut queue);
+    /// if producer.ready() {
+    ///     // SAFETY: there is room, and nobody else enqueues.
+    ///     unsafe { producer.enqueue_unchecked('a') };
+    /// }
+    /// assert_eq!(TX.depth(), 1);
+    /// ```
     #[inline]
     #[allow(unsafe_code)]
     pub unsafe fn enqueue_unchecked(&mut self, item: T) {
@@ -220,30 +278,88 @@ impl<'q, T> TrackedProducer<'q, T> {
     }
 
     /// Whether there is room, so that the next enqueue will succeed. Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, _consumer) = TX.split(&mut queue);
+    /// assert!(producer.ready());
+    /// producer.enqueue('a')?;
+    /// producer.enqueue('b')?;
+    /// assert!(!producer.ready());
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     pub fn ready(&self) -> bool {
         self.producer.ready()
     }
 
     /// Items in the queue. Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, _consumer) = TX.split(&mut queue);
+    /// producer.enqueue('a')?;
+    /// assert_eq!(producer.len(), 1);
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     pub fn len(&self) -> usize {
         self.producer.len()
     }
 
     /// Whether the queue is empty. Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, _consumer) = TX.split(&mut queue);
+    /// assert!(producer.is_empty());
+    /// producer.enqueue('a')?;
+    /// assert!(!producer.is_empty());
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.producer.is_empty()
     }
 
     /// How many items the queue can hold: one less than its places. Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, _consumer) = TX.split(&mut queue);
+    /// assert_eq!(producer.capacity(), 2);
+    /// # producer.enqueue('a')?;
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
         self.producer.capacity()
     }
 
     /// Where this end records.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, _consumer) = TX.split(&mut queue);
+    /// producer.enqueue('a')?;
+    /// assert_eq!(producer.gauge().depth(), 1);
+    /// # Ok::<(), char>(())
+    /// ```
     pub const fn gauge(&self) -> &'q Gauge {
         self.gauge
     }
@@ -294,6 +410,21 @@ impl<'q, T> TrackedConsumer<'q, T> {
     /// # Safety
     ///
     /// The queue must not be empty: [`ready`](Self::ready) has returned true since the last dequeue.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, mut consumer) = TX.split(&mut queue);
+    /// producer.enqueue('a')?;
+    /// if consumer.ready() {
+    ///     // SAFETY: there is an item, and nobody else dequeues.
+    ///     assert_eq!(unsafe { consumer.dequeue_unchecked() }, 'a');
+    /// }
+    /// assert_eq!(TX.depth(), 0);
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     #[allow(unsafe_code)]
     pub unsafe fn dequeue_unchecked(&mut self) -> T {
@@ -304,36 +435,109 @@ impl<'q, T> TrackedConsumer<'q, T> {
     }
 
     /// Whether there is an item, so that the next dequeue will succeed. Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, mut consumer) = TX.split(&mut queue);
+    /// assert!(!consumer.ready());
+    /// producer.enqueue('a')?;
+    /// assert!(consumer.ready());
+    /// # consumer.dequeue();
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     pub fn ready(&self) -> bool {
         self.consumer.ready()
     }
 
     /// Items in the queue. Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, mut consumer) = TX.split(&mut queue);
+    /// producer.enqueue('a')?;
+    /// assert_eq!(consumer.len(), 1);
+    /// # consumer.dequeue();
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     pub fn len(&self) -> usize {
         self.consumer.len()
     }
 
     /// Whether the queue is empty. Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, mut consumer) = TX.split(&mut queue);
+    /// assert!(consumer.is_empty());
+    /// # producer.enqueue('a')?;
+    /// # consumer.dequeue();
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.consumer.is_empty()
     }
 
     /// How many items the queue can hold: one less than its places. Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, mut consumer) = TX.split(&mut queue);
+    /// assert_eq!(consumer.capacity(), 2);
+    /// # producer.enqueue('a')?;
+    /// # consumer.dequeue();
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
         self.consumer.capacity()
     }
 
     /// The item at the front of the queue, if there is one, which stays there. Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, mut consumer) = TX.split(&mut queue);
+    /// producer.enqueue('a')?;
+    /// assert_eq!(consumer.peek(), Some(&'a'));
+    /// assert_eq!(consumer.dequeue(), Some('a'));
+    /// # Ok::<(), char>(())
+    /// ```
     #[inline]
     pub fn peek(&self) -> Option<&T> {
         self.consumer.peek()
     }
 
     /// Where this end records.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, queue::SpscGauge};
+    /// # use heapless::spsc::Queue;
+    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
+    /// # let mut queue = Queue::new();
+    /// let (mut producer, mut consumer) = TX.split(&mut queue);
+    /// producer.enqueue('a')?;
+    /// consumer.dequeue();
+    /// assert_eq!(consumer.gauge().dequeued(), 1);
+    /// # Ok::<(), char>(())
+    /// ```
     pub const fn gauge(&self) -> &'q Gauge {
         self.gauge
     }
@@ -345,13 +549,13 @@ impl<T> fmt::Debug for TrackedConsumer<'_, T> {
     }
 }
 
-/// Puts the figures of every live gauge of `registry`, presets first, in the place of what `figures` holds.
+/// Adds the figures of every live gauge of `registry`, presets first, to `figures`. To replace what is there, clear it.
 ///
 /// Wait-free, see [`QueueRegistry::snapshot`].
 ///
 /// # Errors
 ///
-/// [`SnapshotCut`] if there are more gauges than `figures` has room for; it holds the first `M` then.
+/// [`SnapshotCut`] if there are more gauges than `figures` has room for; those that have room are there.
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit, QueueRegistry, QueueSnapshot};
@@ -374,9 +578,9 @@ pub fn snapshot<const N: usize, const M: usize>(
     registry: &QueueRegistry<N>,
     figures: &mut Vec<QueueSnapshot, M>,
 ) -> Result<(), SnapshotCut> {
-    figures.clear();
-    let mut left_out: usize = 0;
+    let (mut gauges, mut left_out): (usize, usize) = (0, 0);
     for gauge in registry.snapshot() {
+        gauges = gauges.saturating_add(1);
         if figures.push(gauge).is_err() {
             left_out = left_out.saturating_add(1);
         }
@@ -384,7 +588,7 @@ pub fn snapshot<const N: usize, const M: usize>(
     if left_out == 0 {
         Ok(())
     } else {
-        Err(SnapshotCut { left_out, room: M })
+        Err(SnapshotCut { left_out, gauges })
     }
 }
 
@@ -393,11 +597,24 @@ pub fn snapshot<const N: usize, const M: usize>(
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SnapshotCut {
     left_out: usize,
-    room: usize,
+    gauges: usize,
 }
 
 impl SnapshotCut {
     /// How many gauges were left out.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, QueueRegistry};
+    /// # use heapless::Vec;
+    /// static GAUGES: QueueRegistry<1> = QueueRegistry::new();
+    /// static FRAMES: Limit = Limit::queue("frames");
+    ///
+    /// let _frames = GAUGES.register(&FRAMES, 8)?;
+    /// let mut none: Vec<_, 0> = Vec::new();
+    /// let cut = fillgauge::queue::snapshot(&GAUGES, &mut none).unwrap_err();
+    /// assert_eq!(cut.left_out(), 1);
+    /// # Ok::<(), fillgauge::RegistryFull>(())
+    /// ```
     pub const fn left_out(&self) -> usize {
         self.left_out
     }
@@ -405,8 +622,7 @@ impl SnapshotCut {
 
 impl fmt::Display for SnapshotCut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { left_out, room } = self;
-        let gauges = room.saturating_add(*left_out);
+        let Self { left_out, gauges } = self;
         write!(f, "no room for {left_out} of {gauges} gauges")
     }
 }

@@ -39,6 +39,9 @@ use crate::sync::{AtomicUsize, Ordering, const_array, const_fn};
 /// an [instance number](Gauge::instance) of its own. A snapshot shows every gauge that is live throughout once, and no entry is a
 /// mix of two registrations.
 ///
+/// This holds as long as no context stops in the middle of a registration or release while 2^32 of them take place (2^16 on
+/// targets of 32 bits, 2^8 on those of 16).
+///
 /// ```
 /// use fillgauge::{Gauge, Limit, QueueRegistry};
 ///
@@ -82,6 +85,14 @@ impl<const N: usize> QueueRegistry<N> {
 
     /// Gauges that are known at compile time: statics of their own, which any code may use with no registration, and
     /// which the registry's snapshots begin with.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit, QueueRegistry};
+    /// static RX: Gauge = Gauge::new(&Limit::queue("rx"), 64);
+    /// static REGISTRY: QueueRegistry<0> = QueueRegistry::new().with_presets(&[&RX]);
+    ///
+    /// assert_eq!(REGISTRY.snapshot().count(), 1);
+    /// ```
     #[must_use]
     pub const fn with_presets(mut self, presets: &'static [&'static Gauge]) -> Self {
         self.presets = Some(presets);
@@ -90,6 +101,19 @@ impl<const N: usize> QueueRegistry<N> {
 
     /// The receiver of the events of the gauges that will be registered. Presets have their own, see
     /// [`Gauge::with_sink`].
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, LimitEvent, LimitSink, QueueRegistry};
+    /// struct Lamp;
+    ///
+    /// impl LimitSink for Lamp {
+    ///     fn on_event(&self, event: &LimitEvent) {
+    ///         // on if it is `NearCapacity`, off if it is `Recovered`
+    ///     }
+    /// }
+    ///
+    /// static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_sink(&Lamp);
+    /// ```
     #[must_use]
     pub const fn with_sink(mut self, sink: &'static dyn LimitSink) -> Self {
         let mut slots: &mut [Slot] = &mut self.slots;
@@ -171,6 +195,13 @@ impl<const N: usize> QueueRegistry<N> {
     }
 
     /// How many gauges can be registered at a time.
+    ///
+    /// ```
+    /// # use fillgauge::QueueRegistry;
+    /// static REGISTRY: QueueRegistry<8> = QueueRegistry::new();
+    ///
+    /// assert_eq!(REGISTRY.slots(), 8);
+    /// ```
     pub const fn slots(&self) -> usize {
         N
     }
@@ -211,6 +242,17 @@ impl<const N: usize> fmt::Debug for QueueRegistry<N> {
 }
 
 /// All slots of a registry are taken; what was to be registered was not.
+///
+/// ```
+/// # use fillgauge::{Limit, QueueRegistry};
+/// static REGISTRY: QueueRegistry<1> = QueueRegistry::new();
+/// static FRAMES: Limit = Limit::queue("frames");
+///
+/// let _first = REGISTRY.register(&FRAMES, 10)?;
+/// let full = REGISTRY.register(&FRAMES, 10).unwrap_err();
+/// assert_eq!((full.limit(), full.slots()), (&FRAMES, 1));
+/// # Ok::<(), fillgauge::RegistryFull>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RegistryFull {
@@ -314,7 +356,7 @@ struct Slot {
     below: AtomicUsize,
 }
 
-#[cfg(all(target_os = "none", target_pointer_width = "32"))]
+#[cfg(target_pointer_width = "32")]
 const _: () = assert!(size_of::<Slot>() <= 64);
 
 impl Slot {
@@ -409,8 +451,8 @@ impl FreeList {
 }
 
 /// A slot's index plus one, or 0 for none, in the lower half of a word; in the upper half a tag that changes with every
-/// use of the word, so that a compare-exchange fails when the stack was popped and pushed meanwhile. It is fooled if a
-/// thread sleeps in the middle of `pop` through an exact multiple of 2^32 registrations (of 2^16 on a 32-bit target).
+/// use of the word, so that a compare-exchange fails when the stack was popped and pushed meanwhile, unless the tag has come
+/// round just then.
 #[derive(Clone, Copy)]
 struct Link(usize);
 

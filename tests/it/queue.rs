@@ -87,6 +87,29 @@ fn what_is_in_the_queue_is_counted_when_it_is_split() {
 }
 
 #[test]
+fn the_next_queue_begins_right_whatever_was_left_of_the_last() {
+    let gauge = SpscGauge::<5>::new(&LIMIT).with_sink(&RECORDER);
+    // Two queues at once, which a gauge cannot follow: more than either can hold.
+    for _ in 0..2 {
+        let mut queue = Queue::<u8, 5>::new();
+        let (mut producer, _) = gauge.split(&mut queue);
+        let mut other = Queue::<u8, 5>::new();
+        let (mut another, _) = gauge.split(&mut other);
+        while producer.enqueue(0).is_ok() || another.enqueue(0).is_ok() {}
+    }
+    told();
+    let mut third = Queue::<u8, 5>::new();
+    gauge.split(&mut third);
+    assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
+    assert_eq!(told(), [('-', 0)]);
+    // A deficit.
+    gauge.record_dequeue();
+    third.enqueue(0).unwrap();
+    gauge.split(&mut third);
+    assert_eq!(gauge.depth(), 1);
+}
+
+#[test]
 #[allow(unsafe_code)]
 fn both_ends_pass_everything_on() {
     let gauge = SpscGauge::<4>::new(&LIMIT);
@@ -175,12 +198,12 @@ fn a_snapshot_fits_or_says_how_many_were_left_out() {
     let _third = REGISTRY.register(&LIMIT, 8).unwrap();
 
     let mut figures: Vec<QueueSnapshot, 3> = Vec::new();
-    // What was in it is replaced.
-    for _ in 0..2 {
-        assert_eq!(snapshot(&REGISTRY, &mut figures), Ok(()));
-        let instances: std::vec::Vec<_> = figures.iter().map(|gauge| gauge.instance).collect();
-        assert_eq!(instances, [0, 1, 2]);
-    }
+    assert_eq!(snapshot(&REGISTRY, &mut figures), Ok(()));
+    let instances: std::vec::Vec<_> = figures.iter().map(|gauge| gauge.instance).collect();
+    assert_eq!(instances, [0, 1, 2]);
+    // What is there stays there.
+    assert_eq!(snapshot(&REGISTRY, &mut figures).unwrap_err().left_out(), 3);
+    assert_eq!(figures.len(), 3);
 
     let mut first: Vec<QueueSnapshot, 1> = Vec::new();
     let cut: SnapshotCut = snapshot(&REGISTRY, &mut first).unwrap_err();

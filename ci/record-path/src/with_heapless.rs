@@ -24,6 +24,11 @@ fn log_pop() {
 }
 
 #[unsafe(no_mangle)]
+fn log_is_empty() {
+    black_box(EMPTY_LOG.is_empty());
+}
+
+#[unsafe(no_mangle)]
 fn queue_split(gauge: &SpscGauge<9>, queue: &mut Queue<u32, 9>) {
     black_box(gauge.split(queue));
 }

@@ -4,7 +4,8 @@
 //! - The SysTick's handler puts frames into a tracked queue.
 //! - A timer's handler, at a higher priority, samples the bytes that those frames hold.
 //! - The main loop takes frames out, at first too slowly, then faster, three times over.
-//! - A third gauge is recorded at all three priorities, so that each interrupts the others in the middle of an operation.
+//! - A third gauge is recorded at all three priorities, and sessions are registered and dropped there, so that each interrupts
+//!   the others in the middle of an operation.
 //!
 //! It checks itself, and ends with the exit code of its checks.
 
@@ -27,9 +28,10 @@ use heapless::Vec;
 use heapless::spsc::Queue;
 use panic_semihosting as _;
 
+/// One more than it holds.
 const PLACES: usize = 17;
 const ROUNDS: usize = 3;
-const SAMPLES_MORE: usize = 5_000;
+const INTERRUPTIONS: usize = 200;
 
 /// A frame, without what was in it.
 struct Frame {
@@ -43,7 +45,7 @@ static FRAME_BYTES: Gauge = Gauge::new(&Limit::memory("frame_bytes"), 900).with_
 /// Uses by the main loop and both handlers, five at most at a time.
 static SHARED_BUS: Gauge = Gauge::new(&Limit::resource("shared_bus"), 5).with_sink(&EDGES);
 static SESSION: Limit = Limit::queue("session");
-static GAUGES: QueueRegistry<2> = QueueRegistry::new()
+static GAUGES: QueueRegistry<4> = QueueRegistry::new()
     .with_presets(&[FRAMES.gauge(), &FRAME_BYTES, &SHARED_BUS])
     .with_sink(&LOG);
 
@@ -59,6 +61,7 @@ static REFUSED: AtomicUsize = AtomicUsize::new(0);
 static TICKS: AtomicUsize = AtomicUsize::new(0);
 static SAMPLES: AtomicUsize = AtomicUsize::new(0);
 static BUS_USES: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
+static SESSIONS: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 
 /// Set by the main loop and by the SysTick's handler while they record, and how often the timer came just then.
 static RECORDING: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
@@ -100,20 +103,32 @@ fn add(counter: &AtomicUsize, n: usize) {
     counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
 }
 
+fn read(counter: &AtomicUsize) -> usize {
+    counter.load(Ordering::Relaxed)
+}
+
+/// Uses the bus, and a session that comes and goes, in the middle of whatever is interrupted.
 fn use_bus(priority: usize, uses: usize) {
-    if let Some(recording) = RECORDING.get(priority) {
+    let recording = RECORDING.get(priority);
+    if let Some(recording) = recording {
         recording.store(true, Ordering::Relaxed);
     }
+    let session = GAUGES.register(&SESSION, 8).expect("a slot for each");
+    session.record_enqueue();
     for _ in 0..uses {
         SHARED_BUS.record_enqueue();
     }
     for _ in 0..uses {
         SHARED_BUS.record_dequeue();
     }
-    if let Some(recording) = RECORDING.get(priority) {
+    session.record_dequeue();
+    assert_eq!((session.depth(), session.enqueued()), (0, 1), "one's own");
+    drop(session);
+    if let Some(recording) = recording {
         recording.store(false, Ordering::Relaxed);
     }
     add(&BUS_USES[priority], uses);
+    add(&SESSIONS[priority], 1);
 }
 
 /// A frame has come.
@@ -152,6 +167,8 @@ unsafe fn DefaultHandler(interrupt: i16) {
     }
     sample_bytes();
     use_bus(2, 1);
+    let live = GAUGES.snapshot().count();
+    assert!((3..=6).contains(&live), "{live} live gauges");
     add(&SAMPLES, 1);
 }
 
@@ -162,20 +179,26 @@ fn sample_bytes() {
     FRAME_BYTES.observe_depth(bytes_in.saturating_sub(bytes_out));
 }
 
-/// What the log has told of `radio_frames` since the last time.
-#[derive(Debug, Default, PartialEq)]
+/// What the log has told of a gauge.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Told {
     warnings: usize,
     full: usize,
     recoveries: usize,
 }
 
-/// Prints the events that have come in, and counts those of the queue.
-fn drain_log(told: &mut Told) {
+/// Prints the events that have come in, and counts those of the two gauges that log.
+fn drain_log([frames, bytes]: &mut [Told; 2]) {
     while let Some(entry) = LOG.pop() {
         let event = match entry {
             LogEntry::Event(event) => event,
             LogEntry::Dropped(events) => panic!("{events} events did not fit into the log"),
+        };
+        let figures = event.snapshot();
+        let told = if figures.name == FRAMES.limit() {
+            &mut *frames
+        } else {
+            &mut *bytes
         };
         let (what, count) = match event {
             LimitEvent::NearCapacity(_) => ("near capacity", &mut told.warnings),
@@ -183,10 +206,7 @@ fn drain_log(told: &mut Told) {
             LimitEvent::Recovered(_) => ("recovered", &mut told.recoveries),
             other => panic!("unexpected: {other:?}"),
         };
-        let figures = event.snapshot();
-        if figures.name == FRAMES.limit() {
-            *count += 1;
-        }
+        *count += 1;
         hprintln!(
             "  {:<14} {:<14} at {} of {} ({} %)",
             figures.name,
@@ -223,9 +243,10 @@ fn wait_until(mut condition: impl FnMut() -> bool) {
     }
 }
 
-fn print_snapshot(title: &str) -> Vec<QueueSnapshot, 5> {
+fn print_snapshot(title: &str) -> Vec<QueueSnapshot, 7> {
     let mut gauges = Vec::new();
-    fillgauge::queue::snapshot(&GAUGES, &mut gauges).expect("three presets and two slots are five");
+    fillgauge::queue::snapshot(&GAUGES, &mut gauges)
+        .expect("three presets and four slots are seven");
     hprintln!(
         "{title}\n  {:<14} {:<9} {:>8} {:>6} {:>11} {:>9} {:>6} {:>9} {:>9} {:>9}",
         "name",
@@ -257,6 +278,107 @@ fn print_snapshot(title: &str) -> Vec<QueueSnapshot, 5> {
     gauges
 }
 
+/// Lets the timer come twice: the second time it samples what is there now.
+fn wait_for_samples() {
+    let samples = read(&SAMPLES);
+    wait_until(|| read(&SAMPLES) - samples >= 2);
+}
+
+/// One crossing: up to the capacity, and down again.
+fn fill_and_drain(radio: &mut Radio, round: usize) {
+    let mut told = [Told::default(); 2];
+
+    hprintln!("round {}: one frame for every four that come", round);
+    let refused = read(&REFUSED);
+    while read(&REFUSED) == refused {
+        let ticks = read(&TICKS);
+        wait_until(|| read(&TICKS) - ticks >= 4);
+        radio.receive();
+    }
+    wait_for_samples();
+    drain_log(&mut told);
+    let warned = Told {
+        warnings: 1,
+        ..Told::default()
+    };
+    let full = Told { full: 1, ..warned };
+    assert_eq!(told, [full, warned], "exactly one warning each");
+    assert!(FRAMES.has_warned() && FRAME_BYTES.has_warned());
+
+    hprintln!("round {}: all that there are", round);
+    while radio.receive() {}
+    wait_for_samples();
+    while radio.receive() {}
+    drain_log(&mut told);
+    let recovered = [full, warned].map(|told| Told {
+        recoveries: 1,
+        ..told
+    });
+    assert_eq!(told, recovered, "and exactly one recovery each");
+}
+
+/// Goes on until the timer has come often enough in the middle of what the others record.
+fn keep_up(radio: &mut Radio) {
+    hprintln!("until each has been interrupted {} times", INTERRUPTIONS);
+    let samples = read(&SAMPLES);
+    wait_until(|| {
+        while radio.receive() {}
+        assert!(
+            read(&SAMPLES) - samples < 1_000 * INTERRUPTIONS,
+            "{INTERRUPTED:?} interruptions"
+        );
+        INTERRUPTED.iter().all(|count| read(count) >= INTERRUPTIONS)
+    });
+    let mut told = [Told::default(); 2];
+    drain_log(&mut told);
+    assert_eq!(told, [Told::default(); 2], "nothing to tell meanwhile");
+}
+
+/// All interrupts are silent, and all queues empty.
+fn check_at_rest(radio: &Radio) {
+    let gauges = print_snapshot("at the end");
+    assert_eq!(gauges.len(), 3, "no session is left");
+    for gauge in &gauges {
+        let name = gauge.name;
+        assert_eq!(gauge.depth, 0, "{name}: conservation");
+        assert_eq!(gauge.enqueued, gauge.dequeued, "{name}: conservation");
+        assert!(gauge.high_water <= gauge.capacity, "{name}: high water");
+        assert!(!gauge.warned, "{name}: armed when empty");
+    }
+
+    let accepted = read(&ACCEPTED);
+    assert_eq!((radio.received, FRAMES.enqueued()), (accepted, accepted));
+    assert_eq!((FRAMES.warnings(), FRAMES.high_water()), (ROUNDS, 16));
+    assert_eq!(FRAME_BYTES.warnings(), ROUNDS);
+
+    let uses = BUS_USES.each_ref().map(read);
+    assert_eq!(SHARED_BUS.enqueued(), uses.iter().sum());
+    let warnings = read(&EDGES.warnings);
+    assert!(warnings > 0, "the bus was never used by two at once");
+    assert_eq!(SHARED_BUS.warnings(), warnings);
+
+    // Every registration had a number of its own: the next is one more than there were, with that of `main`.
+    let sessions = SESSIONS.iter().map(read).sum::<usize>() + 1;
+    let next = GAUGES.register(&SESSION, 8).expect("all slots are free");
+    assert_eq!(next.instance(), sessions + 1);
+
+    hprintln!(
+        "{} frames received, {} refused; {} sessions",
+        accepted,
+        read(&REFUSED),
+        sessions
+    );
+    hprintln!(
+        "uses of the bus by the main loop, the SysTick and the timer: {:?}",
+        uses
+    );
+    hprintln!(
+        "the timer interrupted the main loop {} times while it recorded, the SysTick {} times",
+        read(&INTERRUPTED[0]),
+        read(&INTERRUPTED[1])
+    );
+}
+
 #[entry]
 fn main() -> ! {
     let core = cortex_m::Peripherals::take().expect("taken once");
@@ -269,120 +391,29 @@ fn main() -> ! {
     };
 
     hprintln!("fillgauge on {}", board::NAME);
-    board::start_interrupts(core, 61, 17);
-
+    board::start_interrupts(core, 331, 83);
     for round in 1..=ROUNDS {
-        let mut told = Told::default();
-        let refused = REFUSED.load(Ordering::Relaxed);
-
-        hprintln!("round {}: one frame for every four that come", round);
-        while REFUSED.load(Ordering::Relaxed) == refused {
-            let ticks = TICKS.load(Ordering::Relaxed);
-            wait_until(|| TICKS.load(Ordering::Relaxed) - ticks >= 4);
-            radio.receive();
-        }
-        // A timer's sample of the bytes, which the queue is full of.
-        let samples = SAMPLES.load(Ordering::Relaxed);
-        wait_until(|| SAMPLES.load(Ordering::Relaxed) - samples >= 2);
-        drain_log(&mut told);
-        let expected = Told {
-            warnings: 1,
-            full: 1,
-            recoveries: 0,
-        };
-        assert_eq!(
-            told, expected,
-            "exactly one warning, before the queue is full"
-        );
-        assert!(FRAMES.has_warned() && FRAME_BYTES.has_warned());
-
-        hprintln!("round {}: all that there are", round);
-        while radio.receive() {}
-        let samples = SAMPLES.load(Ordering::Relaxed);
-        wait_until(|| SAMPLES.load(Ordering::Relaxed) - samples >= 2);
-        while radio.receive() {}
-        drain_log(&mut told);
-        let expected = Told {
-            recoveries: 1,
-            ..expected
-        };
-        assert_eq!(told, expected, "and exactly one recovery");
+        fill_and_drain(&mut radio, round);
     }
+    keep_up(&mut radio);
 
-    hprintln!(
-        "and {} samples more, as fast as the main loop can",
-        SAMPLES_MORE
-    );
-    let samples = SAMPLES.load(Ordering::Relaxed);
-    wait_until(|| {
-        while radio.receive() {}
-        SAMPLES.load(Ordering::Relaxed) - samples >= SAMPLES_MORE
-    });
-    let mut told = Told::default();
-    drain_log(&mut told);
-    assert_eq!(told, Told::default(), "nothing to tell while it keeps up");
-
-    // A gauge that comes and goes, while the interrupts go on.
-    let session = GAUGES.register(&SESSION, 8).expect("two slots are free");
+    // The interrupts go on, and have sessions of their own.
+    let session = GAUGES.register(&SESSION, 8).expect("a slot for each");
     session.record_enqueue_n(3);
     let gauges = print_snapshot("while it runs");
-    assert_eq!(gauges.len(), 4);
-    assert_eq!((gauges[3].name, gauges[3].depth), (&SESSION, 3));
+    let ours = gauges
+        .iter()
+        .find(|gauge| gauge.instance == session.instance());
+    assert_eq!(
+        ours.map(|gauge| (gauge.name, gauge.depth)),
+        Some((&SESSION, 3))
+    );
     drop(session);
 
     board::stop_interrupts();
     while radio.receive() {}
     sample_bytes();
-    let gauges = print_snapshot("at the end");
-
-    assert_eq!(gauges.len(), 3, "the session is gone");
-    for gauge in &gauges {
-        assert_eq!(gauge.depth, 0, "{}: conservation", gauge.name);
-        assert_eq!(
-            gauge.enqueued, gauge.dequeued,
-            "{}: conservation",
-            gauge.name
-        );
-        assert!(
-            gauge.high_water <= gauge.capacity,
-            "{}: high water",
-            gauge.name
-        );
-        assert!(!gauge.warned, "{}: armed when empty", gauge.name);
-    }
-    let accepted = ACCEPTED.load(Ordering::Relaxed);
-    assert_eq!(radio.received, accepted);
-    assert_eq!(FRAMES.enqueued(), accepted);
-    assert_eq!(
-        (FRAMES.warnings(), FRAMES.high_water()),
-        (ROUNDS, PLACES - 1)
-    );
-    assert_eq!(FRAME_BYTES.warnings(), ROUNDS);
-
-    let uses = BUS_USES.each_ref().map(|uses| uses.load(Ordering::Relaxed));
-    assert_eq!(SHARED_BUS.enqueued(), uses.iter().sum());
-    assert_eq!(
-        SHARED_BUS.warnings(),
-        EDGES.warnings.load(Ordering::Relaxed)
-    );
-    let interrupted = INTERRUPTED
-        .each_ref()
-        .map(|count| count.load(Ordering::Relaxed));
-    assert!(
-        interrupted.iter().all(|count| *count >= 100),
-        "operations were interrupted only {interrupted:?} times"
-    );
-    hprintln!(
-        "{} frames received, {} refused; {} uses of the bus by the main loop, {} by the SysTick, {} by the timer,\n\
-         which came {} times while the main loop recorded and {} times while the SysTick did",
-        accepted,
-        REFUSED.load(Ordering::Relaxed),
-        uses[0],
-        uses[1],
-        uses[2],
-        interrupted[0],
-        interrupted[1]
-    );
+    check_at_rest(&radio);
     hprintln!("all checks hold");
     succeed()
 }
