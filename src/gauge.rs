@@ -15,6 +15,7 @@
 mod protocol;
 
 use core::fmt;
+use core::mem::MaybeUninit;
 
 use crate::config::GaugeConfig;
 use crate::event::LimitSink;
@@ -29,10 +30,11 @@ use crate::thresholds::fill_percent;
 /// some lines are that long. Nothing on targets of 32 bits and less, where memory is dear and few have a cache that
 /// cores fight over.
 ///
-/// By distance and not by alignment: over-aligned allocations are slower, and gauges come and go.
+/// By distance and not by alignment: over-aligned allocations are slower, and gauges come and go. Without a value, so that
+/// none is written when they do.
 #[derive(Debug)]
 struct Apart {
-    _padding: [u8; Self::BYTES],
+    _padding: MaybeUninit<[u8; Self::BYTES]>,
 }
 
 impl Apart {
@@ -42,7 +44,7 @@ impl Apart {
         0
     };
     const NEW: Self = Self {
-        _padding: [0; Self::BYTES],
+        _padding: MaybeUninit::uninit(),
     };
 }
 
@@ -161,6 +163,7 @@ impl Gauge {
         /// # use fillgauge::{Gauge, GaugeConfig, Limit};
         /// static TX: Gauge = Gauge::with_config(GaugeConfig::new(&Limit::queue("tx"), 10).paired());
         /// ```
+        #[inline]
         pub const fn with_config(config: GaugeConfig) -> Self {
             Self::from_parts(LimitCell::new(config.limit), config.points(), Latch::new(config.paired))
         }
@@ -175,6 +178,7 @@ impl Gauge {
     }
 
     const_fn! {
+        #[inline]
         const fn from_parts(limit: LimitCell, points: Points, latch: Latch) -> Self {
             Self {
                 producers: Producers {
@@ -203,12 +207,14 @@ impl Gauge {
     }
 
     /// The same gauge with a receiver of its events; see [`LimitSink`] for an example.
+    #[inline]
     #[must_use]
     pub const fn with_sink(mut self, sink: &'static dyn LimitSink) -> Self {
         self.set_sink(sink);
         self
     }
 
+    #[inline]
     pub(crate) const fn set_sink(&mut self, sink: &'static dyn LimitSink) {
         self.shared.sink = Some(sink);
     }
@@ -222,6 +228,7 @@ impl Gauge {
         ///
         /// assert_eq!(TX.instance(), 7);
         /// ```
+        #[inline]
         #[must_use]
         pub const fn with_instance(mut self, instance: usize) -> Self {
             self.shared.instance = AtomicUsize::new(instance);

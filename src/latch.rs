@@ -57,6 +57,11 @@ impl Latch {
         self.0 & Self::PAIRED != 0
     }
 
+    /// Armed, and never sampled: no dequeue goes over an edge.
+    pub(crate) const fn is_quiet(self) -> bool {
+        self.0 & (Self::WARNED | Self::SAMPLED) == 0
+    }
+
     pub(crate) const fn warnings(self) -> usize {
         self.0 / Self::ONE_WARNING
     }

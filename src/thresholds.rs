@@ -25,7 +25,12 @@ macro_rules! percent_arithmetic {
             if capacity == 0 {
                 return 0;
             }
-            let rest = depth % capacity;
+            // Few depths are above their capacity, and a division is dear.
+            let (whole, rest) = if depth < capacity {
+                (0, depth)
+            } else {
+                (depth / capacity, depth % capacity)
+            };
             let part = match rest.checked_mul(100) {
                 Some(hundredfold) => hundredfold / capacity,
                 None => {
@@ -44,7 +49,7 @@ macro_rules! percent_arithmetic {
                     percent
                 }
             };
-            (depth / capacity).saturating_mul(100).saturating_add(part)
+            whole.saturating_mul(100).saturating_add(part)
         }
     };
 }

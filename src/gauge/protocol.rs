@@ -70,14 +70,15 @@ impl Gauge {
     #[inline(never)]
     fn enqueue_near(&self, enqueued: usize, bound: usize) {
         let latch = self.latch();
-        let clamped = self.clamp(latch, bound);
+        let (points, high_water) = (self.points(), self.high_water());
+        // A paired gauge has no mark above its capacity; its bound may lag there, short of wrapping.
+        let marks_end =
+            latch.is_paired() && high_water >= points.capacity && bound <= usize::MAX / 4;
         if latch.has_warned()
-            && latch.due(clamped, self.points()).is_none()
-            && clamped <= self.high_water()
-            && bound <= usize::MAX / 4
+            && (bound <= high_water || marks_end)
+            && latch.due(bound, points).is_none()
         {
-            // Neither an edge nor a new mark, and far from where the bound would wrap: no need to read what consumers
-            // write.
+            // Neither an edge nor a new mark: no need to read what consumers write.
             return;
         }
         let dequeued = self.consumers.dequeued.get();
@@ -141,14 +142,14 @@ impl Gauge {
         let latch = self.latch();
         // A lower bound of the depth; if it is negative, more is out than was seen in.
         let mut bound = consumers.enqueued_seen.get().wrapping_sub(dequeued);
-        // To an armed gauge that keeps its deficits no dequeue matters. Its bound may lag, short of wrapping.
-        let indifferent = latch.is_paired() && !latch.has_warned() && !latch.is_sampled();
-        if indifferent && bound > usize::MAX / 4 * 3 {
-            return;
-        }
         // Not only if it is negative: a deficit of half the word, and a dequeue more, leave a bound that passes for a great
         // depth.
-        if bound > usize::MAX / 4 {
+        let quarter = bound >> (usize::BITS - 2);
+        if quarter != 0 {
+            // To an armed gauge that keeps its deficits no dequeue matters. Its bound may lag, short of wrapping.
+            if quarter == 3 && latch.is_quiet() && latch.is_paired() {
+                return;
+            }
             let enqueued = self.producers.enqueued.get();
             consumers.enqueued_seen.set(enqueued);
             bound = enqueued.wrapping_sub(dequeued);
@@ -157,7 +158,10 @@ impl Gauge {
                 return self.dequeue_low(dequeued, latch);
             }
         }
-        if latch.has_warned() && bound <= self.shared.rearm_depth.get() || latch.is_sampled() {
+        if latch.is_quiet() {
+            return;
+        }
+        if bound <= self.shared.rearm_depth.get() || latch.is_sampled() {
             self.dequeue_low(dequeued, latch);
         }
     }

@@ -27,7 +27,7 @@ use crate::warnings::SINK;
 /// ```
 pub struct QueueGauge {
     gauge: Gauge,
-    registry: Arc<Mutex<Gauges>>,
+    registry: Shared,
     /// Where the registry lists it; `None` once it does not.
     key: Option<usize>,
 }
@@ -97,7 +97,7 @@ impl fmt::Debug for QueueGauge {
 impl Drop for QueueGauge {
     fn drop(&mut self) {
         if let Some(key) = self.key {
-            lock(&self.registry).live.try_remove(key);
+            self.registry.lock().live.try_remove(key);
         }
     }
 }
@@ -115,7 +115,31 @@ impl Drop for QueueGauge {
 /// ```
 #[derive(Default)]
 pub struct QueueRegistry {
-    gauges: Arc<Mutex<Gauges>>,
+    gauges: Shared,
+}
+
+/// What a registry shares with its gauges, which may outlive it. The one of the process need not be counted.
+#[derive(Clone)]
+enum Shared {
+    Global(&'static Mutex<Gauges>),
+    Counted(Arc<Mutex<Gauges>>),
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self::Counted(Arc::default())
+    }
+}
+
+impl Shared {
+    /// Nothing panics under the lock but for want of memory, and then the gauges are as they were.
+    fn lock(&self) -> MutexGuard<'_, Gauges> {
+        let gauges = match self {
+            Self::Global(gauges) => gauges,
+            Self::Counted(gauges) => &**gauges,
+        };
+        gauges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[derive(Default)]
@@ -128,7 +152,10 @@ struct Gauges {
 impl QueueRegistry {
     /// The registry of the process.
     pub fn global() -> &'static QueueRegistry {
-        static GLOBAL: Lazy<QueueRegistry> = Lazy::new(QueueRegistry::default);
+        static GAUGES: Lazy<Mutex<Gauges>> = Lazy::new(Mutex::default);
+        static GLOBAL: Lazy<QueueRegistry> = Lazy::new(|| QueueRegistry {
+            gauges: Shared::Global(force(&GAUGES)),
+        });
         force(&GLOBAL)
     }
 
@@ -155,19 +182,23 @@ impl QueueRegistry {
     /// ```
     #[must_use = "dropping the gauge ends the registration"]
     pub fn register_with(&self, config: GaugeConfig) -> Arc<QueueGauge> {
-        let gauge = Gauge::with_config(config).with_sink(&SINK);
-        let mut gauges = lock(&self.gauges);
+        let mut gauges = self.gauges.lock();
         // 0 stands for no registration; the count passes it when it wraps.
         gauges.registered = gauges.registered.checked_add(1).unwrap_or(1);
         let instance = gauges.registered;
         let entry = gauges.live.vacant_entry();
-        let gauge = Arc::new(QueueGauge {
-            gauge: gauge.with_instance(instance),
-            registry: Arc::clone(&self.gauges),
-            key: Some(entry.key()),
-        });
-        entry.insert(Arc::downgrade(&gauge));
-        gauge
+        // Cyclic only so that the gauge is made in its place, and not copied there.
+        Arc::new_cyclic(|gauge| QueueGauge {
+            gauge: Gauge::with_config(config)
+                .with_sink(&SINK)
+                .with_instance(instance),
+            registry: self.gauges.clone(),
+            key: {
+                let key = entry.key();
+                entry.insert(Weak::clone(gauge));
+                Some(key)
+            },
+        })
     }
 
     /// The figures of every live gauge.
@@ -175,23 +206,21 @@ impl QueueRegistry {
     /// Registering and dropping wait meanwhile; recording does not.
     #[must_use]
     pub fn snapshot(&self) -> Vec<QueueSnapshot> {
-        let mut gauges = lock(&self.gauges);
+        let mut gauges = self.gauges.lock();
+        let mut snapshot = Vec::with_capacity(gauges.live.len());
         let mut dropped = Vec::new();
-        let snapshot = gauges
-            .live
-            .iter()
-            .filter_map(|(key, gauge)| {
-                let gauge = gauge.upgrade()?;
-                let figures = gauge.snapshot();
-                // If the others were dropped meanwhile, this is the last reference. It ends the registration before
-                // anybody else can list it, and without the lock that is held here.
-                if let Some(mut gauge) = Arc::into_inner(gauge) {
-                    gauge.key = None;
-                    dropped.push(key);
-                }
-                Some(figures)
-            })
-            .collect();
+        for (key, gauge) in &gauges.live {
+            let Some(gauge) = gauge.upgrade() else {
+                continue;
+            };
+            snapshot.push(gauge.snapshot());
+            // If the others were dropped meanwhile, this is the last reference. It ends the registration before anybody
+            // else can list it, and without the lock that is held here.
+            if let Some(mut gauge) = Arc::into_inner(gauge) {
+                gauge.key = None;
+                dropped.push(key);
+            }
+        }
         for key in dropped {
             gauges.live.try_remove(key);
         }
@@ -202,14 +231,9 @@ impl QueueRegistry {
 impl fmt::Debug for QueueRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("QueueRegistry")
-            .field("live", &lock(&self.gauges).live.len())
+            .field("live", &self.gauges.lock().live.len())
             .finish()
     }
-}
-
-/// Nothing panics under the lock but for want of memory, and then the gauges are as they were.
-fn lock(gauges: &Mutex<Gauges>) -> MutexGuard<'_, Gauges> {
-    gauges.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Registers a bounded queue with the global registry. Dropping the gauge and all its clones ends the registration.

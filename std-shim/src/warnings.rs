@@ -85,6 +85,7 @@ thread_local! {
 pub(crate) fn while_receiving(record: impl FnOnce()) {
     struct Ends;
     impl Drop for Ends {
+        #[inline]
         fn drop(&mut self) {
             RECEIVING.with(|receiving| receiving.set(false));
         }

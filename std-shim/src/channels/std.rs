@@ -146,6 +146,7 @@ impl<T> TrackedSyncSender<T> {
     /// # Errors
     ///
     /// Gives the item back if the receiver is gone, as [`SyncSender::send`] does.
+    #[inline]
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         let outcome = match self.inner.try_send(value) {
             Ok(()) => Ok(()),
@@ -164,6 +165,7 @@ impl<T> TrackedSyncSender<T> {
     /// # Errors
     ///
     /// Gives the item back if the queue is full or the receiver is gone, as [`SyncSender::try_send`] does.
+    #[inline]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let outcome = self.inner.try_send(value);
         match &outcome {
@@ -186,6 +188,7 @@ impl<T> TrackedSyncSender<T> {
         self.flow.backpressure()
     }
 
+    #[inline]
     fn record_sent(&self) {
         self.gauge.record_enqueue();
         if self.flow.closed.load(Ordering::SeqCst) {
@@ -242,6 +245,7 @@ impl<T> TrackedReceiver<T> {
     /// # Errors
     ///
     /// If the queue is empty and all senders are gone, as [`Receiver::recv`].
+    #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
         self.recorded(self.inner.recv())
     }
@@ -251,6 +255,7 @@ impl<T> TrackedReceiver<T> {
     /// # Errors
     ///
     /// If none came in time, or the queue is empty and all senders are gone, as [`Receiver::recv_timeout`].
+    #[inline]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         self.recorded(recv_timeout(&self.inner, timeout))
     }
@@ -260,6 +265,7 @@ impl<T> TrackedReceiver<T> {
     /// # Errors
     ///
     /// If the queue is empty, as [`Receiver::try_recv`].
+    #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         self.recorded(self.inner.try_recv())
     }
@@ -284,6 +290,7 @@ impl<T> TrackedReceiver<T> {
         self.closing.flow.backpressure()
     }
 
+    #[inline]
     fn recorded<E>(&self, received: Result<T, E>) -> Result<T, E> {
         if received.is_ok() {
             while_receiving(|| self.closing.gauge.record_dequeue());

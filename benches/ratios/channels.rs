@@ -1,0 +1,147 @@
+//! Tracked channels against the raw one, a producer and a consumer on a thread each.
+
+use std::hint::black_box;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+use agentos_bridge::queue_tracker as original;
+use fillgauge_std::{TrackedLimit, tracked_sync_channel};
+
+use crate::compare::{Run, contender};
+
+/// Sends `n` items from a thread of its own, with `work` for each, and receives them here.
+macro_rules! bulk {
+    ($channel:expr, $work:expr) => {
+        move |n| {
+            let (sender, receiver) = $channel;
+            let producer = thread::spawn(move || {
+                for item in 0..n {
+                    work($work);
+                    sender.send(item).unwrap();
+                }
+            });
+            for _ in 0..n {
+                black_box(receiver.recv().unwrap());
+                work($work);
+            }
+            producer.join().unwrap();
+        }
+    };
+}
+
+/// Sends an item and waits for its answer, `n` times: each side waits for the other all the time.
+macro_rules! lock_step {
+    ($channel:expr) => {
+        move |n| {
+            let (sender, receiver) = $channel;
+            let (answer, answered) = $channel;
+            let other = thread::spawn(move || {
+                while let Ok(item) = receiver.recv() {
+                    answer.send(item).unwrap();
+                }
+            });
+            for item in 0..n {
+                sender.send(item).unwrap();
+                black_box(answered.recv().unwrap());
+            }
+            drop(sender);
+            other.join().unwrap();
+        }
+    };
+}
+
+macro_rules! contenders {
+    ($capacity:expr, $transfer:ident $(, $work:expr)?) => {
+        vec![
+            contender("std", $transfer!(sync_channel($capacity) $(, $work)?)),
+            contender(
+                "fillgauge-std",
+                $transfer!(tracked_sync_channel(TrackedLimit::V8SessionFrames, $capacity) $(, $work)?),
+            ),
+            contender(
+                "original",
+                $transfer!(original::tracked_sync_channel(original::TrackedLimit::V8SessionFrames, $capacity) $(, $work)?),
+            ),
+            contender(
+                "hotpath",
+                $transfer!(hotpath::channel!(sync_channel($capacity), capacity = $capacity) $(, $work)?),
+            ),
+        ]
+    };
+}
+
+/// Some hundred nanoseconds of arithmetic, for a `rounds` of 100.
+fn work(rounds: u32) {
+    let mut state = 1_u64;
+    for _ in 0..rounds {
+        state = black_box(
+            state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1),
+        );
+    }
+}
+
+pub(crate) fn compare(run: &mut Run) {
+    for capacity in [1_024, 64] {
+        run.time(
+            &format!("sync_channel of {capacity}, two threads, bulk"),
+            100_000,
+            contenders!(capacity, bulk, 0),
+        );
+        run.time(
+            &format!("sync_channel of {capacity}, two threads, bulk, with work per item"),
+            20_000,
+            contenders!(capacity, bulk, 100),
+        );
+        run.time(
+            &format!("sync_channel of {capacity}, two threads, lock-step"),
+            2_000,
+            contenders!(capacity, lock_step),
+        );
+    }
+    run.time(
+        "sync_channel of 1024, one thread, send + recv",
+        100_000,
+        vec![
+            contender("std", {
+                let (sender, receiver) = sync_channel(1_024);
+                move |n| {
+                    one_thread(
+                        n,
+                        |item| sender.send(item).unwrap(),
+                        || receiver.recv().unwrap(),
+                    )
+                }
+            }),
+            contender("fillgauge-std", {
+                let (sender, receiver) = tracked_sync_channel(TrackedLimit::V8SessionFrames, 1_024);
+                move |n| {
+                    one_thread(
+                        n,
+                        |item| sender.send(item).unwrap(),
+                        || receiver.recv().unwrap(),
+                    )
+                }
+            }),
+            contender("original", {
+                let (sender, receiver) =
+                    original::tracked_sync_channel(original::TrackedLimit::V8SessionFrames, 1_024);
+                move |n| {
+                    one_thread(
+                        n,
+                        |item| sender.send(item).unwrap(),
+                        || receiver.recv().unwrap(),
+                    )
+                }
+            }),
+        ],
+    );
+}
+
+fn one_thread(n: usize, mut send: impl FnMut(usize), mut recv: impl FnMut() -> usize) {
+    for item in 0..n {
+        send(item);
+        black_box(recv());
+    }
+}

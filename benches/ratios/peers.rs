@@ -1,0 +1,170 @@
+//! Whatever counts items in and out, behind one trait, so that each is measured by the same loop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use agentos_bridge::queue_tracker as original;
+use fillgauge::{Gauge, GaugeConfig, Limit};
+use fillgauge_std::TrackedLimit;
+
+pub(crate) const CAPACITY: usize = 1_024;
+
+static LIMIT: Limit = Limit::queue("bench");
+
+pub(crate) trait Counter: Sync {
+    fn enqueue(&self);
+    fn dequeue(&self);
+}
+
+/// The least that counts: one word for both.
+#[derive(Default)]
+pub(crate) struct OneWord(AtomicUsize);
+
+impl Counter for OneWord {
+    #[inline]
+    fn enqueue(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A word for each side, so many words from each other.
+#[repr(align(128))]
+pub(crate) struct TwoWords<const APART: usize = 16>([AtomicUsize; 32]);
+
+impl<const APART: usize> Default for TwoWords<APART> {
+    fn default() -> Self {
+        Self([const { AtomicUsize::new(0) }; 32])
+    }
+}
+
+impl<const APART: usize> Counter for TwoWords<APART> {
+    #[inline]
+    fn enqueue(&self) {
+        self.0[0].fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        self.0[APART].fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Counter for Gauge {
+    #[inline]
+    fn enqueue(&self) {
+        self.record_enqueue();
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        self.record_dequeue();
+    }
+}
+
+impl Counter for Arc<fillgauge_std::QueueGauge> {
+    #[inline]
+    fn enqueue(&self) {
+        self.record_enqueue();
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        self.record_dequeue();
+    }
+}
+
+impl Counter for Arc<original::QueueGauge> {
+    #[inline]
+    fn enqueue(&self) {
+        self.record_enqueue();
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        self.record_dequeue();
+    }
+}
+
+impl Counter for prometheus::IntGauge {
+    #[inline]
+    fn enqueue(&self) {
+        self.inc();
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        self.dec();
+    }
+}
+
+impl Counter for prometheus_client::metrics::gauge::Gauge<i64, AtomicI64> {
+    #[inline]
+    fn enqueue(&self) {
+        self.inc();
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        self.dec();
+    }
+}
+
+impl Counter for metrics::Gauge {
+    #[inline]
+    fn enqueue(&self) {
+        self.increment(1.0);
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        self.decrement(1.0);
+    }
+}
+
+/// A gauge that was deeper before: below its high-water mark a queue makes no new ones.
+pub(crate) fn gauge() -> Gauge {
+    deeper_before(Gauge::new(&LIMIT, CAPACITY))
+}
+
+pub(crate) fn paired_gauge() -> Gauge {
+    deeper_before(Gauge::with_config(
+        GaugeConfig::new(&LIMIT, CAPACITY).paired(),
+    ))
+}
+
+/// A gauge whose every enqueue is at its high-water mark.
+pub(crate) fn shallow_gauge() -> Gauge {
+    Gauge::new(&LIMIT, CAPACITY)
+}
+
+fn deeper_before(gauge: Gauge) -> Gauge {
+    gauge.record_enqueue_n(CAPACITY / 2);
+    gauge.record_dequeue_n(CAPACITY / 2);
+    gauge
+}
+
+pub(crate) fn registered_gauge() -> Arc<fillgauge_std::QueueGauge> {
+    let gauge = fillgauge_std::register_queue(TrackedLimit::V8SessionFrames, CAPACITY);
+    gauge.record_enqueue_n(CAPACITY / 2);
+    gauge.record_dequeue_n(CAPACITY / 2);
+    gauge
+}
+
+pub(crate) fn original_gauge() -> Arc<original::QueueGauge> {
+    original::register_queue(original::TrackedLimit::V8SessionFrames, CAPACITY)
+}
+
+pub(crate) fn prometheus_gauge() -> prometheus::IntGauge {
+    prometheus::IntGauge::new("depth", "items in the queue").expect("a valid name")
+}
+
+/// A gauge of the `metrics` facade, that its Prometheus recorder keeps.
+pub(crate) fn metrics_gauge() -> metrics::Gauge {
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, || metrics::gauge!("depth"))
+}

@@ -1,0 +1,210 @@
+//! Records on one thread and on several.
+
+use std::hint::black_box;
+use std::sync::Barrier;
+use std::thread;
+
+use prometheus_client::metrics::gauge::Gauge as PrometheusClientGauge;
+
+use crate::compare::{Contender, Run, contender};
+use crate::peers::{
+    CAPACITY, Counter, OneWord, TwoWords, gauge, metrics_gauge, original_gauge, paired_gauge,
+    prometheus_gauge, registered_gauge, shallow_gauge,
+};
+
+const OPERATIONS: usize = 200_000;
+
+pub(crate) fn compare(run: &mut Run) {
+    run.time(
+        "enqueue + dequeue, one thread",
+        OPERATIONS,
+        vec![
+            pairs("two bare additions", OneWord::default()),
+            pairs("two bare additions, two words", TwoWords::<16>::default()),
+            pairs("fillgauge", gauge()),
+            pairs("fillgauge, paired", paired_gauge()),
+            pairs("fillgauge, at its high-water mark", shallow_gauge()),
+            pairs("fillgauge-std", registered_gauge()),
+            pairs("original", original_gauge()),
+            pairs("prometheus", prometheus_gauge()),
+            pairs("prometheus-client", PrometheusClientGauge::default()),
+            pairs("metrics", metrics_gauge()),
+        ],
+    );
+
+    let warned = gauge();
+    warned.record_enqueue_n(CAPACITY * 9 / 10);
+    let warned_original = original_gauge();
+    warned_original.observe_depth(CAPACITY * 9 / 10);
+    run.time(
+        "enqueue + dequeue, one thread, near capacity and warned",
+        OPERATIONS,
+        vec![
+            pairs("two bare additions", OneWord::default()),
+            pairs("fillgauge", warned),
+            pairs("original", warned_original),
+        ],
+    );
+
+    for (what, lowest) in [
+        ("observe_depth, far from the thresholds", CAPACITY * 4 / 10),
+        ("observe_depth, near capacity and warned", CAPACITY * 9 / 10),
+    ] {
+        let (ours, theirs, prometheus) = (gauge(), original_gauge(), prometheus_gauge());
+        run.time(
+            what,
+            OPERATIONS,
+            vec![
+                observations("original", lowest, move |depth| theirs.observe_depth(depth)),
+                observations("fillgauge", lowest, move |depth| ours.observe_depth(depth)),
+                observations("prometheus", lowest, move |depth| {
+                    prometheus.set(depth as i64)
+                }),
+            ],
+        );
+    }
+
+    run.time(
+        "a warning and its recovery, with a handler",
+        20_000,
+        vec![crossings_of_the_original(), crossings()],
+    );
+
+    run.time(
+        "two threads on one gauge: one enqueues, one dequeues",
+        OPERATIONS,
+        vec![
+            two_sides("two bare additions", OneWord::default()),
+            two_sides("two words, side by side", TwoWords::<1>::default()),
+            two_sides("two words, 64 bytes apart", TwoWords::<8>::default()),
+            two_sides("two words, 128 bytes apart", TwoWords::<16>::default()),
+            two_sides("fillgauge", gauge()),
+            two_sides("fillgauge, paired", paired_gauge()),
+            two_sides("original", original_gauge()),
+            two_sides("prometheus", prometheus_gauge()),
+            two_sides("metrics", metrics_gauge()),
+        ],
+    );
+
+    for threads in [1, 2, 4, 8] {
+        run.time(
+            &format!("enqueue + dequeue, {threads} threads on one gauge"),
+            OPERATIONS,
+            vec![
+                many("two bare additions", threads, OneWord::default()),
+                many(
+                    "two bare additions, two words",
+                    threads,
+                    TwoWords::<16>::default(),
+                ),
+                many("fillgauge", threads, gauge()),
+                many("fillgauge, paired", threads, paired_gauge()),
+                many("original", threads, original_gauge()),
+            ],
+        );
+    }
+    for gauges in [10, 1_000, 100_000] {
+        run.time(
+            &format!("enqueue + dequeue, {gauges} gauges one after the other"),
+            OPERATIONS,
+            vec![
+                in_turn(
+                    "two bare additions, two words",
+                    gauges,
+                    TwoWords::<16>::default,
+                ),
+                in_turn("fillgauge", gauges, gauge),
+            ],
+        );
+    }
+}
+
+fn pairs<'a>(name: &str, counter: impl Counter + 'a) -> Contender<'a> {
+    contender(name, move |n| {
+        for _ in 0..n {
+            black_box(&counter).enqueue();
+            black_box(&counter).dequeue();
+        }
+    })
+}
+
+/// Observes `lowest`, the 63 depths above it, and so on again.
+fn observations<'a>(name: &str, lowest: usize, observe: impl Fn(usize) + 'a) -> Contender<'a> {
+    contender(name, move |n| {
+        for step in 0..n {
+            observe(black_box(lowest + (step & 63)));
+        }
+    })
+}
+
+/// Half of the operations on each side. Both begin together.
+fn two_sides<'a>(name: &str, counter: impl Counter + 'a) -> Contender<'a> {
+    contender(name, move |n| {
+        let begin = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                begin.wait();
+                for _ in 0..n / 2 {
+                    black_box(&counter).enqueue();
+                }
+            });
+            begin.wait();
+            for _ in 0..n / 2 {
+                black_box(&counter).dequeue();
+            }
+        });
+    })
+}
+
+/// The pairs are shared out among `threads`.
+fn many<'a>(name: &str, threads: usize, counter: impl Counter + 'a) -> Contender<'a> {
+    contender(name, move |n| {
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    for _ in 0..n / threads {
+                        black_box(&counter).enqueue();
+                        black_box(&counter).dequeue();
+                    }
+                });
+            }
+        });
+    })
+}
+
+/// A pair on each gauge, round and round.
+fn in_turn<'a, C: Counter + 'a>(name: &str, gauges: usize, make: impl Fn() -> C) -> Contender<'a> {
+    let gauges: Vec<C> = (0..gauges).map(|_| make()).collect();
+    contender(name, move |n| {
+        for gauge in gauges.iter().cycle().take(n) {
+            black_box(gauge).enqueue();
+            black_box(gauge).dequeue();
+        }
+    })
+}
+
+fn crossings<'a>() -> Contender<'a> {
+    let gauge = registered_gauge();
+    contender("fillgauge-std", move |n| {
+        fillgauge_std::set_limit_warning_handler(Box::new(|warning| {
+            black_box(warning);
+        }));
+        for _ in 0..n {
+            gauge.observe_depth(CAPACITY * 9 / 10);
+            gauge.observe_depth(0);
+        }
+    })
+}
+
+fn crossings_of_the_original<'a>() -> Contender<'a> {
+    let gauge = original_gauge();
+    contender("original", move |n| {
+        agentos_bridge::queue_tracker::set_limit_warning_handler(Box::new(|warning| {
+            black_box(warning);
+        }));
+        for _ in 0..n {
+            gauge.observe_depth(CAPACITY * 9 / 10);
+            gauge.observe_depth(0);
+        }
+    })
+}

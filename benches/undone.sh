@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# benches/undone.sh [CHOICE]...: what a choice of the gauge's design is worth. For each, the benchmark runs on the source as it is
+# and on a copy with the choice undone, in turn, five times; the ratio is that of the medians of the five.
+set -euo pipefail
+source "$(dirname "$0")/../ci/lib.sh"
+need jq jq
+
+rounds=5
+work=$project/target/undone
+
+# undo CHOICE: edits the copy in the current directory.
+undo() {
+    case $1 in
+        # Producers' and consumers' words side by side.
+        distance) sed -i 's/{ 112 }/{ 0 }/' src/gauge.rs ;;
+        # 64 bytes instead of 128 between what they write.
+        two-lines) sed -i 's/{ 112 }/{ 48 }/' src/gauge.rs ;;
+        # A producer reads what consumers write each time.
+        bounds) sed -i 's/wrapping_sub(producers.dequeued_seen.get())/wrapping_sub(self.consumers.dequeued.get())/' src/gauge/protocol.rs ;;
+        # Protocol words without an order, which is wrong, and the least that any order could cost.
+        order) sed -i '/^impl Word/,/^}/s/Ordering::\(SeqCst\|Release\)/Ordering::Relaxed/g' src/sync.rs ;;
+        *) echo "undone: no choice is called $1"; exit 1 ;;
+    esac
+}
+
+# What it is measured by.
+words() {
+    case $1 in
+        distance | two-lines | bounds) echo "one gauge:|2 threads on|one after the other|1024, two threads, bulk" ;;
+        order) echo "one thread|one gauge:" ;;
+    esac
+}
+
+# copy NAME: the source of the benchmark, without what is built.
+copy() {
+    mkdir -p "$work/$1"
+    tar -c --exclude=target --exclude=.git . | tar -x -C "$work/$1"
+}
+
+# The executable of the benchmark that is built in the current directory.
+built() {
+    cargo bench --quiet -p fillgauge-benches --bench ratios --no-run --message-format json \
+        | jq -r 'select(.executable != null and .target.name == "ratios") | .executable'
+}
+
+# medians FILE...: what is compared, who, and the median over the files of each one's median.
+medians() {
+    jq -s -r '[.[] | .[] | .what as $what | .rows[] | {key: "\($what)\t\(.name)", value: .value[1]}]
+        | group_by(.key)[] | [.[0].key, (map(.value) | sort | .[length / 2 | floor])] | @tsv' "$@"
+}
+
+choices=("$@")
+[ $# -gt 0 ] || choices=(distance two-lines bounds order)
+copy as-is
+as_is=$(cd "$work/as-is" && built)
+for choice in "${choices[@]}"; do
+    copy "$choice"
+    (cd "$work/$choice" && undo "$choice")
+    ! diff -rq "$work/as-is/src" "$work/$choice/src" >/dev/null || { echo "undone: $choice changes nothing"; exit 1; }
+    undone=$(cd "$work/$choice" && built)
+    IFS='|' read -ra titles <<<"$(words "$choice")"
+    for round in $(seq "$rounds"); do
+        "$as_is" "${titles[@]}" >/dev/null && mv "$work/as-is/target/ratios.json" "$work/$round-as-is.json"
+        "$undone" "${titles[@]}" >/dev/null && mv "$work/$choice/target/ratios.json" "$work/$round-undone.json"
+    done
+    medians "$work"/*-as-is.json >"$work/as-is.tsv"
+    medians "$work"/*-undone.json >"$work/undone.tsv"
+    rm "$work"/*.json
+    printf '\n%-94s %10s %10s\n' "$choice" "as it is" "undone"
+    paste "$work/as-is.tsv" "$work/undone.tsv" | awk -F'\t' '
+        $1 FS $2 != $4 FS $5 { print "undone: the runs do not match"; exit 1 }
+        $2 ~ /^fillgauge/ { printf "  %-92s %7.1f ns %7.1f ns  %5.2fx\n", $1 ": " $2, $3, $6, $6 / $3 }'
+done
+if [[ " ${choices[*]} " == *" order "* ]]; then
+    echo
+    echo "instructions on a Cortex-M3, as it is and without an order:"
+    for version in as-is order; do
+        (cd "$work/$version" && ci/cost.sh 2>/dev/null) | grep -E '^\| (enqueue \+ dequeue|observe_depth) \|' | cut -d'|' -f2,3
+    done
+fi
