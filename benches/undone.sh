@@ -12,9 +12,9 @@ work=$project/target/undone
 undo() {
     case $1 in
         # Producers' and consumers' words side by side.
-        distance) sed -i 's/{ 112 }/{ 0 }/' src/gauge.rs ;;
+        distance) sed -i '/const BYTES/,/;/s/112/0/' src/gauge.rs ;;
         # 64 bytes instead of 128 between what they write.
-        two-lines) sed -i 's/{ 112 }/{ 48 }/' src/gauge.rs ;;
+        two-lines) sed -i '/const BYTES/,/;/s/112/48/' src/gauge.rs ;;
         # A producer reads what consumers write each time.
         bounds) sed -i 's/wrapping_sub(producers.dequeued_seen.get())/wrapping_sub(self.consumers.dequeued.get())/' src/gauge/protocol.rs ;;
         # Protocol words without an order, which is wrong, and the least that any order could cost.
@@ -45,8 +45,8 @@ built() {
 
 # medians FILE...: what is compared, who, and the median over the files of each one's median.
 medians() {
-    jq -s -r '[.[] | .[] | .what as $what | .rows[] | {key: "\($what)\t\(.name)", value: .value[1]}]
-        | group_by(.key)[] | [.[0].key, (map(.value) | sort | .[length / 2 | floor])] | @tsv' "$@"
+    jq -s -r '[.[][] | .what as $what | .rows[] | {what: $what, name, value: .value[1]}]
+        | group_by([.what, .name])[] | [.[0].what, .[0].name, (map(.value) | sort | .[length / 2 | floor])] | @tsv' "$@"
 }
 
 choices=("$@")

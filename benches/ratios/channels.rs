@@ -1,13 +1,15 @@
 //! Tracked channels against the raw one, a producer and a consumer on a thread each.
 
 use std::hint::black_box;
-use std::sync::mpsc::sync_channel;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvError, SendError, SyncSender, sync_channel};
 use std::thread;
 
 use agentos_bridge::queue_tracker as original;
 use fillgauge_std::{TrackedLimit, tracked_sync_channel};
 
 use crate::compare::{Run, contender};
+use crate::peers::{Counter, TwoWords};
 
 /// Sends `n` items from a thread of its own, with `work` for each, and receives them here.
 macro_rules! bulk {
@@ -54,6 +56,7 @@ macro_rules! contenders {
     ($capacity:expr, $transfer:ident $(, $work:expr)?) => {
         vec![
             contender("std", $transfer!(sync_channel($capacity) $(, $work)?)),
+            contender("std, and two bare additions", $transfer!(counted_channel($capacity) $(, $work)?)),
             contender(
                 "fillgauge-std",
                 $transfer!(tracked_sync_channel(TrackedLimit::V8SessionFrames, $capacity) $(, $work)?),
@@ -68,6 +71,37 @@ macro_rules! contenders {
             ),
         ]
     };
+}
+
+/// The channel of std with the least that counts: an addition on each side. No channel that is tracked from outside can do
+/// with less.
+fn counted_channel<T>(capacity: usize) -> (CountedSender<T>, CountedReceiver<T>) {
+    let (sender, receiver) = sync_channel(capacity);
+    let words = Arc::new(TwoWords::default());
+    let sender = CountedSender(sender, Arc::clone(&words));
+    (sender, CountedReceiver(receiver, words))
+}
+
+struct CountedSender<T>(SyncSender<T>, Arc<TwoWords<16>>);
+
+impl<T> CountedSender<T> {
+    #[inline]
+    fn send(&self, item: T) -> Result<(), SendError<T>> {
+        self.0.send(item)?;
+        self.1.enqueue();
+        Ok(())
+    }
+}
+
+struct CountedReceiver<T>(Receiver<T>, Arc<TwoWords<16>>);
+
+impl<T> CountedReceiver<T> {
+    #[inline]
+    fn recv(&self) -> Result<T, RecvError> {
+        let item = self.0.recv()?;
+        self.1.dequeue();
+        Ok(item)
+    }
 }
 
 /// Some hundred nanoseconds of arithmetic, for a `rounds` of 100.
@@ -106,6 +140,16 @@ pub(crate) fn compare(run: &mut Run) {
         vec![
             contender("std", {
                 let (sender, receiver) = sync_channel(1_024);
+                move |n| {
+                    one_thread(
+                        n,
+                        |item| sender.send(item).unwrap(),
+                        || receiver.recv().unwrap(),
+                    )
+                }
+            }),
+            contender("std, and two bare additions", {
+                let (sender, receiver) = counted_channel(1_024);
                 move |n| {
                     one_thread(
                         n,

@@ -8,8 +8,8 @@ use prometheus_client::metrics::gauge::Gauge as PrometheusClientGauge;
 
 use crate::compare::{Contender, Run, contender};
 use crate::peers::{
-    CAPACITY, Counter, OneWord, TwoWords, gauge, metrics_gauge, original_gauge, paired_gauge,
-    prometheus_gauge, registered_gauge, shallow_gauge,
+    CAPACITY, Counter, OneWord, TwoWords, TwoWordsAndALook, gauge, metrics_gauge, original_gauge,
+    paired_gauge, prometheus_gauge, registered_gauge, shallow_gauge,
 };
 
 const OPERATIONS: usize = 200_000;
@@ -20,7 +20,11 @@ pub(crate) fn compare(run: &mut Run) {
         OPERATIONS,
         vec![
             pairs("two bare additions", OneWord::default()),
-            pairs("two bare additions, two words", TwoWords::<16>::default()),
+            pairs("the same, two words", TwoWords::<16>::default()),
+            pairs(
+                "the same, and a look at a limit",
+                TwoWordsAndALook::default(),
+            ),
             pairs("fillgauge", gauge()),
             pairs("fillgauge, paired", paired_gauge()),
             pairs("fillgauge, at its high-water mark", shallow_gauge()),
@@ -103,7 +107,7 @@ pub(crate) fn compare(run: &mut Run) {
             ],
         );
     }
-    for gauges in [10, 1_000, 100_000] {
+    for gauges in [10, 1_000, 10_000, 100_000] {
         run.time(
             &format!("enqueue + dequeue, {gauges} gauges one after the other"),
             OPERATIONS,
