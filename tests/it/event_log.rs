@@ -35,6 +35,20 @@ fn events_come_out_as_they_went_in() {
 }
 
 #[test]
+fn it_is_empty_when_neither_event_nor_count_is_left() {
+    let log = EventLog::<1>::new();
+    assert!(log.is_empty());
+    log.on_event(&event(0));
+    assert!(!log.is_empty(), "an event");
+    log.on_event(&event(1));
+    assert!(!log.is_empty(), "an event, and a count");
+    assert_eq!(log.pop(), Some(LogEntry::Dropped(1)));
+    assert!(!log.is_empty(), "the event");
+    assert_eq!(log.pop(), Some(LogEntry::Event(event(1))));
+    assert!(log.is_empty());
+}
+
+#[test]
 fn it_says_what_it_holds() {
     let log = EventLog::<2>::default();
     for depth in 0..5 {
