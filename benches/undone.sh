@@ -12,11 +12,14 @@ work=$project/target/undone
 undo() {
     case $1 in
         # Producers' and consumers' words side by side.
-        distance) sed -i '/const BYTES/,/;/s/112/0/' src/gauge.rs ;;
+        distance) sed -i '/const BYTES/,/;/s/120/0/' src/gauge.rs ;;
         # 64 bytes instead of 128 between what they write.
-        two-lines) sed -i '/const BYTES/,/;/s/112/48/' src/gauge.rs ;;
-        # A producer reads what consumers write each time.
-        bounds) sed -i 's/wrapping_sub(producers.dequeued_seen.get())/wrapping_sub(self.consumers.dequeued.get())/' src/gauge/protocol.rs ;;
+        two-lines) sed -i '/const BYTES/,/;/s/120/56/' src/gauge.rs ;;
+        # Each side reads what the other writes each time.
+        bounds)
+            sed -i -e 's/wrapping_sub(producers.dequeued_seen.get())/wrapping_sub(self.consumers.dequeued.get())/' \
+                -e 's/= consumers.enqueued_seen.get()/= self.producers.enqueued.get()/' src/gauge/protocol.rs
+            ;;
         # Protocol words without an order, which is wrong, and the least that any order could cost.
         order) sed -i '/^impl Word/,/^}/s/Ordering::\(SeqCst\|Release\)/Ordering::Relaxed/g' src/sync.rs ;;
         *) echo "undone: no choice is called $1"; exit 1 ;;
@@ -26,13 +29,14 @@ undo() {
 # What it is measured by.
 words() {
     case $1 in
-        distance | two-lines | bounds) echo "one gauge:|2 threads on|one after the other|1024, two threads, bulk" ;;
-        order) echo "one thread|one gauge:" ;;
+        distance | two-lines | bounds) echo "one enqueues|2 threads on|one after the other|1024, two threads, bulk" ;;
+        order) echo "one thread|one enqueues" ;;
     esac
 }
 
 # copy NAME: the source of the benchmark, without what is built.
 copy() {
+    rm -rf "$work/$1/src" "$work/$1/benches"
     mkdir -p "$work/$1"
     tar -c --exclude=target --exclude=.git . | tar -x -C "$work/$1"
 }
@@ -51,6 +55,7 @@ medians() {
 
 choices=("$@")
 [ $# -gt 0 ] || choices=(distance two-lines bounds order)
+rm -f "$work"/*.json
 copy as-is
 as_is=$(cd "$work/as-is" && built)
 for choice in "${choices[@]}"; do
@@ -60,8 +65,10 @@ for choice in "${choices[@]}"; do
     undone=$(cd "$work/$choice" && built)
     IFS='|' read -ra titles <<<"$(words "$choice")"
     for round in $(seq "$rounds"); do
-        "$as_is" "${titles[@]}" >/dev/null && mv "$work/as-is/target/ratios.json" "$work/$round-as-is.json"
-        "$undone" "${titles[@]}" >/dev/null && mv "$work/$choice/target/ratios.json" "$work/$round-undone.json"
+        "$as_is" "${titles[@]}" >/dev/null
+        mv "$work/as-is/target/ratios.json" "$work/$round-as-is.json"
+        "$undone" "${titles[@]}" >/dev/null
+        mv "$work/$choice/target/ratios.json" "$work/$round-undone.json"
     done
     medians "$work"/*-as-is.json >"$work/as-is.tsv"
     medians "$work"/*-undone.json >"$work/undone.tsv"
@@ -75,6 +82,7 @@ if [[ " ${choices[*]} " == *" order "* ]]; then
     echo
     echo "instructions on a Cortex-M3, as it is and without an order:"
     for version in as-is order; do
-        (cd "$work/$version" && ci/cost.sh 2>/dev/null) | grep -E '^\| (enqueue \+ dequeue|observe_depth) \|' | cut -d'|' -f2,3
+        (cd "$work/$version" && ci/cost.sh) >"$work/cost" 2>"$work/errors" || { cat "$work/errors"; exit 1; }
+        sed -n '/^| instructions/,$p' "$work/cost" | grep -E '^\| (enqueue \+ dequeue|observe_depth) \|' | cut -d'|' -f2,3
     done
 fi

@@ -26,8 +26,8 @@ use crate::snapshot::QueueSnapshot;
 use crate::sync::{AtomicUsize, Hint, Ordering, Word, const_fn, fence};
 use crate::thresholds::fill_percent;
 
-/// Keeps what different threads write on cache lines of their own. Two lines long, since prefetchers fetch lines in pairs, and
-/// some lines are that long. Nothing on targets of 32 bits and less, where memory is dear and few have a cache that
+/// Keeps what different threads write on cache lines of their own: no word of one side is nearer than 128 bytes to one of the
+/// other. That is two lines of most processors, since prefetchers fetch lines in pairs, and one of some. Nothing on targets of 32 bits and less, where memory is dear and few have a cache that
 /// cores fight over.
 ///
 /// By distance and not by alignment: over-aligned allocations are slower, and gauges come and go. Without a value, so that
@@ -39,7 +39,7 @@ struct Apart {
 
 impl Apart {
     const BYTES: usize = if cfg!(target_pointer_width = "64") {
-        112
+        120
     } else {
         0
     };
@@ -134,11 +134,13 @@ struct Shared {
 /// ```
 #[repr(C)]
 pub struct Gauge {
-    shared: Shared,
-    _between: Apart,
+    // First, because what an allocation has before it is written by clones and snapshots: they may disturb producers, and
+    // not what everybody reads.
     producers: Producers,
-    _between_too: Apart,
+    _between: Apart,
     consumers: Consumers,
+    _between_too: Apart,
+    shared: Shared,
     _behind: Apart,
 }
 

@@ -31,20 +31,22 @@ macro_rules! bulk {
     };
 }
 
-/// Sends an item and waits for its answer, `n` times: each side waits for the other all the time.
+/// Sends an item and waits for its answer, `n` times, with `work` on each: each side waits for the other all the time.
 macro_rules! lock_step {
-    ($channel:expr) => {
+    ($channel:expr, $work:expr) => {
         move |n| {
             let (sender, receiver) = $channel;
             let (answer, answered) = $channel;
             let other = thread::spawn(move || {
                 while let Ok(item) = receiver.recv() {
+                    work($work);
                     answer.send(item).unwrap();
                 }
             });
             for item in 0..n {
                 sender.send(item).unwrap();
                 black_box(answered.recv().unwrap());
+                work($work);
             }
             drop(sender);
             other.join().unwrap();
@@ -53,21 +55,36 @@ macro_rules! lock_step {
 }
 
 macro_rules! contenders {
-    ($capacity:expr, $transfer:ident $(, $work:expr)?) => {
+    ($capacity:expr, $transfer:ident, $work:expr) => {
         vec![
-            contender("std", $transfer!(sync_channel($capacity) $(, $work)?)),
-            contender("std, and two bare additions", $transfer!(counted_channel($capacity) $(, $work)?)),
+            contender("std", $transfer!(sync_channel($capacity), $work)),
+            contender(
+                "std, and two bare additions",
+                $transfer!(counted_channel($capacity), $work),
+            ),
             contender(
                 "fillgauge-std",
-                $transfer!(tracked_sync_channel(TrackedLimit::V8SessionFrames, $capacity) $(, $work)?),
+                $transfer!(
+                    tracked_sync_channel(TrackedLimit::V8SessionFrames, $capacity),
+                    $work
+                ),
             ),
             contender(
                 "original",
-                $transfer!(original::tracked_sync_channel(original::TrackedLimit::V8SessionFrames, $capacity) $(, $work)?),
+                $transfer!(
+                    original::tracked_sync_channel(
+                        original::TrackedLimit::V8SessionFrames,
+                        $capacity
+                    ),
+                    $work
+                ),
             ),
             contender(
                 "hotpath",
-                $transfer!(hotpath::channel!(sync_channel($capacity), capacity = $capacity) $(, $work)?),
+                $transfer!(
+                    hotpath::channel!(sync_channel($capacity), capacity = $capacity),
+                    $work
+                ),
             ),
         ]
     };
@@ -117,6 +134,11 @@ fn work(rounds: u32) {
 }
 
 pub(crate) fn compare(run: &mut Run) {
+    // Its cheapest mode: it counts, and reads no clock.
+    let _hotpath = hotpath::HotpathGuardBuilder::new("ratios")
+        .channels_time_sampling_rate(0.0)
+        .format(hotpath::Format::None)
+        .build();
     for capacity in [1_024, 64] {
         run.time(
             &format!("sync_channel of {capacity}, two threads, bulk"),
@@ -131,7 +153,12 @@ pub(crate) fn compare(run: &mut Run) {
         run.time(
             &format!("sync_channel of {capacity}, two threads, lock-step"),
             2_000,
-            contenders!(capacity, lock_step),
+            contenders!(capacity, lock_step, 0),
+        );
+        run.time(
+            &format!("sync_channel of {capacity}, two threads, lock-step, with work per item"),
+            2_000,
+            contenders!(capacity, lock_step, 100),
         );
     }
     run.time(

@@ -1,20 +1,35 @@
 //! Contenders of a comparison run in turn, round by round, so that a machine that slows down slows all of them. Ratios are taken
 //! within a round.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use serde::Serialize;
 
 pub(crate) const ROUNDS: usize = 31;
 
-/// Something to measure: does `n` operations.
+/// Something to measure: does `n` operations, and says how long they took.
 pub(crate) struct Contender<'a> {
     name: String,
-    run: Box<dyn FnMut(usize) + 'a>,
+    run: Box<dyn FnMut(usize) -> Duration + 'a>,
 }
 
-pub(crate) fn contender<'a>(name: impl Into<String>, run: impl FnMut(usize) + 'a) -> Contender<'a> {
+pub(crate) fn contender<'a>(
+    name: impl Into<String>,
+    mut run: impl FnMut(usize) + 'a,
+) -> Contender<'a> {
+    timed_by_itself(name, move |n| {
+        let start = Instant::now();
+        run(n);
+        start.elapsed()
+    })
+}
+
+/// A contender that has something to prepare each time, such as threads.
+pub(crate) fn timed_by_itself<'a>(
+    name: impl Into<String>,
+    run: impl FnMut(usize) -> Duration + 'a,
+) -> Contender<'a> {
     Contender {
         name: name.into(),
         run: Box::new(run),
@@ -62,6 +77,10 @@ impl Run {
         self.words.is_empty() || self.words.iter().any(|word| what.contains(word))
     }
 
+    pub(crate) fn wants_any(&self, titles: &[&str]) -> bool {
+        titles.iter().any(|title| self.wants(title))
+    }
+
     /// Nanoseconds of an operation, for `operations` of them in each round.
     pub(crate) fn time(
         &mut self,
@@ -81,9 +100,8 @@ impl Run {
                 // Whoever is first in a round is another each time.
                 for turn in 0..contenders.len() {
                     let index = (round + turn) % contenders.len();
-                    let start = Instant::now();
-                    (contenders[index].run)(operations);
-                    times[index] = start.elapsed().as_nanos() as f64 / operations as f64;
+                    let time = (contenders[index].run)(operations);
+                    times[index] = time.as_nanos() as f64 / operations as f64;
                 }
                 times
             })
@@ -132,6 +150,8 @@ impl Run {
             self.words
         );
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/ratios.json");
+        fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../target"))
+            .expect("a folder to write to");
         let json = serde_json::to_string_pretty(&self.comparisons).expect("plain data");
         fs::write(path, json).expect("target/ can be written");
         println!("\nthe same as JSON: target/ratios.json");

@@ -103,6 +103,18 @@ impl Counter for Gauge {
     }
 }
 
+impl<C: Counter> Counter for &C {
+    #[inline]
+    fn enqueue(&self) {
+        C::enqueue(self);
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        C::dequeue(self);
+    }
+}
+
 impl Counter for Arc<fillgauge_std::QueueGauge> {
     #[inline]
     fn enqueue(&self) {
@@ -177,6 +189,32 @@ pub(crate) fn paired_gauge() -> Gauge {
 /// A gauge whose every enqueue is at its high-water mark.
 pub(crate) fn shallow_gauge() -> Gauge {
     Gauge::new(&LIMIT, CAPACITY)
+}
+
+/// Far more than any run goes up or down: a gauge that neither strays nor warns.
+const WIDE: usize = 1 << 40;
+
+/// A gauge in the middle of a wide range, that was deeper before.
+pub(crate) fn wide(config: GaugeConfig) -> Gauge {
+    let gauge = Gauge::with_config(config);
+    gauge.record_enqueue_n(1 << 30);
+    gauge.record_dequeue_n(1 << 29);
+    gauge
+}
+
+pub(crate) fn wide_gauge() -> Gauge {
+    wide(GaugeConfig::new(&LIMIT, WIDE))
+}
+
+pub(crate) fn wide_paired_gauge() -> Gauge {
+    wide(GaugeConfig::new(&LIMIT, WIDE).paired())
+}
+
+pub(crate) fn wide_original_gauge() -> Arc<original::QueueGauge> {
+    let gauge = original::register_queue(original::TrackedLimit::V8SessionFrames, WIDE);
+    gauge.observe_depth(1 << 30);
+    gauge.observe_depth(1 << 29);
+    gauge
 }
 
 fn deeper_before(gauge: Gauge) -> Gauge {

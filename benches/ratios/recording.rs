@@ -3,13 +3,15 @@
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
+use std::time::Instant;
 
 use prometheus_client::metrics::gauge::Gauge as PrometheusClientGauge;
 
-use crate::compare::{Contender, Run, contender};
+use crate::compare::{Contender, Run, contender, timed_by_itself};
 use crate::peers::{
     CAPACITY, Counter, OneWord, TwoWords, TwoWordsAndALook, gauge, metrics_gauge, original_gauge,
-    paired_gauge, prometheus_gauge, registered_gauge, shallow_gauge,
+    paired_gauge, prometheus_gauge, registered_gauge, shallow_gauge, wide_gauge,
+    wide_original_gauge, wide_paired_gauge,
 };
 
 const OPERATIONS: usize = 200_000;
@@ -36,8 +38,12 @@ pub(crate) fn compare(run: &mut Run) {
         ],
     );
 
-    let warned = gauge();
-    warned.record_enqueue_n(CAPACITY * 9 / 10);
+    let warned = |above: usize| {
+        let gauge = gauge();
+        gauge.record_enqueue_n(CAPACITY * 9 / 10 + above);
+        gauge.record_dequeue_n(above);
+        gauge
+    };
     let warned_original = original_gauge();
     warned_original.observe_depth(CAPACITY * 9 / 10);
     run.time(
@@ -45,7 +51,8 @@ pub(crate) fn compare(run: &mut Run) {
         OPERATIONS,
         vec![
             pairs("two bare additions", OneWord::default()),
-            pairs("fillgauge", warned),
+            pairs("fillgauge", warned(8)),
+            pairs("fillgauge, at its high-water mark", warned(0)),
             pairs("original", warned_original),
         ],
     );
@@ -74,26 +81,34 @@ pub(crate) fn compare(run: &mut Run) {
         vec![crossings_of_the_original(), crossings()],
     );
 
+    let (ours, ours_paired) = (wide_gauge(), wide_paired_gauge());
     run.time(
-        "two threads on one gauge: one enqueues, one dequeues",
+        "two threads on one gauge, one enqueues and one dequeues, for each record",
         OPERATIONS,
         vec![
-            two_sides("two bare additions", OneWord::default()),
+            two_sides("one word", OneWord::default()),
             two_sides("two words, side by side", TwoWords::<1>::default()),
             two_sides("two words, 64 bytes apart", TwoWords::<8>::default()),
             two_sides("two words, 128 bytes apart", TwoWords::<16>::default()),
-            two_sides("fillgauge", gauge()),
-            two_sides("fillgauge, paired", paired_gauge()),
-            two_sides("original", original_gauge()),
+            two_sides("fillgauge", &ours),
+            two_sides("fillgauge, paired", &ours_paired),
+            two_sides("original", wide_original_gauge()),
             two_sides("prometheus", prometheus_gauge()),
             two_sides("metrics", metrics_gauge()),
         ],
     );
+    for gauge in [ours, ours_paired] {
+        assert_eq!(
+            (gauge.depth(), gauge.warnings()),
+            (1 << 29, 0),
+            "neither strays nor warns"
+        );
+    }
 
     for threads in [1, 2, 4, 8] {
         run.time(
             &format!("enqueue + dequeue, {threads} threads on one gauge"),
-            OPERATIONS,
+            5 * OPERATIONS,
             vec![
                 many("two bare additions", threads, OneWord::default()),
                 many(
@@ -141,9 +156,9 @@ fn observations<'a>(name: &str, lowest: usize, observe: impl Fn(usize) + 'a) -> 
     })
 }
 
-/// Half of the operations on each side. Both begin together.
+/// Half of the operations on each side, from when both are there.
 fn two_sides<'a>(name: &str, counter: impl Counter + 'a) -> Contender<'a> {
-    contender(name, move |n| {
+    timed_by_itself(name, move |n| {
         let begin = Barrier::new(2);
         thread::scope(|scope| {
             scope.spawn(|| {
@@ -151,28 +166,42 @@ fn two_sides<'a>(name: &str, counter: impl Counter + 'a) -> Contender<'a> {
                 for _ in 0..n / 2 {
                     black_box(&counter).enqueue();
                 }
+                begin.wait();
             });
             begin.wait();
+            let start = Instant::now();
             for _ in 0..n / 2 {
                 black_box(&counter).dequeue();
             }
-        });
+            begin.wait();
+            start.elapsed()
+        })
     })
 }
 
-/// The pairs are shared out among `threads`.
+/// The pairs are shared out among `threads`, from when all are there.
 fn many<'a>(name: &str, threads: usize, counter: impl Counter + 'a) -> Contender<'a> {
-    contender(name, move |n| {
+    timed_by_itself(name, move |n| {
+        let begin = Barrier::new(threads + 1);
         thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(|| {
-                    for _ in 0..n / threads {
-                        black_box(&counter).enqueue();
-                        black_box(&counter).dequeue();
-                    }
-                });
+            let workers: Vec<_> = (0..threads)
+                .map(|_| {
+                    scope.spawn(|| {
+                        begin.wait();
+                        for _ in 0..n / threads {
+                            black_box(&counter).enqueue();
+                            black_box(&counter).dequeue();
+                        }
+                    })
+                })
+                .collect();
+            begin.wait();
+            let start = Instant::now();
+            for worker in workers {
+                worker.join().expect("it does not panic");
             }
-        });
+            start.elapsed()
+        })
     })
 }
 

@@ -13,11 +13,22 @@ use crate::compare::{Contender, Run, contender};
 
 const LIVE: [usize; 4] = [10, 1_000, 10_000, 100_000];
 
-/// A registry of ours with live gauges.
-struct Ours {
-    registry: QueueRegistry,
-    gauges: Vec<Arc<QueueGauge>>,
+const TITLES: [&str; 5] = [
+    "register + drop",
+    "register + drop, 10 live gauges",
+    "register + drop of the original",
+    "snapshot, for each live gauge",
+    "enqueue + dequeue while another thread snapshots 1000 gauges",
+];
+
+/// A registry with live gauges.
+struct Live<R, G> {
+    registry: R,
+    gauges: Vec<Arc<G>>,
 }
+
+type Ours = Live<QueueRegistry, QueueGauge>;
+type Theirs = Live<original::QueueRegistry, original::QueueGauge>;
 
 impl Ours {
     fn with(live: usize) -> Self {
@@ -26,12 +37,16 @@ impl Ours {
         let gauges = (0..live).map(register).collect();
         Self { registry, gauges }
     }
-}
 
-/// The same of the original.
-struct Theirs {
-    registry: original::QueueRegistry,
-    gauges: Vec<Arc<original::QueueGauge>>,
+    fn register_and_drop(&self, n: usize) {
+        for _ in 0..n {
+            black_box(self.registry.register(TrackedLimit::VmPipes, 64));
+        }
+    }
+
+    fn check(&self) {
+        assert_eq!(self.registry.snapshot().len(), self.gauges.len());
+    }
 }
 
 impl Theirs {
@@ -41,105 +56,118 @@ impl Theirs {
         let gauges = (0..live).map(register).collect();
         Self { registry, gauges }
     }
+
+    fn register_and_drop(&self, n: usize) {
+        for _ in 0..n {
+            black_box(self.registry.register(original::TrackedLimit::VmPipes, 64));
+        }
+    }
+
+    fn check(&self) {
+        assert_eq!(self.registry.snapshot().len(), self.gauges.len());
+    }
 }
 
 pub(crate) fn compare(run: &mut Run) {
-    const REGISTER: &str = "register + drop";
-    if run.wants(REGISTER) {
-        let mut contenders = Vec::new();
-        for live in LIVE {
-            let ours = Ours::with(live);
-            contenders.push(contender(format!("fillgauge-std, {live} live"), move |n| {
-                for _ in 0..n {
-                    black_box(ours.registry.register(TrackedLimit::VmPipes, 64));
-                }
-            }));
+    let ours = LIVE.map(|live| run.wants_any(&TITLES).then(|| Ours::with(live)));
+    let theirs = LIVE.map(|live| run.wants_any(&TITLES).then(|| Theirs::with(live)));
+    let ours: Vec<&Ours> = ours.iter().flatten().collect();
+    let theirs: Vec<&Theirs> = theirs.iter().flatten().collect();
+    if ours.is_empty() {
+        return;
+    }
+    let [register, few, many, snapshot, meanwhile] = TITLES;
+
+    let mut contenders: Vec<_> = LIVE
+        .iter()
+        .zip(&ours)
+        .map(|(live, ours)| {
+            contender(format!("fillgauge-std, {live} live"), |n| {
+                ours.register_and_drop(n)
+            })
+        })
+        .collect();
+    contenders.push(contender("fillgauge-std, the global registry", |n| {
+        for _ in 0..n {
+            black_box(register_limit(TrackedLimit::VmPipes, 64));
         }
-        contenders.push(contender("fillgauge-std, the global registry", |n| {
-            for _ in 0..n {
-                black_box(register_limit(TrackedLimit::VmPipes, 64));
+    }));
+    contenders.push(core_registry());
+    run.time(register, 20_000, contenders);
+
+    run.time(
+        few,
+        20_000,
+        vec![
+            contender("original", |n| theirs[0].register_and_drop(n)),
+            contender("fillgauge-std", |n| ours[0].register_and_drop(n)),
+            contender("fillgauge-std, the global registry", |n| {
+                for _ in 0..n {
+                    black_box(register_limit(TrackedLimit::VmPipes, 64));
+                }
+            }),
+        ],
+    );
+
+    let contenders = LIVE
+        .iter()
+        .zip(&theirs)
+        .map(|(live, theirs)| {
+            contender(format!("original, {live} live"), |n| {
+                theirs.register_and_drop(n)
+            })
+        })
+        .collect();
+    run.time(many, 200, contenders);
+
+    let mut contenders = Vec::new();
+    for (index, live) in LIVE.into_iter().enumerate() {
+        let (ours, theirs) = (ours[index], theirs[index]);
+        contenders.push(contender(format!("fillgauge-std, {live} live"), move |n| {
+            for _ in 0..n.div_ceil(live) {
+                black_box(ours.registry.snapshot());
             }
         }));
-        contenders.push(core_registry());
-        run.time(REGISTER, 20_000, contenders);
-    }
-
-    const REGISTER_THERE: &str = "register + drop, the original";
-    if run.wants(REGISTER_THERE) {
-        let mut contenders = Vec::new();
-        for live in LIVE {
-            let theirs = Theirs::with(live);
-            contenders.push(contender(format!("original, {live} live"), move |n| {
-                for _ in 0..n {
-                    black_box(
-                        theirs
-                            .registry
-                            .register(original::TrackedLimit::VmPipes, 64),
-                    );
-                }
-                black_box(&theirs.gauges);
-            }));
-        }
-        let ours = Ours::with(10);
-        contenders.push(contender("fillgauge-std, 10 live", move |n| {
-            for _ in 0..n {
-                black_box(ours.registry.register(TrackedLimit::VmPipes, 64));
+        contenders.push(contender(format!("original, {live} live"), move |n| {
+            for _ in 0..n.div_ceil(live) {
+                black_box(theirs.registry.snapshot());
             }
         }));
-        run.time(REGISTER_THERE, 200, contenders);
     }
+    run.time(snapshot, 100_000, contenders);
 
-    const SNAPSHOT: &str = "snapshot, for each live gauge";
-    if run.wants(SNAPSHOT) {
-        let mut contenders = Vec::new();
-        for live in LIVE {
-            let (ours, theirs) = (Ours::with(live), Theirs::with(live));
-            contenders.push(contender(format!("fillgauge-std, {live} live"), move |n| {
-                for _ in 0..n / live {
-                    black_box(ours.registry.snapshot());
-                }
-                black_box(&ours.gauges);
-            }));
-            contenders.push(contender(format!("original, {live} live"), move |n| {
-                for _ in 0..n / live {
-                    black_box(theirs.registry.snapshot());
-                }
-                black_box(&theirs.gauges);
-            }));
-        }
-        run.time(SNAPSHOT, 100_000, contenders);
+    run.time(
+        meanwhile,
+        200_000,
+        vec![
+            recording(
+                "fillgauge-std, no snapshot",
+                |n| pairs(&ours[1].gauges, n),
+                || (),
+            ),
+            recording(
+                "fillgauge-std",
+                |n| pairs(&ours[1].gauges, n),
+                || drop(black_box(ours[1].registry.snapshot())),
+            ),
+            recording(
+                "original, no snapshot",
+                |n| their_pairs(&theirs[1].gauges, n),
+                || (),
+            ),
+            recording(
+                "original",
+                |n| their_pairs(&theirs[1].gauges, n),
+                || drop(black_box(theirs[1].registry.snapshot())),
+            ),
+        ],
+    );
+
+    for ours in ours {
+        ours.check();
     }
-
-    const MEANWHILE: &str = "enqueue + dequeue while another thread snapshots 1000 gauges";
-    if run.wants(MEANWHILE) {
-        let (ours, theirs) = (Ours::with(1_000), Theirs::with(1_000));
-        let (alone, quiet) = (Ours::with(1_000), Theirs::with(1_000));
-        run.time(
-            MEANWHILE,
-            200_000,
-            vec![
-                recording(
-                    "fillgauge-std, no snapshot",
-                    move |n| pairs(&alone.gauges, n),
-                    || (),
-                ),
-                recording(
-                    "fillgauge-std",
-                    |n| pairs(&ours.gauges, n),
-                    || drop(black_box(ours.registry.snapshot())),
-                ),
-                recording(
-                    "original, no snapshot",
-                    move |n| their_pairs(&quiet.gauges, n),
-                    || (),
-                ),
-                recording(
-                    "original",
-                    |n| their_pairs(&theirs.gauges, n),
-                    || drop(black_box(theirs.registry.snapshot())),
-                ),
-            ],
-        );
+    for theirs in theirs {
+        theirs.check();
     }
 }
 
@@ -158,7 +186,7 @@ fn their_pairs(gauges: &[Arc<original::QueueGauge>], n: usize) {
     }
 }
 
-/// Records here, while another thread does `meanwhile` over and over; without one it sleeps.
+/// Records here, while another thread does `meanwhile` over and over.
 fn recording<'a>(
     name: &str,
     record: impl Fn(usize) + 'a,

@@ -85,7 +85,7 @@ impl Gauge {
         self.producers.dequeued_seen.set(dequeued);
         let depth = self.depth_between(latch, enqueued, dequeued);
         self.raise_high_water(depth);
-        if latch.due(depth, self.points()).is_some() {
+        if latch.due(depth, points).is_some() {
             self.settle();
         }
     }
