@@ -134,13 +134,11 @@ struct Shared {
 /// ```
 #[repr(C)]
 pub struct Gauge {
-    // First, because what an allocation has before it is written by clones and snapshots: they may disturb producers, and
-    // not what everybody reads.
-    producers: Producers,
-    _between: Apart,
-    consumers: Consumers,
-    _between_too: Apart,
     shared: Shared,
+    _between: Apart,
+    producers: Producers,
+    _between_too: Apart,
+    consumers: Consumers,
     _behind: Apart,
 }
 
