@@ -26,9 +26,9 @@ use crate::snapshot::QueueSnapshot;
 use crate::sync::{AtomicUsize, Hint, Ordering, Word, const_fn, fence};
 use crate::thresholds::fill_percent;
 
-/// Keeps what different threads write on cache lines of their own: no word of one side is nearer than 128 bytes to one of the
-/// other. That is two lines of most processors, since prefetchers fetch lines in pairs, and one of some. Nothing on targets of 32 bits and less, where memory is dear and few have a cache that
-/// cores fight over.
+/// Keeps what different threads write on cache lines of their own: no word of one side is nearer than 128 bytes to one of
+/// the other. That is two lines of most processors, since prefetchers fetch lines in pairs, and one of some. Nothing on
+/// targets of 32 bits and less, where memory is dear and few have a cache that cores fight over.
 ///
 /// By distance and not by alignment: over-aligned allocations are slower, and gauges come and go. Without a value, so that
 /// none is written when they do.
