@@ -153,3 +153,12 @@ fn debug_shows_how_many_are_live() {
     let _gauges = [(); 2].map(|()| registry.register(TrackedLimit::VmPipes, 4));
     assert!(format!("{registry:?}").contains("live: 2"), "{registry:?}");
 }
+
+#[test]
+fn a_gauge_that_is_dropped_leaves_nothing_in_its_registry() {
+    let registry = QueueRegistry::default();
+    for _ in 0..1_000 {
+        drop(registry.register(TrackedLimit::VmPipes, 8));
+    }
+    assert_eq!(format!("{registry:?}"), "QueueRegistry { live: 0 }");
+}
