@@ -54,6 +54,19 @@ macro_rules! lock_step {
     };
 }
 
+/// Sends an item and receives it, `n` times on one thread.
+macro_rules! one_at_a_time {
+    ($channel:expr) => {{
+        let (sender, receiver) = $channel;
+        move |n| {
+            for item in 0..n {
+                sender.send(item).unwrap();
+                black_box(receiver.recv().unwrap());
+            }
+        }
+    }};
+}
+
 macro_rules! contenders {
     ($capacity:expr, $transfer:ident, $work:expr) => {
         vec![
@@ -165,54 +178,22 @@ pub(crate) fn compare(run: &mut Run) {
         "sync_channel of 1024, one thread, send + recv",
         100_000,
         vec![
-            contender("std", {
-                let (sender, receiver) = sync_channel(1_024);
-                move |n| {
-                    one_thread(
-                        n,
-                        |item| sender.send(item).unwrap(),
-                        || receiver.recv().unwrap(),
-                    )
-                }
-            }),
-            contender("std, and two bare additions", {
-                let (sender, receiver) = counted_channel(1_024);
-                move |n| {
-                    one_thread(
-                        n,
-                        |item| sender.send(item).unwrap(),
-                        || receiver.recv().unwrap(),
-                    )
-                }
-            }),
-            contender("fillgauge-std", {
-                let (sender, receiver) = tracked_sync_channel(TrackedLimit::V8SessionFrames, 1_024);
-                move |n| {
-                    one_thread(
-                        n,
-                        |item| sender.send(item).unwrap(),
-                        || receiver.recv().unwrap(),
-                    )
-                }
-            }),
-            contender("original", {
-                let (sender, receiver) =
-                    original::tracked_sync_channel(original::TrackedLimit::V8SessionFrames, 1_024);
-                move |n| {
-                    one_thread(
-                        n,
-                        |item| sender.send(item).unwrap(),
-                        || receiver.recv().unwrap(),
-                    )
-                }
-            }),
+            contender("std", one_at_a_time!(sync_channel(1_024))),
+            contender(
+                "std, and two bare additions",
+                one_at_a_time!(counted_channel(1_024)),
+            ),
+            contender(
+                "fillgauge-std",
+                one_at_a_time!(tracked_sync_channel(TrackedLimit::V8SessionFrames, 1_024)),
+            ),
+            contender(
+                "original",
+                one_at_a_time!(original::tracked_sync_channel(
+                    original::TrackedLimit::V8SessionFrames,
+                    1_024
+                )),
+            ),
         ],
     );
-}
-
-fn one_thread(n: usize, mut send: impl FnMut(usize), mut recv: impl FnMut() -> usize) {
-    for item in 0..n {
-        send(item);
-        black_box(recv());
-    }
 }

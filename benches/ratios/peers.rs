@@ -91,18 +91,6 @@ impl Counter for TwoWordsAndALook {
     }
 }
 
-impl Counter for Gauge {
-    #[inline]
-    fn enqueue(&self) {
-        self.record_enqueue();
-    }
-
-    #[inline]
-    fn dequeue(&self) {
-        self.record_dequeue();
-    }
-}
-
 impl<C: Counter> Counter for &C {
     #[inline]
     fn enqueue(&self) {
@@ -115,64 +103,32 @@ impl<C: Counter> Counter for &C {
     }
 }
 
-impl Counter for Arc<fillgauge_std::QueueGauge> {
-    #[inline]
-    fn enqueue(&self) {
-        self.record_enqueue();
-    }
+/// What counts by a method for each side.
+macro_rules! counters {
+    ($($counter:ty: $enqueue:ident, $dequeue:ident ($($amount:expr)?);)+) => {
+        $(
+            impl Counter for $counter {
+                #[inline]
+                fn enqueue(&self) {
+                    self.$enqueue($($amount)?);
+                }
 
-    #[inline]
-    fn dequeue(&self) {
-        self.record_dequeue();
-    }
+                #[inline]
+                fn dequeue(&self) {
+                    self.$dequeue($($amount)?);
+                }
+            }
+        )+
+    };
 }
 
-impl Counter for Arc<original::QueueGauge> {
-    #[inline]
-    fn enqueue(&self) {
-        self.record_enqueue();
-    }
-
-    #[inline]
-    fn dequeue(&self) {
-        self.record_dequeue();
-    }
-}
-
-impl Counter for prometheus::IntGauge {
-    #[inline]
-    fn enqueue(&self) {
-        self.inc();
-    }
-
-    #[inline]
-    fn dequeue(&self) {
-        self.dec();
-    }
-}
-
-impl Counter for prometheus_client::metrics::gauge::Gauge<i64, AtomicI64> {
-    #[inline]
-    fn enqueue(&self) {
-        self.inc();
-    }
-
-    #[inline]
-    fn dequeue(&self) {
-        self.dec();
-    }
-}
-
-impl Counter for metrics::Gauge {
-    #[inline]
-    fn enqueue(&self) {
-        self.increment(1.0);
-    }
-
-    #[inline]
-    fn dequeue(&self) {
-        self.decrement(1.0);
-    }
+counters! {
+    Gauge: record_enqueue, record_dequeue();
+    Arc<fillgauge_std::QueueGauge>: record_enqueue, record_dequeue();
+    Arc<original::QueueGauge>: record_enqueue, record_dequeue();
+    prometheus::IntGauge: inc, dec();
+    prometheus_client::metrics::gauge::Gauge<i64, AtomicI64>: inc, dec();
+    metrics::Gauge: increment, decrement(1.0);
 }
 
 /// A gauge that was deeper before: below its high-water mark a queue makes no new ones.
@@ -195,7 +151,7 @@ pub(crate) fn shallow_gauge() -> Gauge {
 const WIDE: usize = 1 << 40;
 
 /// A gauge in the middle of a wide range, that was deeper before.
-pub(crate) fn wide(config: GaugeConfig) -> Gauge {
+fn wide(config: GaugeConfig) -> Gauge {
     let gauge = Gauge::with_config(config);
     gauge.record_enqueue_n(1 << 30);
     gauge.record_dequeue_n(1 << 29);
