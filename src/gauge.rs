@@ -12,12 +12,16 @@
 //! 4. *Conservation.* Whenever no operation is under way, the depth is enqueued less dequeued.
 //! 5. *High water.* The mark is at least every depth at which the gauge came to rest and at most the greatest it had.
 
+mod deferred;
 mod protocol;
 
 use core::fmt;
 use core::mem::MaybeUninit;
 
+pub use deferred::Deferred;
+
 use crate::config::GaugeConfig;
+use crate::delivery::{Caller, Deliver, StaticSink};
 use crate::event::LimitSink;
 use crate::latch::{Latch, Points};
 use crate::limit::Limit;
@@ -74,7 +78,6 @@ struct Shared {
     /// 0 in a slot that is free, or about to be claimed.
     instance: AtomicUsize,
     limit: LimitCell,
-    sink: Option<&'static dyn LimitSink>,
 }
 
 /// The usage gauge of one bounded queue or limit.
@@ -133,8 +136,9 @@ struct Shared {
 /// assert_eq!(UART_RX.depth(), 1);
 /// ```
 #[repr(C)]
-pub struct Gauge {
+pub struct Gauge<D = StaticSink> {
     shared: Shared,
+    deliver: D,
     _between: Apart,
     producers: Producers,
     _between_too: Apart,
@@ -142,6 +146,7 @@ pub struct Gauge {
     _behind: Apart,
 }
 
+/// Gauges whose events go to a static [`LimitSink`], or nowhere.
 impl Gauge {
     const_fn! {
         /// A gauge of `limit` with `capacity` items (or bytes, or whatever the limit counts). Capacity 0 means
@@ -165,7 +170,7 @@ impl Gauge {
         /// ```
         #[inline]
         pub const fn with_config(config: GaugeConfig) -> Self {
-            Self::from_parts(LimitCell::new(config.limit), config.points(), Latch::new(config.paired))
+            Self::with_delivery(config, StaticSink::NONE)
         }
     }
 
@@ -173,13 +178,43 @@ impl Gauge {
         /// What a free slot holds: all zero.
         pub(crate) const fn vacant() -> Self {
             let points = Points { capacity: 0, warn_depth: 0, rearm_depth: 0 };
-            Self::from_parts(LimitCell::empty(), points, Latch::new(false))
+            Self::from_parts(LimitCell::empty(), points, Latch::new(false), StaticSink::NONE)
+        }
+    }
+
+    /// The same gauge with a receiver of its events; see [`LimitSink`] for an example.
+    #[inline]
+    #[must_use]
+    pub const fn with_sink(mut self, sink: &'static dyn LimitSink) -> Self {
+        self.set_sink(sink);
+        self
+    }
+
+    #[inline]
+    pub(crate) const fn set_sink(&mut self, sink: &'static dyn LimitSink) {
+        self.deliver.set(sink);
+    }
+}
+
+/// Gauges that deliver in any way.
+impl<D> Gauge<D> {
+    const_fn! {
+        /// A gauge whose events go through `deliver`: for a crate that delivers them on threads of its own. See
+        /// [`Deliver`].
+        #[inline]
+        pub const fn with_delivery(config: GaugeConfig, deliver: D) -> Self {
+            Self::from_parts(
+                LimitCell::new(config.limit),
+                config.points(),
+                Latch::new(config.paired),
+                deliver,
+            )
         }
     }
 
     const_fn! {
         #[inline]
-        const fn from_parts(limit: LimitCell, points: Points, latch: Latch) -> Self {
+        const fn from_parts(limit: LimitCell, points: Points, latch: Latch, deliver: D) -> Self {
             Self {
                 producers: Producers {
                     enqueued: Word::new(0),
@@ -197,26 +232,13 @@ impl Gauge {
                     rearm_depth: Hint::new(points.rearm_depth),
                     instance: AtomicUsize::new(0),
                     limit,
-                    sink: None,
                 },
+                deliver,
                 _between: Apart::NEW,
                 _between_too: Apart::NEW,
                 _behind: Apart::NEW,
             }
         }
-    }
-
-    /// The same gauge with a receiver of its events; see [`LimitSink`] for an example.
-    #[inline]
-    #[must_use]
-    pub const fn with_sink(mut self, sink: &'static dyn LimitSink) -> Self {
-        self.set_sink(sink);
-        self
-    }
-
-    #[inline]
-    pub(crate) const fn set_sink(&mut self, sink: &'static dyn LimitSink) {
-        self.shared.sink = Some(sink);
     }
 
     const_fn! {
@@ -236,6 +258,15 @@ impl Gauge {
         }
     }
 
+    /// What delivers the events of the gauge.
+    #[inline]
+    pub const fn delivery(&self) -> &D {
+        &self.deliver
+    }
+}
+
+/// Records.
+impl<D: Deliver> Gauge<D> {
     /// Records that one item has entered the queue.
     ///
     /// Wait-free, but for [edges and new marks](Gauge#progress-and-interrupts).
@@ -295,7 +326,7 @@ impl Gauge {
     /// ```
     #[inline]
     pub fn record_dequeue(&self) {
-        self.dequeue(1);
+        self.dequeue(1, Caller::Delivers);
     }
 
     /// Records that `n` items (or bytes) have left the queue at once. What exceeds the depth is a stray and has no
@@ -316,11 +347,7 @@ impl Gauge {
     /// ```
     #[inline]
     pub fn record_dequeue_n(&self, n: usize) {
-        if n <= Self::MANY {
-            self.dequeue(n);
-        } else {
-            self.dequeue_up_to(n);
-        }
+        self.dequeue_n(n, Caller::Delivers);
     }
 
     /// Records that the queue has been emptied at once: cleared, or dropped with what was in it.
@@ -339,7 +366,7 @@ impl Gauge {
     /// assert_eq!((TX.depth(), TX.has_warned()), (0, false));
     /// ```
     pub fn record_clear(&self) {
-        self.dequeue_up_to(usize::MAX);
+        self.dequeue_up_to(usize::MAX, Caller::Delivers);
     }
 
     /// Records the depth of a queue that knows its own length: the gauge reads `depth` from now on.
@@ -363,6 +390,25 @@ impl Gauge {
         self.observe(depth);
     }
 
+    /// The same gauge for operations that must not be held up by what receives its events.
+    ///
+    /// Wait-free.
+    #[inline]
+    pub const fn deferred(&self) -> Deferred<'_, D> {
+        Deferred { gauge: self }
+    }
+
+    /// Delivers the event that was [left pending](crate::Delivery::leave_pending), if there is one, and whatever is due
+    /// afterwards, on this thread.
+    ///
+    /// Lock-free, but for what receives the events.
+    pub fn deliver_pending(&self) {
+        self.settle(Caller::Delivers);
+    }
+}
+
+/// What the gauge reads.
+impl<D> Gauge<D> {
     /// Items (or bytes) in the queue. While operations are under way it may be too low by as many.
     ///
     /// Wait-free.
@@ -445,7 +491,14 @@ impl Gauge {
         self.latch().has_warned()
     }
 
-    /// Warnings so far. Wraps at `usize::MAX / 32`.
+    /// Whether an event was [left pending](crate::Delivery::leave_pending) and nobody has begun to deliver it.
+    ///
+    /// Wait-free.
+    pub fn has_pending_event(&self) -> bool {
+        self.latch().is_pending()
+    }
+
+    /// Warnings so far. Wraps at `usize::MAX / 64`.
     ///
     /// Wait-free.
     ///
@@ -588,7 +641,7 @@ impl Gauge {
     }
 }
 
-impl fmt::Debug for Gauge {
+impl<D> fmt::Debug for Gauge<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gauge")
             .field("limit", self.limit())
@@ -601,5 +654,5 @@ impl fmt::Debug for Gauge {
 }
 
 // A panicking sink leaves the counters right and the latch free; see `LimitSink` for what it may miss.
-impl core::panic::UnwindSafe for Gauge {}
-impl core::panic::RefUnwindSafe for Gauge {}
+impl<D: core::panic::UnwindSafe> core::panic::UnwindSafe for Gauge<D> {}
+impl<D: core::panic::RefUnwindSafe> core::panic::RefUnwindSafe for Gauge<D> {}

@@ -27,15 +27,18 @@ impl Latch {
     const WARNED: usize = 1;
     /// Has reached the capacity since it warned.
     const FULL: usize = 1 << 1;
-    /// The event of the last edge is being delivered. Until that is done nobody goes over another edge; whoever delivers
-    /// looks again afterwards.
-    pub(crate) const DELIVERING: usize = 1 << 2;
+    /// A thread owns the event of the last edge, to deliver it. Until it has ended nobody else moves the latch, and the
+    /// thread that ended it checks again.
+    pub(crate) const RUNNING: usize = 1 << 2;
+    /// Nobody owns the event of the last edge. The thread that takes it over sets RUNNING instead. Until then the latch
+    /// does not move.
+    pub(crate) const PENDING: usize = 1 << 3;
     /// `observe_depth` was used: `enqueued` may go backwards.
-    pub(crate) const SAMPLED: usize = 1 << 3;
+    pub(crate) const SAMPLED: usize = 1 << 4;
     /// Every dequeue has its enqueue.
-    const PAIRED: usize = 1 << 4;
+    const PAIRED: usize = 1 << 5;
     /// The rest counts warnings.
-    const ONE_WARNING: usize = 1 << 5;
+    const ONE_WARNING: usize = 1 << 6;
 
     pub(crate) const fn new(paired: bool) -> Self {
         Self(if paired { Self::PAIRED } else { 0 })
@@ -45,8 +48,12 @@ impl Latch {
         self.0 & Self::WARNED != 0
     }
 
-    pub(crate) const fn is_delivering(self) -> bool {
-        self.0 & Self::DELIVERING != 0
+    pub(crate) const fn is_running(self) -> bool {
+        self.0 & Self::RUNNING != 0
+    }
+
+    pub(crate) const fn is_pending(self) -> bool {
+        self.0 & Self::PENDING != 0
     }
 
     pub(crate) const fn is_sampled(self) -> bool {
@@ -86,15 +93,20 @@ impl Latch {
         }
     }
 
-    /// The state after `edge`, whose event is to be delivered. It differs from every earlier one until the count of
+    /// The state after the pending event was taken over.
+    pub(crate) const fn taken_over(self) -> Self {
+        Self(self.0 & !Self::PENDING | Self::RUNNING)
+    }
+
+    /// The state after `edge`, whose event the caller owns. It differs from every earlier one until the count of
     /// warnings wraps, so that a compare-exchange on it cannot use evidence of another state.
     pub(crate) const fn over(self, edge: Edge) -> Self {
         Self(match edge {
             Edge::NearCapacity => {
-                self.0.wrapping_add(Self::ONE_WARNING) | Self::WARNED | Self::DELIVERING
+                self.0.wrapping_add(Self::ONE_WARNING) | Self::WARNED | Self::RUNNING
             }
-            Edge::Full => self.0 | Self::FULL | Self::DELIVERING,
-            Edge::Recovered => self.0 & !(Self::WARNED | Self::FULL) | Self::DELIVERING,
+            Edge::Full => self.0 | Self::FULL | Self::RUNNING,
+            Edge::Recovered => self.0 & !(Self::WARNED | Self::FULL) | Self::RUNNING,
         })
     }
 }
@@ -110,7 +122,7 @@ mod tests {
     };
 
     fn delivered(latch: Latch) -> Latch {
-        Latch(latch.0 & !Latch::DELIVERING)
+        Latch(latch.0 & !Latch::RUNNING)
     }
 
     #[test]
@@ -156,7 +168,7 @@ mod tests {
             for warnings in 1..=100 {
                 for edge in [Edge::NearCapacity, Edge::Full, Edge::Recovered] {
                     latch = latch.over(edge);
-                    assert!(latch.is_delivering() && seen.insert(latch.0));
+                    assert!(latch.is_running() && seen.insert(latch.0));
                     latch = delivered(latch);
                     assert!(seen.insert(latch.0));
                     assert_eq!(latch.warnings(), warnings);

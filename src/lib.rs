@@ -76,6 +76,7 @@ pub mod embedded {}
 mod config;
 #[cfg(feature = "defmt")]
 mod defmt_sink;
+mod delivery;
 mod event;
 #[cfg(feature = "event-log")]
 mod event_log;
@@ -97,10 +98,11 @@ pub use config::GaugeConfig;
 pub use defmt as __defmt;
 #[cfg(feature = "defmt")]
 pub use defmt_sink::DefmtSink;
+pub use delivery::{Deliver, Delivery, StaticSink};
 pub use event::{LimitEvent, LimitSink, LimitWarning};
 #[cfg(feature = "event-log")]
 pub use event_log::{EventLog, LogEntry};
-pub use gauge::Gauge;
+pub use gauge::{Deferred, Gauge};
 pub use limit::{Limit, LimitCategory};
 pub use registry::{QueueGauge, QueueRegistry, RegistryFull};
 pub use snapshot::QueueSnapshot;

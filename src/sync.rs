@@ -103,6 +103,10 @@ impl Word {
         self.0.fetch_and(!bits, Ordering::SeqCst);
     }
 
+    pub(crate) fn toggle_bits(&self, bits: usize) {
+        self.0.fetch_xor(bits, Ordering::SeqCst);
+    }
+
     pub(crate) fn reset(&self, value: usize) {
         self.0.store(value, Ordering::Release);
     }

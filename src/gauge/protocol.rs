@@ -34,16 +34,18 @@
 // depth that its addition made, and at least the depth at rest if it was the last; or it is a deficit, and no mark. An
 // observer does the same with what it wrote.
 
+use core::cell::Cell;
+
 use super::Gauge;
+use crate::delivery::{Caller, Deliver, Delivery};
 use crate::event::LimitEvent;
 use crate::latch::{Edge, Latch, Points};
 use crate::snapshot::QueueSnapshot;
-use crate::sync::Word;
 use crate::thresholds::fill_percent;
 
-impl Gauge {
+impl<D: Deliver> Gauge<D> {
     /// Deficits of up to four dequeues of this size at once do not pass for depths.
-    pub(super) const MANY: usize = usize::MAX / 32;
+    const MANY: usize = usize::MAX / 32;
 
     #[inline]
     pub(super) fn enqueue(&self, n: usize) {
@@ -75,6 +77,7 @@ impl Gauge {
         let marks_end =
             latch.is_paired() && high_water >= points.capacity && bound <= usize::MAX / 4;
         if latch.has_warned()
+            && !Self::is_pending(latch)
             && (bound <= high_water || marks_end)
             && latch.due(bound, points).is_none()
         {
@@ -85,8 +88,8 @@ impl Gauge {
         self.producers.dequeued_seen.set(dequeued);
         let depth = self.depth_between(latch, enqueued, dequeued);
         self.raise_high_water(depth);
-        if latch.due(depth, points).is_some() {
-            self.settle();
+        if latch.due(depth, points).is_some() || Self::is_pending(latch) {
+            self.settle(Caller::Delivers);
         }
     }
 
@@ -108,12 +111,21 @@ impl Gauge {
     }
 
     #[inline]
-    pub(super) fn dequeue(&self, n: usize) {
-        self.dequeued_to(self.consumers.dequeued.add(n));
+    pub(super) fn dequeue_n(&self, n: usize, caller: Caller) {
+        if n <= Self::MANY {
+            self.dequeue(n, caller);
+        } else {
+            self.dequeue_up_to(n, caller);
+        }
+    }
+
+    #[inline]
+    pub(super) fn dequeue(&self, n: usize, caller: Caller) {
+        self.dequeued_to(self.consumers.dequeued.add(n), caller);
     }
 
     /// Dequeues `n` or what there is, and leaves no deficit, however large `n`.
-    pub(super) fn dequeue_up_to(&self, n: usize) {
+    pub(super) fn dequeue_up_to(&self, n: usize, caller: Caller) {
         let paired = self.latch().is_paired();
         loop {
             let dequeued = self.consumers.dequeued.get();
@@ -130,16 +142,17 @@ impl Gauge {
             }
             let rest = dequeued.wrapping_add(n.min(depth));
             if self.consumers.dequeued.replace(dequeued, rest).is_ok() {
-                return self.dequeued_to(rest);
+                return self.dequeued_to(rest, caller);
             }
         }
     }
 
     /// What there is to do after a dequeue that made the count `dequeued`.
     #[inline]
-    fn dequeued_to(&self, dequeued: usize) {
+    fn dequeued_to(&self, dequeued: usize, caller: Caller) {
         let consumers = &self.consumers;
         let latch = self.latch();
+        let is_quiet = Self::is_quiet(latch, caller);
         // A lower bound of the depth; if it is negative, more is out than was seen in.
         let mut bound = consumers.enqueued_seen.get().wrapping_sub(dequeued);
         // Not only if it is negative: a deficit of half the word, and a dequeue more, leave a bound that passes for a great
@@ -147,7 +160,7 @@ impl Gauge {
         let quarter = bound >> (usize::BITS - 2);
         if quarter != 0 {
             // To an armed gauge that keeps its deficits no dequeue matters. Its bound may lag, short of wrapping.
-            if quarter == 3 && latch.is_quiet() && latch.is_paired() {
+            if quarter == 3 && is_quiet && latch.is_paired() {
                 return;
             }
             let enqueued = self.producers.enqueued.get();
@@ -155,27 +168,28 @@ impl Gauge {
             bound = enqueued.wrapping_sub(dequeued);
             let is_negative = bound > isize::MAX as usize;
             if is_negative {
-                return self.dequeue_low(dequeued, latch);
+                return self.dequeue_low(dequeued, latch, caller);
             }
         }
-        if latch.is_quiet() {
+        if is_quiet {
             return;
         }
-        if bound <= self.shared.rearm_depth.get() || latch.is_sampled() {
-            self.dequeue_low(dequeued, latch);
+        let takes_over = caller == Caller::Delivers && Self::is_pending(latch);
+        if bound <= self.shared.rearm_depth.get() || latch.is_sampled() || takes_over {
+            self.dequeue_low(dequeued, latch, caller);
         }
     }
 
     /// A dequeue that may be a stray, or after which the depth may be at the re-arm point or below.
     #[inline(never)]
-    fn dequeue_low(&self, dequeued: usize, latch: Latch) {
+    fn dequeue_low(&self, dequeued: usize, latch: Latch, caller: Caller) {
         let enqueued = self.producers.enqueued.get();
         self.consumers.enqueued_seen.set(enqueued);
         if !latch.is_paired() && self.is_deficit(enqueued.wrapping_sub(dequeued)) {
             self.make_good(dequeued);
         }
-        if latch.has_warned() || latch.is_sampled() {
-            self.settle();
+        if !Self::is_quiet(latch, caller) {
+            self.settle(caller);
         }
     }
 
@@ -189,7 +203,9 @@ impl Gauge {
         let enqueued = dequeued.wrapping_add(depth);
         self.producers.enqueued.swap(enqueued);
         self.producers.dequeued_seen.set(dequeued);
-        let quiet = self.latch().due(depth, self.points()).is_none()
+        let latch = self.latch();
+        let quiet = latch.due(depth, self.points()).is_none()
+            && !Self::is_pending(latch)
             && depth <= self.shared.high_water.get()
             && self.consumers.dequeued.get() == dequeued;
         if !quiet {
@@ -208,8 +224,8 @@ impl Gauge {
         let latch = self.latch();
         let depth = self.depth_between(latch, enqueued, dequeued);
         self.raise_high_water(depth);
-        if latch.due(depth, self.points()).is_some() {
-            self.settle();
+        if latch.due(depth, self.points()).is_some() || Self::is_pending(latch) {
+            self.settle(Caller::Delivers);
         }
     }
 
@@ -231,14 +247,45 @@ impl Gauge {
         }
     }
 
-    /// Goes over every edge that is due, and delivers the events, unless somebody else is about to.
+    /// Whether no dequeue has anything to check: the gauge is armed and was never sampled, so that none goes over an
+    /// edge, and there is no event that `caller` may take over.
+    #[inline]
+    fn is_quiet(latch: Latch, caller: Caller) -> bool {
+        latch.is_quiet() && !(caller == Caller::Delivers && Self::is_pending(latch))
+    }
+
+    /// Whether there is an event to take over.
+    #[inline]
+    fn is_pending(latch: Latch) -> bool {
+        D::LEAVES_PENDING && latch.is_pending()
+    }
+
+    /// Delivers the pending event and every edge that is due, if `caller` may; otherwise leaves the event of the first
+    /// edge pending. Does nothing while another thread owns an event: that one checks afterwards.
     #[cold]
     #[inline(never)]
-    fn settle(&self) {
-        loop {
+    pub(super) fn settle(&self, caller: Caller) {
+        let latch_word = &self.shared.latch;
+        let caller = match caller {
+            Caller::Delivers if self.deliver.may_deliver() => Caller::Delivers,
+            _ => Caller::Defers,
+        };
+        let left = Cell::new(false);
+        while !left.get() {
             let latch = self.latch();
-            if latch.is_delivering() {
+            if latch.is_running() {
                 return;
+            }
+            if Self::is_pending(latch) {
+                if caller == Caller::Defers {
+                    return;
+                }
+                // It fails if another thread has taken the event over, or has set SAMPLED: see which.
+                if latch_word.replace(latch.0, latch.taken_over().0).is_ok() {
+                    self.deliver
+                        .deliver_pending(Delivery::new(latch_word, caller, &left));
+                }
+                continue;
             }
             let Some((enqueued, dequeued)) = self.reading(latch) else {
                 return;
@@ -248,21 +295,22 @@ impl Gauge {
                 return;
             };
             let next = latch.over(edge);
-            if self.shared.latch.replace(latch.0, next.0).is_err() {
+            if latch_word.replace(latch.0, next.0).is_err() {
                 return;
             }
-            let _delivery = Delivery(&self.shared.latch);
-            if let Some(sink) = self.shared.sink {
-                let figures = self.figures(next, enqueued, dequeued);
-                sink.on_event(&match edge {
-                    Edge::NearCapacity => LimitEvent::NearCapacity(figures),
-                    Edge::Full => LimitEvent::Full(figures),
-                    Edge::Recovered => LimitEvent::Recovered(figures),
-                });
-            }
+            let delivery = Delivery::new(latch_word, caller, &left);
+            let figures = self.figures(next, enqueued, dequeued);
+            let event = match edge {
+                Edge::NearCapacity => LimitEvent::NearCapacity(figures),
+                Edge::Full => LimitEvent::Full(figures),
+                Edge::Recovered => LimitEvent::Recovered(figures),
+            };
+            self.deliver.deliver(&event, delivery);
         }
     }
+}
 
+impl<D> Gauge<D> {
     /// The two counters as they were at one instant; `None` if they moved in a way that lets whoever moved them look
     /// instead: `enqueued` for the rising edges and `dequeued` for the falling one, or of a sampled gauge either for both.
     fn reading(&self, latch: Latch) -> Option<(usize, usize)> {
@@ -350,17 +398,8 @@ impl Gauge {
     }
 }
 
-/// An event that is being delivered; dropped, also by a panic of the sink, the latch is free to move.
-struct Delivery<'gauge>(&'gauge Word);
-
-impl Drop for Delivery<'_> {
-    fn drop(&mut self) {
-        self.0.clear_bits(Latch::DELIVERING);
-    }
-}
-
 #[cfg(fillgauge_loom)]
-impl Gauge {
+impl<D> Gauge<D> {
     /// `enqueued` and `dequeued` at this moment, for a model that watches them.
     pub fn counters_now(&self) -> (usize, usize) {
         (self.producers.enqueued.now(), self.consumers.dequeued.now())

@@ -8,7 +8,9 @@ mod with_heapless;
 
 use core::hint::black_box;
 
-use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueGauge, QueueRegistry};
+use fillgauge::{
+    Deliver, Delivery, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueGauge, QueueRegistry,
+};
 
 unsafe extern "C" {
     fn an_operation_can_panic() -> !;
@@ -34,6 +36,23 @@ impl LimitSink for Sink {
     }
 }
 
+/// Leaves every event of a deferred operation pending.
+struct Keeper;
+
+impl Deliver for Keeper {
+    fn deliver(&self, event: &LimitEvent, delivery: Delivery<'_>) {
+        Sink.on_event(event);
+        if delivery.is_deferred() {
+            delivery.leave_pending();
+        }
+    }
+
+    fn deliver_pending(&self, _delivery: Delivery<'_>) {
+        // SAFETY: it is never linked, let alone called.
+        unsafe { take_event(core::ptr::null()) }
+    }
+}
+
 static LIMIT: Limit = Limit::queue("limit");
 static PRESET: Gauge = Gauge::new(&LIMIT, 100).with_sink(&Sink);
 static REGISTRY: QueueRegistry<8> = QueueRegistry::new()
@@ -46,10 +65,10 @@ static EMPTY_REGISTRY: QueueRegistry<1000> = QueueRegistry::new();
 
 /// Exports methods that take a gauge, and arguments, and return something to be looked at.
 macro_rules! export {
-    ($($exported:ident = $method:ident($($argument:ident: $kind:ty),*);)+) => {
+    ($gauge:ty: $($exported:ident = $method:ident($($argument:ident: $kind:ty),*);)+) => {
         $(
             #[unsafe(no_mangle)]
-            fn $exported(gauge: &Gauge $(, $argument: $kind)*) {
+            fn $exported(gauge: &$gauge $(, $argument: $kind)*) {
                 black_box(gauge.$method($($argument),*));
             }
         )+
@@ -57,6 +76,7 @@ macro_rules! export {
 }
 
 export! {
+    Gauge:
     gauge_record_enqueue = record_enqueue();
     gauge_record_enqueue_n = record_enqueue_n(n: usize);
     gauge_record_dequeue = record_dequeue();
@@ -74,6 +94,41 @@ export! {
     gauge_limit = limit();
     gauge_instance = instance();
     gauge_snapshot = snapshot();
+    gauge_has_pending_event = has_pending_event();
+    gauge_deliver_pending = deliver_pending();
+}
+
+macro_rules! export_deferred {
+    ($($exported:ident = $method:ident($($argument:ident: $kind:ty),*);)+) => {
+        $(
+            #[unsafe(no_mangle)]
+            fn $exported(gauge: &Gauge<Keeper> $(, $argument: $kind)*) {
+                gauge.deferred().$method($($argument),*);
+            }
+        )+
+    };
+}
+
+export! {
+    Gauge<Keeper>:
+    keeping_record_enqueue = record_enqueue();
+    keeping_record_dequeue = record_dequeue();
+    keeping_observe_depth = observe_depth(depth: usize);
+    keeping_deliver_pending = deliver_pending();
+}
+
+export_deferred! {
+    deferred_record_dequeue = record_dequeue();
+    deferred_record_dequeue_n = record_dequeue_n(n: usize);
+    deferred_record_clear = record_clear();
+}
+
+#[unsafe(no_mangle)]
+fn keeping_with_delivery(capacity: usize) {
+    black_box(Gauge::with_delivery(
+        GaugeConfig::new(&LIMIT, capacity),
+        Keeper,
+    ));
 }
 
 #[unsafe(no_mangle)]
