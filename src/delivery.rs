@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use crate::event::{LimitEvent, LimitSink};
+use crate::event::{Edge, LimitEvent, LimitSink};
 use crate::latch::Latch;
 use crate::sync::Word;
 
@@ -88,6 +88,13 @@ pub trait Deliver {
         true
     }
 
+    /// Whether anybody wants the events of `edge`. If not, the gauge crosses the threshold without one.
+    #[inline]
+    fn wants(&self, edge: Edge) -> bool {
+        let _ = edge;
+        true
+    }
+
     /// Delivers `event`, or stores it and leaves it pending.
     fn deliver(&self, event: &LimitEvent, delivery: Delivery<'_>);
 
@@ -103,17 +110,20 @@ pub trait Deliver {
 #[derive(Debug)]
 #[must_use = "dropping it ends the event"]
 pub struct Delivery<'gauge> {
-    latch: &'gauge Word,
+    word: &'gauge Word,
     caller: Caller,
-    left: &'gauge Cell<bool>,
+    is_left: bool,
+    /// What the word became when the guard was dropped.
+    after: &'gauge Cell<Latch>,
 }
 
 impl<'gauge> Delivery<'gauge> {
-    pub(crate) fn new(latch: &'gauge Word, caller: Caller, left: &'gauge Cell<bool>) -> Self {
+    pub(crate) fn new(word: &'gauge Word, caller: Caller, after: &'gauge Cell<Latch>) -> Self {
         Self {
-            latch,
+            word,
             caller,
-            left,
+            is_left: false,
+            after,
         }
     }
 
@@ -126,22 +136,20 @@ impl<'gauge> Delivery<'gauge> {
 
     /// Leaves the event to the next thread that may deliver. It must have been stored before.
     #[inline]
-    pub fn leave_pending(self) {
-        self.left.set(true);
+    pub fn leave_pending(mut self) {
+        self.is_left = true;
     }
 }
 
 impl Drop for Delivery<'_> {
     #[inline]
     fn drop(&mut self) {
-        // Nobody else changes these two bits while this guard lives, so the exclusive or moves from
-        // RUNNING to PENDING in one step. Pairs with the first load in `Gauge::settle`: what was
-        // stored, and what was observed, comes before.
-        if self.left.get() {
-            self.latch.toggle_bits(Latch::RUNNING | Latch::PENDING);
-        } else {
-            self.latch.clear_bits(Latch::RUNNING);
-        }
+        // Nobody else changes these two bits while this guard lives, so an addition clears RUNNING, and
+        // sets PENDING in the same step. Pairs with the loads in `Gauge::settle`: what was stored, and
+        // what was observed, comes before.
+        let pending = if self.is_left { Latch::PENDING } else { 0 };
+        let after = self.word.add(pending.wrapping_sub(Latch::RUNNING));
+        self.after.set(Latch(after));
     }
 }
 
@@ -167,6 +175,11 @@ impl StaticSink {
 
 impl Deliver for StaticSink {
     const LEAVES_PENDING: bool = false;
+
+    #[inline]
+    fn wants(&self, _edge: Edge) -> bool {
+        self.0.is_some()
+    }
 
     #[inline]
     fn deliver(&self, event: &LimitEvent, _delivery: Delivery<'_>) {

@@ -24,6 +24,18 @@ pub enum LimitEvent {
     Exhausted(QueueSnapshot),
 }
 
+/// A threshold that a gauge crosses: the kinds of its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Edge {
+    /// The fill reaches the warn threshold.
+    NearCapacity,
+    /// The fill reaches the capacity.
+    Full,
+    /// The fill drains to the re-arm threshold.
+    Recovered,
+}
+
 impl LimitEvent {
     /// The event for a cap that has no gauge because its use is not sampled before it ends, such as a time budget:
     /// `observed` of `capacity` are used up. Pass it to the sink yourself.

@@ -201,7 +201,7 @@ impl<D> Gauge<D> {
     const_fn! {
         /// A gauge whose events go through `deliver`: for a crate that delivers them on threads of its own. See
         /// [`Deliver`].
-        #[inline]
+        #[inline(always)]
         pub const fn with_delivery(config: GaugeConfig, deliver: D) -> Self {
             Self::from_parts(
                 LimitCell::new(config.limit),
@@ -213,7 +213,7 @@ impl<D> Gauge<D> {
     }
 
     const_fn! {
-        #[inline]
+        #[inline(always)]
         const fn from_parts(limit: LimitCell, points: Points, latch: Latch, deliver: D) -> Self {
             Self {
                 producers: Producers {
@@ -250,7 +250,7 @@ impl<D> Gauge<D> {
         ///
         /// assert_eq!(TX.instance(), 7);
         /// ```
-        #[inline]
+        #[inline(always)]
         #[must_use]
         pub const fn with_instance(mut self, instance: usize) -> Self {
             self.shared.instance = AtomicUsize::new(instance);
@@ -262,6 +262,12 @@ impl<D> Gauge<D> {
     #[inline]
     pub const fn delivery(&self) -> &D {
         &self.deliver
+    }
+
+    /// The same, for the owner of the gauge.
+    #[inline]
+    pub const fn delivery_mut(&mut self) -> &mut D {
+        &mut self.deliver
     }
 }
 
@@ -589,12 +595,14 @@ impl<D> Gauge<D> {
     /// assert_eq!((snapshot.name.as_str(), snapshot.depth), ("tx", 1));
     /// assert_eq!((snapshot.capacity, snapshot.fill_percent), (5, 20));
     /// ```
+    #[inline]
     pub fn snapshot(&self) -> QueueSnapshot {
         let latch = self.latch();
         // In the order of `depth`.
         let enqueued = self.producers.enqueued.get();
         let dequeued = self.consumers.dequeued.get();
-        self.figures(latch, enqueued, dequeued)
+        let depth = self.depth_between(latch, enqueued, dequeued);
+        self.figures(latch, depth, enqueued, dequeued)
     }
 }
 

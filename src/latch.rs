@@ -1,5 +1,7 @@
 //! The edge latch of a gauge: a word of named bits, and when it may change. Pure; `gauge` moves it atomically.
 
+use crate::event::Edge;
+
 /// The depths at which something happens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Points {
@@ -7,15 +9,6 @@ pub(crate) struct Points {
     pub(crate) capacity: usize,
     pub(crate) warn_depth: usize,
     pub(crate) rearm_depth: usize,
-}
-
-/// A change of the latch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub(crate) enum Edge {
-    NearCapacity,
-    Full,
-    Recovered,
 }
 
 /// A value of the latch word. All zero is armed, with no warning so far.
@@ -98,16 +91,21 @@ impl Latch {
         Self(self.0 & !Self::PENDING | Self::RUNNING)
     }
 
-    /// The state after `edge`, whose event the caller owns. It differs from every earlier one until the count of
-    /// warnings wraps, so that a compare-exchange on it cannot use evidence of another state.
+    /// The state after `edge`. It differs from every earlier one until the count of warnings wraps, so that a
+    /// compare-exchange on it cannot use evidence of another state.
+    #[inline]
     pub(crate) const fn over(self, edge: Edge) -> Self {
         Self(match edge {
-            Edge::NearCapacity => {
-                self.0.wrapping_add(Self::ONE_WARNING) | Self::WARNED | Self::RUNNING
-            }
-            Edge::Full => self.0 | Self::FULL | Self::RUNNING,
-            Edge::Recovered => self.0 & !(Self::WARNED | Self::FULL) | Self::RUNNING,
+            Edge::NearCapacity => self.0.wrapping_add(Self::ONE_WARNING) | Self::WARNED,
+            Edge::Full => self.0 | Self::FULL,
+            Edge::Recovered => self.0 & !(Self::WARNED | Self::FULL),
         })
+    }
+
+    /// The state while the caller owns the event of the last edge.
+    #[inline]
+    pub(crate) const fn running(self) -> Self {
+        Self(self.0 | Self::RUNNING)
     }
 }
 
@@ -121,15 +119,11 @@ mod tests {
         rearm_depth: 5,
     };
 
-    fn delivered(latch: Latch) -> Latch {
-        Latch(latch.0 & !Latch::RUNNING)
-    }
-
     #[test]
     fn every_state_goes_over_the_edge_that_its_depth_asks_for() {
         let armed = Latch::new(false);
-        let warned = delivered(armed.over(Edge::NearCapacity));
-        let full = delivered(warned.over(Edge::Full));
+        let warned = armed.over(Edge::NearCapacity);
+        let full = warned.over(Edge::Full);
         for depth in 0..=12 {
             let expected = match depth {
                 0..=5 => [None, Some(Edge::Recovered), Some(Edge::Recovered)],
@@ -168,9 +162,8 @@ mod tests {
             for warnings in 1..=100 {
                 for edge in [Edge::NearCapacity, Edge::Full, Edge::Recovered] {
                     latch = latch.over(edge);
-                    assert!(latch.is_running() && seen.insert(latch.0));
-                    latch = delivered(latch);
-                    assert!(seen.insert(latch.0));
+                    assert!(seen.insert(latch.running().0) && seen.insert(latch.0));
+                    assert!(latch.running().is_running() && !latch.is_running());
                     assert_eq!(latch.warnings(), warnings);
                     assert_eq!(latch.has_warned(), edge != Edge::Recovered);
                     assert_eq!(latch.is_paired(), paired);

@@ -99,7 +99,7 @@ pub use defmt as __defmt;
 #[cfg(feature = "defmt")]
 pub use defmt_sink::DefmtSink;
 pub use delivery::{Deliver, Delivery, StaticSink};
-pub use event::{LimitEvent, LimitSink, LimitWarning};
+pub use event::{Edge, LimitEvent, LimitSink, LimitWarning};
 #[cfg(feature = "event-log")]
 pub use event_log::{EventLog, LogEntry};
 pub use gauge::{Deferred, Gauge};

@@ -89,6 +89,7 @@ impl Word {
     }
 
     /// Writes `new` if the word is `current`; otherwise returns what it is.
+    #[inline]
     pub(crate) fn replace(&self, current: usize, new: usize) -> Result<(), usize> {
         self.0
             .compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
@@ -97,14 +98,6 @@ impl Word {
 
     pub(crate) fn set_bits(&self, bits: usize) {
         self.0.fetch_or(bits, Ordering::SeqCst);
-    }
-
-    pub(crate) fn clear_bits(&self, bits: usize) {
-        self.0.fetch_and(!bits, Ordering::SeqCst);
-    }
-
-    pub(crate) fn toggle_bits(&self, bits: usize) {
-        self.0.fetch_xor(bits, Ordering::SeqCst);
     }
 
     pub(crate) fn reset(&self, value: usize) {

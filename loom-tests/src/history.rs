@@ -1,7 +1,7 @@
 //! What happened in one execution, in its order, and the promises that it is held against.
 
 use std::mem::replace;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use fillgauge::{LimitEvent, LimitSink, modelled};
@@ -54,6 +54,8 @@ impl Points {
 /// The true depths of a gauge and its events, in their order: a sink, and the watcher of the gauge's counters.
 pub struct History {
     subject: OnceLock<&'static dyn Subject>,
+    /// Only the events are recorded, of a gauge that may be freed.
+    events_only: AtomicBool,
     points: Points,
     /// What the sink itself records at the first warning.
     on_warning: Mutex<Option<Op>>,
@@ -66,6 +68,7 @@ impl History {
     pub fn new(points: Points, on_warning: Option<Op>) -> Self {
         Self {
             subject: OnceLock::new(),
+            events_only: AtomicBool::new(false),
             points,
             on_warning: Mutex::new(on_warning),
             moments: Mutex::new(Vec::new()),
@@ -84,6 +87,11 @@ impl History {
         modelled::watch(move || self.note_depth());
     }
 
+    /// Begins to record the events of a gauge, and nothing else of it.
+    pub fn begin_events_only(&self) {
+        self.events_only.store(true, Ordering::Relaxed);
+    }
+
     fn note_depth(&self) {
         let Some(subject) = self.subject.get() else {
             return;
@@ -99,6 +107,9 @@ impl History {
     }
 
     pub fn tell(&self, told: Told, depth: usize) {
+        if self.events_only.load(Ordering::Relaxed) {
+            self.push(Moment::Told(told, depth));
+        }
         let Some(subject) = self.subject.get() else {
             return;
         };
@@ -235,12 +246,17 @@ impl History {
 
 impl LimitSink for History {
     fn on_event(&self, event: &LimitEvent) {
-        let told = match event {
-            LimitEvent::NearCapacity(_) => Told::NearCapacity,
-            LimitEvent::Full(_) => Told::Full,
-            LimitEvent::Recovered(_) => Told::Recovered,
+        self.tell(Told::of(event), event.snapshot().depth);
+    }
+}
+
+impl Told {
+    pub fn of(event: &LimitEvent) -> Self {
+        match event {
+            LimitEvent::NearCapacity(_) => Self::NearCapacity,
+            LimitEvent::Full(_) => Self::Full,
+            LimitEvent::Recovered(_) => Self::Recovered,
             other => panic!("unexpected event: {other:?}"),
-        };
-        self.tell(told, event.snapshot().depth);
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! | [`model`] | a model of one gauge: the threads, and what each of them records |
 //! | [`history`] | what happened in one execution, and the promises that it is held against |
 //! | [`subject`] | what a model needs of a gauge, right or wrong |
+//! | [`mailbox`] | where an event waits that another thread is to deliver |
 //! | [`wrong`] | gauges that break a promise, for the canaries |
 
 #[cfg(not(fillgauge_loom))]
@@ -13,6 +14,7 @@ compile_error!(
 );
 
 pub mod history;
+pub mod mailbox;
 pub mod model;
 pub mod subject;
 pub mod wrong;

@@ -6,6 +6,7 @@ use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 use loom::thread;
 
 use crate::history::{History, Points, Told};
+use crate::mailbox::Courier;
 use crate::subject::{Op, Subject};
 use crate::wrong::{Fault, Twin};
 use crate::{explore, leaked};
@@ -23,6 +24,8 @@ pub struct Model {
     /// Percentages at which it warns, and is armed again.
     pub thresholds: (u8, u8),
     pub paired: bool,
+    /// Who delivers.
+    pub delivery: Delivery,
     /// Where the counters start.
     pub start: usize,
     /// Recorded before the threads start.
@@ -39,12 +42,24 @@ pub struct Model {
     pub floor: usize,
 }
 
+/// Who delivers the events of a gauge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// The thread that causes them, whatever it does.
+    InPlace,
+    /// The thread that causes them, unless it must not: then the background thread, or the next that may.
+    HandedOver,
+    /// The background thread.
+    Background,
+}
+
 impl Model {
     /// A gauge that warns at 2, when it is full, and is armed again at 1.
     pub const PAIR: Self = Self {
         capacity: 2,
         thresholds: (80, 50),
         paired: false,
+        delivery: Delivery::InPlace,
         start: 0,
         before: &[],
         threads: &[],
@@ -63,7 +78,17 @@ impl Model {
 
     /// Checks the model on the real gauge.
     pub fn check(self) {
-        self.check_on(move |points, history| self.gauge(points, history));
+        match self.delivery {
+            Delivery::InPlace => self.check_on(move |points, history| {
+                let gauge = Gauge::with_config(self.config(points)).with_sink(history);
+                start_at(&gauge, self.start, self.paired);
+                gauge
+            }),
+            Delivery::HandedOver | Delivery::Background => self.check_on(move |points, history| {
+                let courier = Courier::new(history, self.delivery == Delivery::Background);
+                Gauge::with_delivery(self.config(points), courier)
+            }),
+        }
     }
 
     /// Checks the model on the gauge's twin with a fault, within two preemptions.
@@ -90,8 +115,11 @@ impl Model {
             for op in self.before {
                 subject.record(*op);
             }
-            history.assert_promises(subject.figures());
+            if !subject.has_pending_event() {
+                history.assert_promises(subject.figures());
+            }
             self.run_threads(subject);
+            self.deliver_what_is_left(subject, history);
             let figures = subject.figures();
             let depths_at_rest = &depths_at_rest[usize::from(history.sink_has_recorded())];
             assert!(
@@ -122,13 +150,27 @@ impl Model {
         }
     }
 
+    /// Threads are done when nothing is pending: the background thread was woken for what is.
+    fn deliver_what_is_left(&self, subject: &dyn Subject, history: &History) {
+        subject.record(Op::Deliver);
+        assert!(
+            !subject.has_pending_event() || self.delivery == Delivery::InPlace,
+            "nobody was woken: {:?}",
+            history.moments()
+        );
+    }
+
     /// Whatever the threads left behind must not show later: down to 0 and up to the warn point, in one thread.
     fn assert_that_it_goes_on(&self, subject: &dyn Subject, history: &History) {
         if self.capacity > 10 {
             return;
         }
+        let records = |op| {
+            subject.record(op);
+            self.deliver_what_is_left(subject, history);
+        };
         for _ in 0..subject.figures().depth {
-            subject.record(Op::Dequeue);
+            records(Op::Dequeue);
         }
         history.assert_promises(subject.figures());
         let goes_on = |depth| {
@@ -137,20 +179,17 @@ impl Model {
         };
         goes_on(0);
         for depth in 1..=history.points().warn_depth.min(self.capacity) {
-            subject.record(Op::Enqueue);
+            records(Op::Enqueue);
             history.assert_promises(subject.figures());
             goes_on(depth);
         }
     }
 
-    fn gauge(&self, points: Points, history: &'static History) -> Gauge {
+    fn config(&self, points: Points) -> GaugeConfig {
         let (warn, rearm) = self.thresholds;
         let thresholds = Thresholds::new(warn.into(), rearm.into()).unwrap();
         let config = GaugeConfig::new(&QUEUE, points.capacity).thresholds(thresholds);
-        let config = if self.paired { config.paired() } else { config };
-        let gauge = Gauge::with_config(config).with_sink(history);
-        start_at(&gauge, self.start, self.paired);
-        gauge
+        if self.paired { config.paired() } else { config }
     }
 
     /// From the percentages by search, apart from what the gauge computes.
@@ -235,10 +274,11 @@ impl Model {
         let after = match op {
             Op::Enqueue => depth + 1,
             Op::EnqueueN(n) => depth + n.cast_signed(),
-            Op::Dequeue => depth - 1,
+            Op::Dequeue | Op::Take => depth - 1,
             Op::DequeueN(n) if n <= usize::MAX / 32 => depth - n.cast_signed(),
             Op::DequeueN(n) => depth.min(0).max(depth.saturating_sub_unsigned(n)),
-            Op::Clear => depth.min(0),
+            Op::Clear | Op::TakeAll => depth.min(0),
+            Op::Deliver | Op::ComeBy => depth,
             Op::Observe(depth) => depth.cast_signed(),
         };
         if self.paired { after } else { after.max(0) }

@@ -1,6 +1,8 @@
 //! What a model needs of a gauge, right or wrong.
 
-use fillgauge::Gauge;
+use fillgauge::{Deliver, Gauge, StaticSink};
+
+use crate::mailbox::Courier;
 
 /// An operation that a thread records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +13,14 @@ pub enum Op {
     DequeueN(usize),
     Clear,
     Observe(usize),
+    /// A dequeue that must not deliver, as of a tracked receiver.
+    Take,
+    /// A clear that must not deliver, as of a receiver that is dropped.
+    TakeAll,
+    /// The background thread, if it was woken.
+    Deliver,
+    /// The background thread, which is awake and comes by.
+    ComeBy,
 }
 
 /// What a gauge reads.
@@ -28,9 +38,32 @@ pub trait Subject: Sync {
 
     /// What was enqueued and dequeued up to this very moment, read without a step that loom would see.
     fn counters_now(&self) -> (usize, usize);
+
+    /// Whether an event waits for a thread that delivers it.
+    fn has_pending_event(&self) -> bool {
+        false
+    }
 }
 
-impl Subject for Gauge {
+/// What a model needs of what a gauge delivers with.
+pub trait Delivers: Deliver + Sync + Sized {
+    /// Has the background thread deliver what is pending in `gauge`, if it was woken or does so anyway.
+    fn background(gauge: &Gauge<Self>, anyway: bool);
+}
+
+impl Delivers for StaticSink {
+    fn background(_: &Gauge, _: bool) {}
+}
+
+impl Delivers for Courier {
+    fn background(gauge: &Gauge<Self>, anyway: bool) {
+        if gauge.delivery().mailbox.is_woken() || anyway {
+            Courier::in_background(|| gauge.deliver_pending());
+        }
+    }
+}
+
+impl<D: Delivers> Subject for Gauge<D> {
     fn record(&self, op: Op) {
         match op {
             Op::Enqueue => self.record_enqueue(),
@@ -39,6 +72,10 @@ impl Subject for Gauge {
             Op::DequeueN(n) => self.record_dequeue_n(n),
             Op::Clear => self.record_clear(),
             Op::Observe(depth) => self.observe_depth(depth),
+            Op::Take => self.deferred().record_dequeue(),
+            Op::TakeAll => self.deferred().record_clear(),
+            Op::Deliver => D::background(self, false),
+            Op::ComeBy => D::background(self, true),
         }
     }
 
@@ -53,5 +90,9 @@ impl Subject for Gauge {
 
     fn counters_now(&self) -> (usize, usize) {
         self.counters_now()
+    }
+
+    fn has_pending_event(&self) -> bool {
+        self.has_pending_event()
     }
 }

@@ -38,8 +38,8 @@ use core::cell::Cell;
 
 use super::Gauge;
 use crate::delivery::{Caller, Deliver, Delivery};
-use crate::event::LimitEvent;
-use crate::latch::{Edge, Latch, Points};
+use crate::event::{Edge, LimitEvent};
+use crate::latch::{Latch, Points};
 use crate::snapshot::QueueSnapshot;
 use crate::thresholds::fill_percent;
 
@@ -195,7 +195,8 @@ impl<D: Deliver> Gauge<D> {
 
     #[inline]
     pub(super) fn observe(&self, depth: usize) {
-        if !self.latch().is_sampled() {
+        let before = self.latch();
+        if !before.is_sampled() {
             self.shared.latch.set_bits(Latch::SAMPLED);
         }
         let depth = depth.min(self.ceiling());
@@ -204,16 +205,17 @@ impl<D: Deliver> Gauge<D> {
         self.producers.enqueued.swap(enqueued);
         self.producers.dequeued_seen.set(dequeued);
         let latch = self.latch();
-        let quiet = latch.due(depth, self.points()).is_none()
-            && !Self::is_pending(latch)
-            && depth <= self.shared.high_water.get()
-            && self.consumers.dequeued.get() == dequeued;
-        if !quiet {
+        let is_due = latch.due(depth, self.points()).is_some() || Self::is_pending(latch);
+        if depth > self.high_water() || self.consumers.dequeued.get() != dequeued {
             self.observed(enqueued, dequeued);
+        } else if is_due {
+            // Of the instant of the swap, which is after the last edge if the latch is as it was before.
+            let reading = (latch == before).then_some((enqueued, dequeued));
+            self.settle_from(Caller::Delivers, latch, reading);
         }
     }
 
-    /// An observation that raises the high-water mark, may be due for an edge, or met with a dequeue.
+    /// An observation that raises the high-water mark, or met with a dequeue.
     #[inline(never)]
     fn observed(&self, enqueued: usize, dequeued_before: usize) {
         // Dequeues recorded between the load and the swap saw no deficit, but may have left one.
@@ -260,52 +262,80 @@ impl<D: Deliver> Gauge<D> {
         D::LEAVES_PENDING && latch.is_pending()
     }
 
-    /// Delivers the pending event and every edge that is due, if `caller` may; otherwise leaves the event of the first
+    /// Delivers the pending event and the edges that are due, if `caller` may; otherwise leaves the event of the first
     /// edge pending. Does nothing while another thread owns an event: that one checks afterwards.
+    pub(super) fn settle(&self, caller: Caller) {
+        self.settle_from(caller, self.latch(), None);
+    }
+
+    /// The same, from the latch as it was read, and a [`reading`](Self::reading) that was taken after that.
     #[cold]
     #[inline(never)]
-    pub(super) fn settle(&self, caller: Caller) {
-        let latch_word = &self.shared.latch;
-        let caller = match caller {
+    fn settle_from(&self, caller: Caller, mut latch: Latch, mut reading: Option<(usize, usize)>) {
+        let word = &self.shared.latch;
+        let mut caller = match caller {
             Caller::Delivers if self.deliver.may_deliver() => Caller::Delivers,
             _ => Caller::Defers,
         };
-        let left = Cell::new(false);
-        while !left.get() {
-            let latch = self.latch();
-            if latch.is_running() {
-                return;
-            }
+        let mut delivered = 0;
+        // Each turn begins with what the latch was at an instant after the turn before. If another thread has moved it since,
+        // the compare-exchange fails, and that thread checks.
+        while !latch.is_running() {
+            let after = Cell::new(latch);
             if Self::is_pending(latch) {
                 if caller == Caller::Defers {
                     return;
                 }
-                // It fails if another thread has taken the event over, or has set SAMPLED: see which.
-                if latch_word.replace(latch.0, latch.taken_over().0).is_ok() {
-                    self.deliver
-                        .deliver_pending(Delivery::new(latch_word, caller, &left));
+                reading = None;
+                let taken_over = latch.taken_over();
+                if let Err(now) = word.replace(latch.0, taken_over.0) {
+                    // Another thread has taken the event over, or has set SAMPLED.
+                    latch = Latch(now);
+                    continue;
                 }
-                continue;
+                self.deliver
+                    .deliver_pending(Delivery::new(word, caller, &after));
+            } else {
+                let reading = reading.take().or_else(|| self.reading(latch));
+                let Some((enqueued, dequeued)) = reading else {
+                    return;
+                };
+                let points = self.points();
+                let depth = Self::depth_in(points.capacity, latch, enqueued.wrapping_sub(dequeued));
+                let Some(edge) = latch.due(depth, points) else {
+                    return;
+                };
+                let next = latch.over(edge);
+                if !self.deliver.wants(edge) {
+                    if word.replace(latch.0, next.0).is_err() {
+                        return;
+                    }
+                    latch = next;
+                    continue;
+                }
+                if word.replace(latch.0, next.running().0).is_err() {
+                    return;
+                }
+                let figures = || self.figures(next, depth, enqueued, dequeued);
+                let event = match edge {
+                    Edge::NearCapacity => LimitEvent::NearCapacity(figures()),
+                    Edge::Full => LimitEvent::Full(figures()),
+                    Edge::Recovered => LimitEvent::Recovered(figures()),
+                };
+                self.deliver
+                    .deliver(&event, Delivery::new(word, caller, &after));
             }
-            let Some((enqueued, dequeued)) = self.reading(latch) else {
-                return;
-            };
-            let depth = self.depth_between(latch, enqueued, dequeued);
-            let Some(edge) = latch.due(depth, self.points()) else {
-                return;
-            };
-            let next = latch.over(edge);
-            if latch_word.replace(latch.0, next.0).is_err() {
+            latch = after.get();
+            if Self::is_pending(latch) {
+                // It was left to another thread.
                 return;
             }
-            let delivery = Delivery::new(latch_word, caller, &left);
-            let figures = self.figures(next, enqueued, dequeued);
-            let event = match edge {
-                Edge::NearCapacity => LimitEvent::NearCapacity(figures),
-                Edge::Full => LimitEvent::Full(figures),
-                Edge::Recovered => LimitEvent::Recovered(figures),
-            };
-            self.deliver.deliver(&event, delivery);
+            // An operation may find a pending event, and cross the warn point and the capacity. Further edges are those of
+            // others, which may go on for ever: they are left to another thread.
+            delivered = u8::saturating_add(delivered, 1);
+            if D::LEAVES_PENDING && delivered == 3 {
+                caller = Caller::Defers;
+            }
         }
     }
 }
@@ -332,20 +362,19 @@ impl<D> Gauge<D> {
         }
     }
 
+    #[inline]
     pub(super) fn depth_between(&self, latch: Latch, enqueued: usize, dequeued: usize) -> usize {
-        let difference = enqueued.wrapping_sub(dequeued);
-        if self.is_deficit(difference) {
-            0
-        } else {
-            self.clamp(latch, difference)
-        }
+        Self::depth_in(self.capacity(), latch, enqueued.wrapping_sub(dequeued))
     }
 
-    /// Of a paired gauge, records under way may take the difference over the capacity.
+    /// The depth that a difference of the counters stands for. Of a paired gauge, records under way may take it over the
+    /// capacity.
     #[inline]
-    fn clamp(&self, latch: Latch, difference: usize) -> usize {
-        if latch.is_paired() {
-            difference.min(self.capacity())
+    fn depth_in(capacity: usize, latch: Latch, difference: usize) -> usize {
+        if difference > Self::ceiling_of(capacity) {
+            0
+        } else if latch.is_paired() {
+            difference.min(capacity)
         } else {
             difference
         }
@@ -356,11 +385,17 @@ impl<D> Gauge<D> {
         difference > self.ceiling()
     }
 
+    #[inline]
+    pub(super) fn ceiling(&self) -> usize {
+        Self::ceiling_of(self.capacity())
+    }
+
     /// The greatest depth: half of what the capacity leaves of the word is for depths above it, half for deficits, which
     /// have an eighth of the word in any case.
     #[inline]
-    pub(super) fn ceiling(&self) -> usize {
-        let capacity = self.capacity().min(usize::MAX / 4 * 3);
+    const fn ceiling_of(capacity: usize) -> usize {
+        const MOST: usize = usize::MAX / 4 * 3;
+        let capacity = if capacity < MOST { capacity } else { MOST };
         usize::MAX - (usize::MAX - capacity) / 2
     }
 
@@ -378,10 +413,17 @@ impl<D> Gauge<D> {
         }
     }
 
-    pub(super) fn figures(&self, latch: Latch, enqueued: usize, dequeued: usize) -> QueueSnapshot {
+    /// Inlined, so that nothing is copied on the way into an event: that takes longer than the code saves.
+    #[inline(always)]
+    pub(super) fn figures(
+        &self,
+        latch: Latch,
+        depth: usize,
+        enqueued: usize,
+        dequeued: usize,
+    ) -> QueueSnapshot {
         let limit = self.limit();
         let capacity = self.capacity();
-        let depth = self.depth_between(latch, enqueued, dequeued);
         QueueSnapshot {
             name: limit,
             category: limit.category(),

@@ -101,22 +101,6 @@ impl AtomicUsize {
         before
     }
 
-    /// Keeps `bits` and returns the value before.
-    pub fn fetch_and(&self, bits: usize, order: Ordering) -> usize {
-        self.take_turn(order);
-        let before = self.explored.fetch_and(bits, order);
-        self.changed(before & bits);
-        before
-    }
-
-    /// Inverts `bits` and returns the value before.
-    pub fn fetch_xor(&self, bits: usize, order: Ordering) -> usize {
-        self.take_turn(order);
-        let before = self.explored.fetch_xor(bits, order);
-        self.changed(before ^ bits);
-        before
-    }
-
     /// Stores `value` and returns the value before.
     pub fn swap(&self, value: usize, order: Ordering) -> usize {
         self.take_turn(order);

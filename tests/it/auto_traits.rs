@@ -6,6 +6,8 @@ fn shared<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
 
 #[test]
 fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
+    shared::<Deferred<'_>>();
+    shared::<Edge>();
     shared::<Gauge>();
     shared::<GaugeConfig>();
     shared::<Limit>();
@@ -16,6 +18,7 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<QueueRegistry<4>>();
     shared::<QueueSnapshot>();
     shared::<RegistryFull>();
+    shared::<StaticSink>();
     shared::<Thresholds>();
     shared::<ThresholdsError>();
 }

@@ -2,6 +2,7 @@
 
 mod auto_traits;
 mod concurrency;
+mod delivery;
 #[cfg(feature = "event-log")]
 mod event_log;
 mod events;

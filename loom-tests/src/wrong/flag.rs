@@ -48,9 +48,10 @@ impl Subject for Flag {
                 self.depth.swap(depth, SeqCst);
                 depth
             }
-            Op::Dequeue | Op::DequeueN(_) | Op::Clear => {
+            Op::Deliver | Op::ComeBy => return,
+            Op::Dequeue | Op::DequeueN(_) | Op::Clear | Op::Take | Op::TakeAll => {
                 let n = match op {
-                    Op::Dequeue => 1,
+                    Op::Dequeue | Op::Take => 1,
                     Op::DequeueN(n) => n,
                     _ => usize::MAX,
                 };

@@ -3,6 +3,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use fillgauge::modelled::AtomicUsize;
 
 use crate::history::{History, Points, Told};
+use crate::mailbox::Mailbox;
 use crate::subject::{Figures, Op, Subject};
 
 /// The step that a [`Twin`] lacks, or takes in another order.
@@ -38,6 +39,16 @@ pub enum Fault {
     OldBound,
     /// An observer does not ask whether somebody took something meanwhile.
     ObserverKeepsDeficit,
+    /// A pending event is taken over by a store, whatever became of it meanwhile.
+    TakesOverByStore,
+    /// An event is no longer delivered before it is left pending.
+    LeavesInTwoSteps,
+    /// The background thread is woken before the event is left pending.
+    WakesFirst,
+    /// The thread that delivers a pending event does not check the gauge afterwards.
+    EndsUnchecked,
+    /// An observer takes what it saw for the depth, whatever happened since.
+    OldEvidence,
 }
 
 /// The gauge's protocol without its cached bounds, and with a fault.
@@ -48,6 +59,7 @@ pub struct Twin {
     enqueued_seen: AtomicUsize,
     high_water: AtomicUsize,
     latch: AtomicUsize,
+    mailbox: Mailbox,
     points: Points,
     fault: Fault,
     history: &'static History,
@@ -56,7 +68,8 @@ pub struct Twin {
 const WARNED: usize = 1;
 const FULL: usize = 2;
 const TELLING: usize = 4;
-const ONE_WARNING: usize = 8;
+const PENDING: usize = 8;
+const ONE_WARNING: usize = 16;
 
 impl Twin {
     pub fn with(fault: Fault) -> impl Fn(Points, &'static History) -> Self {
@@ -66,6 +79,7 @@ impl Twin {
             enqueued_seen: AtomicUsize::new(0),
             high_water: AtomicUsize::new(0),
             latch: AtomicUsize::new(0),
+            mailbox: Mailbox::default(),
             points,
             fault,
             history,
@@ -89,7 +103,7 @@ impl Twin {
         } else {
             self.depth_of(enqueued, dequeued)
         });
-        self.settle();
+        self.settle(true);
     }
 
     fn mark(&self, depth: usize) {
@@ -109,7 +123,7 @@ impl Twin {
         }
     }
 
-    fn dequeue(&self, n: usize) {
+    fn dequeue(&self, n: usize, may_deliver: bool) {
         let dequeued = self.dequeued.fetch_add(n, SeqCst) + n;
         if self.fault == Fault::OldBound {
             if self.enqueued_seen.load(SeqCst) > dequeued + self.points.rearm_depth {
@@ -120,7 +134,7 @@ impl Twin {
         if !self.points.paired {
             self.make_good(dequeued);
         }
-        self.settle();
+        self.settle(may_deliver);
     }
 
     fn make_good(&self, dequeued: usize) {
@@ -140,7 +154,7 @@ impl Twin {
         }
     }
 
-    fn clear(&self) {
+    fn clear(&self, may_deliver: bool) {
         loop {
             let dequeued = self.dequeued.load(SeqCst);
             let enqueued = self.enqueued.load(SeqCst);
@@ -162,7 +176,7 @@ impl Twin {
                 break;
             }
         }
-        self.settle();
+        self.settle(may_deliver);
     }
 
     fn observe(&self, depth: usize) {
@@ -173,22 +187,39 @@ impl Twin {
             self.make_good(dequeued);
         }
         self.mark(self.depth_of(before + depth, dequeued));
-        if self.fault != Fault::ObserverDoesNotLook {
-            self.settle();
+        match self.fault {
+            Fault::ObserverDoesNotLook => {}
+            Fault::OldEvidence => self.settle_from(true, Some(depth)),
+            _ => self.settle(true),
         }
     }
 
-    fn settle(&self) {
+    fn settle(&self, may_deliver: bool) {
+        self.settle_from(may_deliver, None);
+    }
+
+    fn settle_from(&self, may_deliver: bool, mut evidence: Option<usize>) {
         loop {
             let early = self.reading();
             let latch = self.latch.load(SeqCst);
             if latch & TELLING != 0 {
                 return;
             }
-            let depth = if self.fault == Fault::EvidenceOfAnotherState {
-                early
-            } else {
-                self.reading()
+            if latch & PENDING != 0 {
+                if !may_deliver || !self.take_over(latch) {
+                    return;
+                }
+                self.mailbox.deliver(self.history);
+                self.latch.fetch_sub(TELLING, SeqCst);
+                if self.fault == Fault::EndsUnchecked {
+                    return;
+                }
+                continue;
+            }
+            let depth = match evidence.take() {
+                Some(evidence) => evidence,
+                None if self.fault == Fault::EvidenceOfAnotherState => early,
+                None => self.reading(),
             };
             let Some((told, next)) = self.due(latch, depth) else {
                 return;
@@ -207,11 +238,42 @@ impl Twin {
             {
                 return;
             }
+            if !may_deliver {
+                self.leave(told, depth);
+                return;
+            }
             self.history.tell(told, depth);
-            self.latch.fetch_and(!TELLING, SeqCst);
+            self.latch.fetch_sub(telling, SeqCst);
             if self.fault == Fault::NoSecondLook {
                 return;
             }
+        }
+    }
+
+    fn take_over(&self, latch: usize) -> bool {
+        let taken_over = latch & !PENDING | TELLING;
+        if self.fault == Fault::TakesOverByStore {
+            self.latch.swap(taken_over, SeqCst);
+            return true;
+        }
+        self.latch
+            .compare_exchange(latch, taken_over, SeqCst, SeqCst)
+            .is_ok()
+    }
+
+    fn leave(&self, told: Told, depth: usize) {
+        self.mailbox.store(told, depth);
+        if self.fault == Fault::WakesFirst {
+            self.mailbox.wake();
+        }
+        if self.fault == Fault::LeavesInTwoSteps {
+            self.latch.fetch_sub(TELLING, SeqCst);
+            self.latch.fetch_add(PENDING, SeqCst);
+        } else {
+            self.latch.fetch_add(PENDING - TELLING, SeqCst);
+        }
+        if self.fault != Fault::WakesFirst {
+            self.mailbox.wake();
         }
     }
 
@@ -249,9 +311,17 @@ impl Subject for Twin {
         match op {
             Op::Enqueue => self.enqueue(1),
             Op::EnqueueN(n) => self.enqueue(n),
-            Op::Dequeue => self.dequeue(1),
-            Op::DequeueN(n) => self.dequeue(n),
-            Op::Clear => self.clear(),
+            Op::Dequeue => self.dequeue(1, true),
+            Op::DequeueN(n) => self.dequeue(n, true),
+            Op::Clear => self.clear(true),
+            Op::Take => self.dequeue(1, false),
+            Op::TakeAll => self.clear(false),
+            Op::Deliver => {
+                if self.mailbox.is_woken() {
+                    self.settle(true);
+                }
+            }
+            Op::ComeBy => self.settle(true),
             Op::Observe(depth) => self.observe(depth),
         }
     }
@@ -268,5 +338,9 @@ impl Subject for Twin {
 
     fn counters_now(&self) -> (usize, usize) {
         (self.enqueued.now(), self.dequeued.now())
+    }
+
+    fn has_pending_event(&self) -> bool {
+        self.latch.load(SeqCst) & PENDING != 0
     }
 }

@@ -247,6 +247,26 @@ fn paired_observer_against_consumer() {
     PAIRED_OBSERVER_AGAINST_CONSUMER.check();
 }
 
+/// An observation is no evidence for an edge if the gauge has crossed another since.
+pub(crate) const AN_OLD_OBSERVATION: Model = Model {
+    before: &[Observe(1)],
+    threads: &[&[Observe(0)], &[EnqueueN(3)]],
+    preemptions: Some(4),
+    floor: 3_600,
+    ..Model::ROOMY
+};
+
+#[test]
+fn an_old_observation() {
+    AN_OLD_OBSERVATION.check();
+}
+
+#[test]
+#[should_panic(expected = "a depth that never was")]
+fn canary_an_old_observation() {
+    AN_OLD_OBSERVATION.check_fault(Fault::OldEvidence);
+}
+
 /// An observation that lowers the depth makes the consumers' bound of it useless, and they know.
 pub(crate) const AN_OBSERVATION_LOWERS_THE_DEPTH: Model = Model {
     before: &[EnqueueN(5), Dequeue],

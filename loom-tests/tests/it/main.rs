@@ -3,4 +3,5 @@
 
 mod corrections;
 mod edges;
+mod handover;
 mod registry;
