@@ -54,16 +54,21 @@
 
 mod catalog;
 pub mod channels;
+mod delivery;
+mod flush;
 mod registry;
 mod sync;
-mod warnings;
+mod track;
 
 pub use catalog::TrackedLimit;
 pub use channels::std::{Backpressure, TrackedReceiver, TrackedSyncSender, tracked_sync_channel};
+pub use delivery::{LogLimit, set_limit_warning_handler, set_log_limit, warn_limit_exhausted};
+pub use flush::{FlushTimeout, flush_events};
 pub use registry::{
-    QueueGauge, QueueRegistry, log_queue_snapshot, queue_snapshot, register_limit, register_queue,
+    Outlet, QueueGauge, QueueRegistry, log_queue_snapshot, queue_snapshot, register_limit,
+    register_queue,
 };
-pub use warnings::{set_limit_warning_handler, warn_limit_exhausted};
+pub use track::{Track, track};
 
 #[doc(inline)]
 pub use fillgauge::{

@@ -9,19 +9,18 @@
 // or the sender sees `closed`; a clear that comes twice does nothing.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use fillgauge::{GaugeConfig, Limit};
+use fillgauge::Limit;
 
-use crate::registry::{QueueGauge, QueueRegistry};
+use crate::registry::QueueGauge;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::mpsc::{
-    Receiver, RecvError, RecvTimeoutError, SendError, SyncSender, TryRecvError, TrySendError,
-    sync_channel,
+    self, Receiver, RecvError, RecvTimeoutError, SendError, SyncSender, TryRecvError, TrySendError,
 };
-use crate::sync::{Mutex, MutexGuard, recv_timeout};
-use crate::warnings::while_receiving;
+use crate::sync::{Mutex, lock, now, recv_timeout};
+use crate::track::track;
 
 /// A [`sync_channel`] whose depth is tracked by a gauge of the global registry.
 ///
@@ -44,9 +43,15 @@ pub fn tracked_sync_channel<T>(
     name: impl Into<&'static Limit>,
     capacity: usize,
 ) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
-    let (sender, receiver) = sync_channel(capacity);
-    let config = GaugeConfig::new(name.into(), capacity).paired();
-    let gauge = QueueRegistry::global().register_with(config);
+    track(name).capacity(capacity).sync_channel()
+}
+
+/// A channel with `capacity` that records on `gauge`.
+pub(crate) fn sync_channel<T>(
+    capacity: usize,
+    gauge: Arc<QueueGauge>,
+) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
+    let (sender, receiver) = mpsc::sync_channel(capacity);
     let flow = Arc::new(Flow::default());
     let sender = TrackedSyncSender {
         inner: sender,
@@ -104,12 +109,8 @@ struct Parks {
 }
 
 impl Flow {
-    fn parks(&self) -> MutexGuard<'_, Parks> {
-        self.parks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn backpressure(&self) -> Backpressure {
-        let parks = self.parks();
+        let parks = lock(&self.parks);
         Backpressure {
             parked: self.parked.load(Ordering::Relaxed),
             parks: parks.count,
@@ -122,11 +123,11 @@ impl Flow {
     /// Runs a send that has to wait for room. The clock is read here only.
     fn park<R>(&self, send: impl FnOnce() -> R) -> R {
         self.parked.fetch_add(1, Ordering::Relaxed);
-        let since = Instant::now();
+        let since = now();
         let outcome = send();
-        let waited = since.elapsed();
+        let waited = since.map_or(Duration::ZERO, |since| since.elapsed());
         self.parked.fetch_sub(1, Ordering::Relaxed);
-        let mut parks = self.parks();
+        let mut parks = lock(&self.parks);
         parks.count = parks.count.wrapping_add(1);
         parks.time = parks.time.saturating_add(waited);
         outcome
@@ -235,7 +236,7 @@ struct Closing {
 impl Drop for Closing {
     fn drop(&mut self) {
         self.flow.closed.store(true, Ordering::SeqCst);
-        while_receiving(|| self.gauge.record_clear());
+        self.gauge.deferred().record_clear();
     }
 }
 
@@ -293,7 +294,7 @@ impl<T> TrackedReceiver<T> {
     #[inline]
     fn recorded<E>(&self, received: Result<T, E>) -> Result<T, E> {
         if received.is_ok() {
-            while_receiving(|| self.closing.gauge.record_dequeue());
+            self.closing.gauge.deferred().record_dequeue();
         }
         received
     }

@@ -1,17 +1,23 @@
 //! Registries that never refuse, the global one among them.
 //!
-//! A gauge is one allocation that its users share; the registry holds a weak reference to it. Registering and dropping
-//! take a lock and constant time, however many gauges are live. Recording never takes it.
+//! A gauge is one allocation that its users share. The registry holds a weak reference to it, see
+//! [`listing`]. Recording never takes the lock of the list.
+
+mod listing;
+mod outlet;
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use fillgauge::{Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot};
-use slab::Slab;
 
-use crate::sync::{Lazy, Mutex, MutexGuard, force};
-use crate::warnings::SINK;
+use listing::{Listing, ListingRef};
+pub use outlet::Outlet;
+pub(crate) use outlet::say_suppressed;
+
+use crate::delivery::background;
+use crate::sync::{Lazy, force};
 
 /// The registered gauge of one bounded queue or limit, shared through an [`Arc`]: a [`Gauge`], which it derefs to.
 ///
@@ -26,10 +32,9 @@ use crate::warnings::SINK;
 /// assert_eq!(pipes.name(), TrackedLimit::VmPipes);
 /// ```
 pub struct QueueGauge {
-    gauge: Gauge,
-    registry: Shared,
-    /// Where the registry lists it; `None` once it does not.
-    key: Option<usize>,
+    gauge: Gauge<Outlet>,
+    /// What the registry had listed, once it lists the gauge no more.
+    unlisted: Option<Weak<QueueGauge>>,
 }
 
 impl QueueGauge {
@@ -80,10 +85,10 @@ impl QueueGauge {
 }
 
 impl Deref for QueueGauge {
-    type Target = Gauge;
+    type Target = Gauge<Outlet>;
 
     #[inline]
-    fn deref(&self) -> &Gauge {
+    fn deref(&self) -> &Gauge<Outlet> {
         &self.gauge
     }
 }
@@ -96,9 +101,11 @@ impl fmt::Debug for QueueGauge {
 
 impl Drop for QueueGauge {
     fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.registry.lock().live.try_remove(key);
+        if self.unlisted.is_none() {
+            let instance = self.gauge.instance();
+            self.gauge.delivery().listing.remove(instance);
         }
+        outlet::take_leave(&mut self.gauge);
     }
 }
 
@@ -115,48 +122,48 @@ impl Drop for QueueGauge {
 /// ```
 #[derive(Default)]
 pub struct QueueRegistry {
-    gauges: Shared,
+    listing: ListingRef,
+    background: bool,
 }
 
-/// What a registry shares with its gauges, which may outlive it. The one of the process need not be counted.
-#[derive(Clone)]
-enum Shared {
-    Global(&'static Mutex<Gauges>),
-    Counted(Arc<Mutex<Gauges>>),
-}
-
-impl Default for Shared {
+impl Default for ListingRef {
     fn default() -> Self {
         Self::Counted(Arc::default())
     }
 }
 
-impl Shared {
-    /// Nothing panics under the lock but for want of memory, and then the gauges are as they were.
-    fn lock(&self) -> MutexGuard<'_, Gauges> {
-        let gauges = match self {
-            Self::Global(gauges) => gauges,
-            Self::Counted(gauges) => &**gauges,
-        };
-        gauges.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Default)]
-struct Gauges {
-    live: Slab<Weak<QueueGauge>>,
-    /// The serial number of the latest registration.
-    registered: usize,
-}
-
 impl QueueRegistry {
     /// The registry of the process.
     pub fn global() -> &'static QueueRegistry {
-        static GAUGES: Lazy<Mutex<Gauges>> = Lazy::new(Mutex::default);
+        static LISTING: Lazy<Listing> = Lazy::new(Listing::default);
         static GLOBAL: Lazy<QueueRegistry> = Lazy::new(|| QueueRegistry {
-            gauges: Shared::Global(force(&GAUGES)),
+            listing: ListingRef::Global(force(&LISTING)),
+            background: false,
         });
         force(&GLOBAL)
+    }
+
+    /// The same registry, whose gauges leave all their events to the background thread: no operation
+    /// on one of them runs a subscriber or a handler.
+    ///
+    /// For what the observers themselves use: an allocator, or the queue that carries the log.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fillgauge_std::{QueueRegistry, TrackedLimit, flush_events};
+    ///
+    /// let registry = QueueRegistry::default().background();
+    /// let heap = registry.register(TrackedLimit::V8HeapBytes, 64 << 20);
+    /// heap.observe_depth(60 << 20); // logged by the background thread
+    /// flush_events(Duration::from_secs(1))?;
+    /// # Ok::<(), fillgauge_std::FlushTimeout>(())
+    /// ```
+    #[must_use]
+    pub fn background(self) -> Self {
+        Self {
+            background: true,
+            ..self
+        }
     }
 
     /// Registers a gauge of `name`, from [`TrackedLimit`](crate::TrackedLimit) or any other catalogue, with `capacity`;
@@ -182,57 +189,43 @@ impl QueueRegistry {
     /// ```
     #[must_use = "dropping the gauge ends the registration"]
     pub fn register_with(&self, config: GaugeConfig) -> Arc<QueueGauge> {
-        let mut gauges = self.gauges.lock();
-        // 0 stands for no registration; the count passes it when it wraps.
-        gauges.registered = gauges.registered.checked_add(1).unwrap_or(1);
-        let instance = gauges.registered;
-        let entry = gauges.live.vacant_entry();
-        // Cyclic only so that the gauge is made in its place, and not copied there.
-        Arc::new_cyclic(|gauge| QueueGauge {
-            gauge: Gauge::with_config(config)
-                .with_sink(&SINK)
-                .with_instance(instance),
-            registry: self.gauges.clone(),
-            key: {
-                let key = entry.key();
-                entry.insert(Weak::clone(gauge));
-                Some(key)
-            },
-        })
+        self.enlist(config, self.background)
     }
 
-    /// The figures of every live gauge.
+    /// Registers a gauge that leaves all its events to the background thread, if `background`.
+    pub(crate) fn enlist(&self, config: GaugeConfig, background: bool) -> Arc<QueueGauge> {
+        let instance = self.listing.next_instance();
+        let gauge = Arc::new(QueueGauge {
+            gauge: Gauge::with_delivery(config, Outlet::new(self.listing.clone(), background))
+                .with_instance(instance),
+            unlisted: None,
+        });
+        let listed = Arc::downgrade(&gauge);
+        self.listing.insert(instance, listed);
+        gauge
+    }
+
+    /// The figures of every live gauge, in order of registration.
     ///
-    /// Registering and dropping wait meanwhile; recording does not.
+    /// A few gauges at a time are read under the lock that registering and dropping take. Recording
+    /// never takes it.
     #[must_use]
     pub fn snapshot(&self) -> Vec<QueueSnapshot> {
-        let mut gauges = self.gauges.lock();
-        let mut snapshot = Vec::with_capacity(gauges.live.len());
-        let mut dropped = Vec::new();
-        for (key, gauge) in &gauges.live {
-            let Some(gauge) = gauge.upgrade() else {
-                continue;
-            };
-            snapshot.push(gauge.snapshot());
-            // If the others were dropped meanwhile, this is the last reference. It ends the registration before anybody
-            // else can list it, and without the lock that is held here.
-            if let Some(mut gauge) = Arc::into_inner(gauge) {
-                gauge.key = None;
-                dropped.push(key);
-            }
-        }
-        for key in dropped {
-            gauges.live.try_remove(key);
-        }
-        snapshot
+        self.listing.snapshot()
     }
 }
 
 impl fmt::Debug for QueueRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("QueueRegistry")
-            .field("live", &self.gauges.lock().live.len())
-            .finish()
+        // All is read before anything is written: what writes is foreign code.
+        let live = self.listing.live();
+        let observer = background::running();
+        let mut debug = f.debug_struct("QueueRegistry");
+        debug.field("live", &live);
+        if let Some(observer) = observer {
+            debug.field("delivering", &format_args!("{observer}"));
+        }
+        debug.finish()
     }
 }
 

@@ -1,18 +1,63 @@
-//! The one file that names where threads, channels, locks and atomics come from: std, or shuttle under
-//! `cfg(fillgauge_shuttle)`.
+//! The one folder that names where threads, channels, locks, atomics and the clock come from: std, or
+//! shuttle under `cfg(fillgauge_shuttle)`.
+
+mod list;
+mod slot;
+
+use std::sync::PoisonError;
+use std::time::Instant;
+
+pub(crate) use list::{List, with_room};
+pub(crate) use slot::Slot;
 
 #[cfg(not(fillgauge_shuttle))]
 pub(crate) use std::{
-    sync::{LazyLock as Lazy, Mutex, MutexGuard, atomic, mpsc},
+    sync::{Condvar, LazyLock as Lazy, Mutex, MutexGuard, atomic, mpsc},
     thread, thread_local,
 };
 
 #[cfg(fillgauge_shuttle)]
 pub(crate) use shuttle::{
     lazy_static::Lazy,
-    sync::{Mutex, MutexGuard, atomic, mpsc},
+    sync::{Condvar, Mutex, MutexGuard, atomic, mpsc},
     thread, thread_local,
 };
+
+/// Whether threads can be started at all. Where they cannot, every thread delivers what it causes.
+pub(crate) const HAS_THREADS: bool = !cfg!(all(target_family = "wasm", target_os = "unknown"));
+
+/// Whether there is a clock. Shuttle has none, and `wasm32-unknown-unknown` panics when it is asked.
+const HAS_CLOCK: bool = HAS_THREADS && !cfg!(fillgauge_shuttle);
+
+/// The time, where there is a clock.
+pub(crate) fn now() -> Option<Instant> {
+    HAS_CLOCK.then(Instant::now)
+}
+
+/// Locks `mutex`. What it guards is whole even if a thread panicked while it held the lock.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until `condvar` is notified, or at most until `deadline`. Returns whether there is time left.
+pub(crate) fn wait<'a, T>(
+    condvar: &Condvar,
+    guard: MutexGuard<'a, T>,
+    deadline: Option<Instant>,
+) -> (MutexGuard<'a, T>, bool) {
+    let Some(deadline) = deadline else {
+        let guard = condvar.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        return (guard, true);
+    };
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return (guard, false);
+    }
+    let (guard, _) = condvar
+        .wait_timeout(guard, left)
+        .unwrap_or_else(PoisonError::into_inner);
+    (guard, true)
+}
 
 /// The value of `lazy`; under shuttle there is one for each execution.
 pub(crate) fn force<T: Send + Sync>(lazy: &'static Lazy<T>) -> &'static T {

@@ -1,0 +1,247 @@
+//! What waits to be delivered by a thread that nobody waits for, and the background thread.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use fillgauge::Limit;
+
+use super::guard::Role;
+use crate::sync::{Condvar, Lazy, List, Mutex, force, lock, now, thread, wait, with_room};
+
+/// Something to deliver. It is run once, without any lock.
+pub(crate) trait Errand: Send {
+    /// The gauge that it is for.
+    fn gauge(&self) -> GaugeName;
+
+    fn run(self: Box<Self>);
+
+    /// Whether there is nothing left to deliver. No foreign code runs.
+    fn is_obsolete(&self) -> bool {
+        false
+    }
+}
+
+/// A gauge, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GaugeName {
+    pub(crate) limit: &'static Limit,
+    pub(crate) instance: usize,
+}
+
+impl fmt::Display for GaugeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} #{}", self.limit, self.instance)
+    }
+}
+
+/// An errand that a thread runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Running {
+    /// Counts the errands that were begun.
+    number: u64,
+    gauge: GaugeName,
+    since: Option<Instant>,
+}
+
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.gauge)?;
+        match self.since {
+            Some(since) => write!(f, " for {:.1?}", since.elapsed()),
+            None => Ok(()),
+        }
+    }
+}
+
+static BACKGROUND: Lazy<Background> = Lazy::new(Background::default);
+
+#[derive(Default)]
+struct Background {
+    state: Mutex<State>,
+    /// Notified when there is an errand and the background thread sleeps.
+    work: Condvar,
+    /// Notified when an errand has ended and somebody waits for that.
+    ended: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Box<dyn Errand>>,
+    running: VecDeque<Running>,
+    /// How many errands were begun.
+    begun: u64,
+    thread: Thread,
+    /// Threads that wait for errands to end.
+    flushing: usize,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Thread {
+    /// It was not needed, or could not be started.
+    #[default]
+    None,
+    /// It works, or is about to.
+    Awake,
+    /// It waits for work.
+    Asleep,
+}
+
+struct Waiting;
+
+impl List<State> for Waiting {
+    type Entry = Box<dyn Errand>;
+
+    fn entries(state: &mut State) -> &mut VecDeque<Self::Entry> {
+        &mut state.waiting
+    }
+
+    fn is_obsolete(errand: &Self::Entry) -> bool {
+        errand.is_obsolete()
+    }
+}
+
+impl List<State> for Running {
+    type Entry = Running;
+
+    fn entries(state: &mut State) -> &mut VecDeque<Running> {
+        &mut state.running
+    }
+
+    fn is_obsolete(_: &Running) -> bool {
+        false
+    }
+}
+
+/// Leaves `errand` to the background thread, which is started if there is none. If it cannot be
+/// started, the errand waits for the next attempt, or for a flush.
+pub(crate) fn post(errand: Box<dyn Errand>) {
+    let background = force(&BACKGROUND);
+    let before = with_room::<Waiting, _, _>(&background.state, |state| {
+        state.waiting.push_back(errand);
+        // Whoever finds it missing starts it, once.
+        std::mem::replace(&mut state.thread, Thread::Awake)
+    });
+    match before {
+        Thread::Awake => {}
+        Thread::Asleep => background.work.notify_one(),
+        Thread::None => start(background),
+    }
+}
+
+fn start(background: &'static Background) {
+    let thread = thread::Builder::new().name("fillgauge".to_owned());
+    if thread.spawn(move || work(background)).is_err() {
+        lock(&background.state).thread = Thread::None;
+    }
+}
+
+/// The background thread.
+fn work(background: &'static Background) {
+    let _role = Role::Deliverer.enter();
+    loop {
+        background.run_next();
+        let mut state = lock(&background.state);
+        while state.waiting.is_empty() {
+            state.thread = Thread::Asleep;
+            (state, _) = wait(&background.work, state, None);
+        }
+        state.thread = Thread::Awake;
+    }
+}
+
+impl Background {
+    /// Runs the errand that waits longest. Returns whether there was one.
+    fn run_next(&self) -> bool {
+        let next = with_room::<Running, _, _>(&self.state, |state| {
+            let errand = state.waiting.pop_front()?;
+            state.begun += 1;
+            let number = state.begun;
+            state.running.push_back(Running {
+                number,
+                gauge: errand.gauge(),
+                since: now(),
+            });
+            Some((errand, number))
+        });
+        let Some((errand, number)) = next else {
+            return false;
+        };
+        errand.run();
+        let mut state = lock(&self.state);
+        state.running.retain(|running| running.number != number);
+        let is_awaited = state.flushing > 0;
+        drop(state);
+        if is_awaited {
+            self.ended.notify_all();
+        }
+        true
+    }
+}
+
+/// What has been running longest.
+pub(crate) fn running() -> Option<Running> {
+    lock(&force(&BACKGROUND).state).running.front().copied()
+}
+
+/// What was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) waiting: usize,
+    /// What has been running longest.
+    pub(crate) running: Option<Running>,
+}
+
+/// Runs on this thread what waits, and waits for what other threads run, until `timeout` is over. What
+/// comes later is not waited for.
+pub(crate) fn drain(timeout: Duration) -> Result<(), Left> {
+    let background = force(&BACKGROUND);
+    let deadline = now().and_then(|now| now.checked_add(timeout));
+    let has_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+    let last = {
+        let state = lock(&background.state);
+        state.begun + state.waiting.len() as u64
+    };
+    let _role = Role::Deliverer.enter();
+    while lock(&background.state).begun < last && has_time() && background.run_next() {}
+
+    let mut state = lock(&background.state);
+    state.flushing += 1;
+    while state.is_running_until(last) {
+        let has_time;
+        (state, has_time) = wait(&background.ended, state, deadline);
+        if !has_time {
+            break;
+        }
+    }
+    state.flushing -= 1;
+    let left = state.left(last);
+    drop(state);
+    if left.waiting > 0 || left.running.is_some() {
+        return Err(left);
+    }
+    Ok(())
+}
+
+/// What there is to deliver, for a thread that must not wait for it.
+pub(crate) fn left() -> Left {
+    lock(&force(&BACKGROUND).state).left(u64::MAX)
+}
+
+impl State {
+    /// Whether one of the first `last` errands is running.
+    fn is_running_until(&self, last: u64) -> bool {
+        let mut running = self.running.iter();
+        running.any(|running| running.number <= last)
+    }
+
+    /// What is left of the first `last` errands.
+    fn left(&self, last: u64) -> Left {
+        let waiting = usize::try_from(last.saturating_sub(self.begun)).unwrap_or(usize::MAX);
+        let running = self.running.iter().find(|running| running.number <= last);
+        Left {
+            waiting: waiting.min(self.waiting.len()),
+            running: running.copied(),
+        }
+    }
+}

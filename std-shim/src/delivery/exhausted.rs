@@ -1,0 +1,132 @@
+//! Warnings of limits that have no gauge, and what gauges that are gone have left to say.
+
+use std::collections::VecDeque;
+
+use fillgauge::{Limit, LimitEvent};
+
+use super::Lines;
+use super::background::{self, Errand, GaugeName};
+use super::observers::{self, Log};
+use crate::sync::{Lazy, List, Mutex, force, lock, with_room};
+
+/// Warns that a limit is used up which nobody samples on the way, such as a budget of processor time:
+/// `observed` of `capacity`.
+///
+/// Every call reaches the warning handler, on this thread. The log gets at most as many lines of a
+/// `name` as [`LogLimit`](crate::LogLimit) says.
+///
+/// ```
+/// use fillgauge_std::{TrackedLimit, warn_limit_exhausted};
+///
+/// warn_limit_exhausted(TrackedLimit::V8CpuTimeMs, 30_000, 30_000);
+/// ```
+pub fn warn_limit_exhausted(name: impl Into<&'static Limit>, observed: usize, capacity: usize) {
+    let limit = name.into();
+    let event = LimitEvent::exhausted(limit, observed, capacity);
+    observers::notify(&event, &Log::LOCAL, || take_line(limit));
+}
+
+/// What is to be said of each limit.
+static LIMITS: Lazy<Mutex<VecDeque<Account>>> = Lazy::new(Mutex::default);
+
+struct Account {
+    limit: &'static Limit,
+    /// Those of [`warn_limit_exhausted`].
+    lines: Lines,
+    /// Lines that gauges had suppressed when they were dropped, and that nobody has said.
+    gone: usize,
+    /// The gauge that had, or 0 if there were several.
+    instance: usize,
+}
+
+impl List<VecDeque<Account>> for Account {
+    type Entry = Self;
+
+    fn entries(state: &mut VecDeque<Self>) -> &mut VecDeque<Self> {
+        state
+    }
+
+    fn is_obsolete(_: &Self) -> bool {
+        false
+    }
+}
+
+/// Runs `act` on the account of `limit`.
+fn with_account<R>(limit: &'static Limit, act: impl FnOnce(&mut Account) -> R) -> Option<R> {
+    with_room::<Account, _, _>(force(&LIMITS), |accounts| {
+        let position = accounts.binary_search_by_key(&key(limit), |account| key(account.limit));
+        let position = position.unwrap_or_else(|position| {
+            let account = Account {
+                limit,
+                lines: Lines::default(),
+                gone: 0,
+                instance: 0,
+            };
+            accounts.insert(position, account);
+            position
+        });
+        accounts.get_mut(position).map(act)
+    })
+}
+
+fn take_line(limit: &'static Limit) -> Option<usize> {
+    with_account(limit, |account| account.lines.take()).flatten()
+}
+
+/// Has the background thread say that `gauge` is gone and had suppressed so many lines.
+pub(crate) fn add_suppressed(gauge: GaugeName, suppressed: usize) {
+    let is_first = with_account(gauge.limit, |account| {
+        let is_first = account.gone == 0;
+        account.gone += suppressed;
+        account.instance = if is_first { gauge.instance } else { 0 };
+        is_first
+    });
+    if is_first == Some(true) {
+        background::post(Box::new(SayGone { gauge }));
+    }
+}
+
+/// Says what the gauges of a limit had suppressed when they were dropped.
+struct SayGone {
+    /// The first of them.
+    gauge: GaugeName,
+}
+
+impl Errand for SayGone {
+    fn gauge(&self) -> GaugeName {
+        self.gauge
+    }
+
+    fn run(self: Box<Self>) {
+        let limit = self.gauge.limit;
+        let gone = with_account(limit, |account| {
+            (account.instance, std::mem::take(&mut account.gone))
+        });
+        if let Some((instance, suppressed)) = gone {
+            observers::say_suppressed(limit, instance, suppressed);
+        }
+    }
+}
+
+/// Limits are the same if these are.
+fn key(limit: &Limit) -> (&'static str, fillgauge::LimitCategory) {
+    (limit.as_str(), limit.category())
+}
+
+/// Logs for each limit how many lines of [`warn_limit_exhausted`] were suppressed.
+pub(crate) fn say_suppressed() {
+    let limits = force(&LIMITS);
+    let mut latest = None;
+    loop {
+        // One at a time, since the lock is not held while it is said.
+        let next = lock(limits).iter_mut().find_map(|account| {
+            let is_next = latest < Some(key(account.limit)) && account.lines.suppressed() > 0;
+            is_next.then(|| (account.limit, account.lines.take_suppressed()))
+        });
+        let Some((limit, suppressed)) = next else {
+            return;
+        };
+        latest = Some(key(limit));
+        observers::say_suppressed(limit, 0, suppressed);
+    }
+}

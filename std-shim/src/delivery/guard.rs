@@ -1,0 +1,119 @@
+//! The one place where foreign code is called: subscribers, handlers, and the destructors of what they
+//! own and of what they panic with.
+//!
+//! No lock of this crate is held here. A panic ends here.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
+
+use crate::sync::thread_local;
+
+/// What a thread is doing for this crate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// An operation, or nothing.
+    Caller,
+    /// It delivers events that others left pending.
+    Deliverer,
+    /// It runs foreign code.
+    Observer,
+}
+
+thread_local! {
+    static ROLE: Cell<Role> = const { Cell::new(Role::Caller) };
+}
+
+impl Role {
+    pub(crate) fn current() -> Self {
+        ROLE.with(Cell::get)
+    }
+
+    /// The role of this thread until the result is dropped, then again what it was before.
+    pub(crate) fn enter(self) -> Entered {
+        Entered(ROLE.with(|role| role.replace(self)))
+    }
+}
+
+/// A role that ends when this is dropped.
+#[must_use]
+pub(crate) struct Entered(Role);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        ROLE.with(|role| role.set(self.0));
+    }
+}
+
+/// Runs `foreign` and drops what it owns. An error is the message of its panic.
+pub(crate) fn run(foreign: impl FnOnce()) -> Result<(), String> {
+    let _role = Role::Observer.enter();
+    panic::catch_unwind(AssertUnwindSafe(foreign)).map_err(|payload| {
+        let message = message_of(&*payload);
+        drop_payload(payload);
+        message
+    })
+}
+
+/// Drops what a panic carried. Its destructor may panic too, and so may that of what this one carries:
+/// the third is leaked, since there may be no end of them.
+fn drop_payload(payload: Box<dyn Any + Send>) {
+    let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    let dropped = dropped.or_else(|second| panic::catch_unwind(AssertUnwindSafe(|| drop(second))));
+    if let Err(third) = dropped {
+        mem::forget(third);
+    }
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> String {
+    if let Some(message) = payload.downcast_ref::<&str>() {
+        (*message).to_owned()
+    } else if let Some(message) = payload.downcast_ref::<String>() {
+        message.clone()
+    } else {
+        "not a string".to_owned()
+    }
+}
+
+#[cfg(all(test, not(fillgauge_shuttle)))]
+mod tests {
+    use super::*;
+
+    /// Panics when it is dropped, with one of its kind.
+    struct Hydra;
+
+    impl Drop for Hydra {
+        fn drop(&mut self) {
+            panic::panic_any(Hydra);
+        }
+    }
+
+    #[test]
+    fn a_panic_ends_here_whatever_it_carries() {
+        assert_eq!(run(|| ()), Ok(()));
+        assert_eq!(run(|| panic!("no {}", "room")), Err("no room".to_owned()));
+        assert_eq!(run(|| panic!("plain")), Err("plain".to_owned()));
+        let not_a_string = Err("not a string".to_owned());
+        assert_eq!(run(|| panic::panic_any(7)), not_a_string);
+        assert_eq!(run(|| panic::panic_any(Hydra)), not_a_string);
+        let owned = Hydra;
+        assert_eq!(run(move || drop(owned)), not_a_string);
+    }
+
+    #[test]
+    fn a_role_ends_with_what_it_was_for() {
+        assert!(Role::current() == Role::Caller);
+        let deliverer = Role::Deliverer.enter();
+        let panicked = run(|| {
+            assert!(Role::current() == Role::Observer);
+            run(|| assert!(Role::current() == Role::Observer)).unwrap();
+            assert!(Role::current() == Role::Observer);
+            panic!("that is it");
+        });
+        assert_eq!(panicked, Err("that is it".to_owned()));
+        assert!(Role::current() == Role::Deliverer);
+        drop(deliverer);
+        assert!(Role::current() == Role::Caller);
+    }
+}

@@ -1,0 +1,118 @@
+//! A list behind a lock under which nothing is allocated or freed.
+//!
+//! An allocator may record on a gauge, which may run observers. So memory is taken and given back
+//! while the lock is free.
+
+use std::collections::VecDeque;
+use std::mem;
+
+use super::{Mutex, lock};
+
+/// A list that is part of a locked state.
+pub(crate) trait List<State> {
+    /// An entry.
+    type Entry;
+
+    /// The entries.
+    fn entries(state: &mut State) -> &mut VecDeque<Self::Entry>;
+
+    /// Whether nobody needs `entry` any more. Such entries go when the list has to grow.
+    fn is_obsolete(entry: &Self::Entry) -> bool;
+}
+
+/// Runs `act` on the locked state when its list `L` has room for one more entry.
+#[inline]
+pub(crate) fn with_room<L: List<State>, State, R>(
+    mutex: &Mutex<State>,
+    act: impl FnOnce(&mut State) -> R,
+) -> R {
+    loop {
+        let mut state = lock(mutex);
+        let entries = L::entries(&mut state);
+        if entries.len() < entries.capacity() {
+            return act(&mut state);
+        }
+        drop(state);
+        grow::<L, _>(mutex);
+    }
+}
+
+/// Moves the list to new memory, if it still has no room.
+#[cold]
+fn grow<L: List<State>, State>(mutex: &Mutex<State>) {
+    let mut state = lock(mutex);
+    let entries = L::entries(&mut state);
+    let kept = entries.iter().filter(|entry| !L::is_obsolete(entry));
+    let capacity = entries.len().max(2 * kept.count() + 4);
+    drop(state);
+
+    let mut spare = VecDeque::with_capacity(capacity);
+    let mut state = lock(mutex);
+    let entries = L::entries(&mut state);
+    if entries.len() < entries.capacity() || spare.capacity() < entries.len() {
+        // Another thread was quicker. The lock is released before `spare` is freed.
+        return;
+    }
+    for _ in 0..entries.len() {
+        match entries.pop_front() {
+            // What is obsolete goes with the old memory.
+            Some(entry) if L::is_obsolete(&entry) => entries.push_back(entry),
+            Some(entry) => spare.push_back(entry),
+            None => {}
+        }
+    }
+    mem::swap(entries, &mut spare);
+    drop(state);
+}
+
+#[cfg(all(test, not(fillgauge_shuttle)))]
+mod tests {
+    use super::*;
+
+    struct Odd;
+
+    impl List<VecDeque<u32>> for Odd {
+        type Entry = u32;
+
+        fn entries(state: &mut VecDeque<u32>) -> &mut VecDeque<u32> {
+            state
+        }
+
+        fn is_obsolete(entry: &u32) -> bool {
+            entry % 2 == 0
+        }
+    }
+
+    #[test]
+    fn a_list_keeps_its_order_and_forgets_what_is_obsolete_when_it_grows() {
+        let list = Mutex::new(VecDeque::new());
+        for entry in 0..10_000 {
+            with_room::<Odd, _, _>(&list, |entries| {
+                assert!(entries.len() < entries.capacity());
+                entries.push_back(entry);
+            });
+        }
+        let entries = list.into_inner().unwrap();
+        let odd: Vec<u32> = entries
+            .iter()
+            .copied()
+            .filter(|entry| entry % 2 == 1)
+            .collect();
+        assert!(
+            odd.iter()
+                .copied()
+                .eq((0..10_000).filter(|entry| entry % 2 == 1))
+        );
+        assert!(entries.iter().is_sorted());
+        assert!(entries.len() < 10_000);
+    }
+
+    #[test]
+    fn a_list_of_few_entries_that_come_and_go_takes_no_more_room() {
+        let list = Mutex::new(VecDeque::new());
+        for entry in 0..10_000 {
+            with_room::<Odd, _, _>(&list, |entries| entries.push_back(2 * entry));
+        }
+        assert!(lock(&list).capacity() <= 8);
+    }
+}
