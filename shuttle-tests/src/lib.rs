@@ -15,6 +15,8 @@ pub fn explore(schedules: usize, program: impl Fn() + Send + Sync + 'static) {
     let mut config = Config::new();
     // All that is told is that weaker orderings run as sequentially consistent ones, and statics end with the schedule.
     config.silence_warnings = true;
+    // The log and a panic take more of the stack than shuttle gives a task.
+    config.stack_size = 1 << 18;
     Runner::new(RandomScheduler::new_from_seed(0, schedules), config).run(program);
 }
 

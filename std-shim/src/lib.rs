@@ -68,6 +68,8 @@ pub use registry::{
     Outlet, QueueGauge, QueueRegistry, log_queue_snapshot, queue_snapshot, register_limit,
     register_queue,
 };
+#[cfg(fillgauge_shuttle)]
+pub use sync::refuse_threads;
 pub use track::{Track, track};
 
 #[doc(inline)]

@@ -2,5 +2,5 @@
 
 mod channel;
 mod channel_canaries;
+mod observed;
 mod registry;
-mod warned;

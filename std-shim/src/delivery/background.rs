@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use fillgauge::Limit;
 
 use super::guard::Role;
-use crate::sync::{Condvar, Lazy, List, Mutex, force, lock, now, thread, wait, with_room};
+use crate::sync::{Condvar, Lazy, List, Mutex, force, lock, now, start_thread, wait, with_room};
 
 /// Something to deliver. It is run once, without any lock.
 pub(crate) trait Errand: Send {
@@ -130,8 +130,7 @@ pub(crate) fn post(errand: Box<dyn Errand>) {
 }
 
 fn start(background: &'static Background) {
-    let thread = thread::Builder::new().name("fillgauge".to_owned());
-    if thread.spawn(move || work(background)).is_err() {
+    if !start_thread("fillgauge", move || work(background)) {
         lock(&background.state).thread = Thread::None;
     }
 }
@@ -197,30 +196,40 @@ pub(crate) struct Left {
 pub(crate) fn drain(timeout: Duration) -> Result<(), Left> {
     let background = force(&BACKGROUND);
     let deadline = now().and_then(|now| now.checked_add(timeout));
-    let has_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
-    let last = {
-        let state = lock(&background.state);
-        state.begun + state.waiting.len() as u64
-    };
     let _role = Role::Deliverer.enter();
-    while lock(&background.state).begun < last && has_time() && background.run_next() {}
+    // An errand may leave the last edges of its gauge to another errand, which leaves none, if nothing
+    // changes any more.
+    background.pass(deadline)?;
+    background.pass(deadline)
+}
 
-    let mut state = lock(&background.state);
-    state.flushing += 1;
-    while state.is_running_until(last) {
-        let has_time;
-        (state, has_time) = wait(&background.ended, state, deadline);
-        if !has_time {
-            break;
+impl Background {
+    /// Runs what waits now, and waits for what runs now.
+    fn pass(&self, deadline: Option<Instant>) -> Result<(), Left> {
+        let has_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
+        let last = {
+            let state = lock(&self.state);
+            state.begun + state.waiting.len() as u64
+        };
+        while lock(&self.state).begun < last && has_time() && self.run_next() {}
+
+        let mut state = lock(&self.state);
+        state.flushing += 1;
+        while state.is_running_until(last) {
+            let has_time;
+            (state, has_time) = wait(&self.ended, state, deadline);
+            if !has_time {
+                break;
+            }
         }
+        state.flushing -= 1;
+        let left = state.left(last);
+        drop(state);
+        if left.waiting > 0 || left.running.is_some() {
+            return Err(left);
+        }
+        Ok(())
     }
-    state.flushing -= 1;
-    let left = state.left(last);
-    drop(state);
-    if left.waiting > 0 || left.running.is_some() {
-        return Err(left);
-    }
-    Ok(())
 }
 
 /// What there is to deliver, for a thread that must not wait for it.

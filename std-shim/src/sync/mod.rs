@@ -13,14 +13,14 @@ pub(crate) use slot::Slot;
 #[cfg(not(fillgauge_shuttle))]
 pub(crate) use std::{
     sync::{Condvar, LazyLock as Lazy, Mutex, MutexGuard, atomic, mpsc},
-    thread, thread_local,
+    thread_local,
 };
 
 #[cfg(fillgauge_shuttle)]
 pub(crate) use shuttle::{
     lazy_static::Lazy,
     sync::{Condvar, Mutex, MutexGuard, atomic, mpsc},
-    thread, thread_local,
+    thread_local,
 };
 
 /// Whether threads can be started at all. Where they cannot, every thread delivers what it causes.
@@ -58,6 +58,42 @@ pub(crate) fn wait<'a, T>(
         .unwrap_or_else(PoisonError::into_inner);
     (guard, true)
 }
+
+/// Starts a thread that nobody joins. Returns whether there is one.
+pub(crate) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
+    #[cfg(not(fillgauge_shuttle))]
+    {
+        let thread = std::thread::Builder::new().name(name.to_owned());
+        HAS_THREADS && thread.spawn(run).is_ok()
+    }
+    // A thread of shuttle has to end before the execution does; a task need not.
+    #[cfg(fillgauge_shuttle)]
+    {
+        let _ = name;
+        let refused = refused::ARE_REFUSED.get();
+        if !refused {
+            drop(shuttle::future::spawn(async move { run() }));
+        }
+        !refused
+    }
+}
+
+/// Threads that cannot be started, for a program under shuttle.
+#[cfg(fillgauge_shuttle)]
+mod refused {
+    // Of the system's thread, on which all tasks of an execution run.
+    std::thread_local! {
+        pub(super) static ARE_REFUSED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+
+    /// Whether, from now on, no thread of the crate's own can be started.
+    pub fn refuse_threads(refuse: bool) {
+        ARE_REFUSED.set(refuse);
+    }
+}
+
+#[cfg(fillgauge_shuttle)]
+pub use refused::refuse_threads;
 
 /// The value of `lazy`; under shuttle there is one for each execution.
 pub(crate) fn force<T: Send + Sync>(lazy: &'static Lazy<T>) -> &'static T {

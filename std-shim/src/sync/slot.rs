@@ -42,7 +42,7 @@ impl<T> Slot<T> {
 
 /// The same under shuttle, which has to see that it is shared.
 #[cfg(fillgauge_shuttle)]
-pub(crate) struct Slot<T: 'static>(super::Lazy<super::Mutex<Option<Arc<T>>>>);
+pub(crate) struct Slot<T: Send + Sync + 'static>(super::Lazy<super::Mutex<Option<Arc<T>>>>);
 
 #[cfg(fillgauge_shuttle)]
 impl<T: Send + Sync> Slot<T> {
