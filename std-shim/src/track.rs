@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fillgauge::{GaugeConfig, Limit};
 
 use crate::channels::std::{TrackedReceiver, TrackedSyncSender, sync_channel};
-use crate::registry::{QueueGauge, QueueRegistry};
+use crate::registry::{HandingOver, QueueGauge, QueueRegistry};
 
 /// Begins to track `limit`, in the global registry: say its capacity, then what it is the limit of.
 ///
@@ -103,21 +103,23 @@ impl Track {
     /// ends the registration.
     #[must_use = "dropping the gauge ends the registration"]
     pub fn gauge(self) -> Arc<QueueGauge> {
-        self.register(self.config())
+        self.register(self.config(), HandingOver::Never)
     }
 
     /// A [`sync_channel`](std::sync::mpsc::sync_channel) of this capacity, see
     /// [`tracked_sync_channel`](crate::tracked_sync_channel).
     #[must_use]
     pub fn sync_channel<T>(self) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
-        sync_channel(self.capacity, self.register(self.config().paired()))
+        let gauge = self.register(self.config().paired(), HandingOver::Deferred);
+        sync_channel(self.capacity, gauge)
     }
 
     fn config(self) -> GaugeConfig {
         GaugeConfig::new(self.limit, self.capacity)
     }
 
-    fn register(self, config: GaugeConfig) -> Arc<QueueGauge> {
-        QueueRegistry::global().enlist(config, self.background)
+    fn register(self, config: GaugeConfig, handing_over: HandingOver) -> Arc<QueueGauge> {
+        let handing_over = handing_over.or_background(self.background);
+        QueueRegistry::global().enlist(config, handing_over)
     }
 }

@@ -2,24 +2,32 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::mem;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fillgauge::Limit;
 
 use super::guard::Role;
-use crate::sync::{Condvar, Lazy, List, Mutex, force, lock, now, start_thread, wait, with_room};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{
+    Condvar, Lazy, List, Mutex, MutexGuard, force, lock, now, start_thread, wait, with_room,
+};
 
-/// Something to deliver. It is run once, without any lock.
-pub(crate) trait Errand: Send {
+/// Something to deliver. It is run or discarded once, without any lock.
+pub(crate) trait Errand: Send + Sync {
     /// The gauge that it is for.
     fn gauge(&self) -> GaugeName;
 
-    fn run(self: Box<Self>);
+    fn run(self: Arc<Self>);
 
-    /// Whether there is nothing left to deliver. No foreign code runs.
+    /// Whether there is nothing left to deliver. No foreign code runs, and nothing is freed.
     fn is_obsolete(&self) -> bool {
         false
     }
+
+    /// Ends an obsolete errand.
+    fn discard(self: Arc<Self>) {}
 }
 
 /// A gauge, for people.
@@ -59,6 +67,8 @@ static BACKGROUND: Lazy<Background> = Lazy::new(Background::default);
 #[derive(Default)]
 struct Background {
     state: Mutex<State>,
+    /// Whether there is a thread.
+    is_started: AtomicBool,
     /// Notified when there is an errand and the background thread sleeps.
     work: Condvar,
     /// Notified when an errand has ended and somebody waits for that.
@@ -67,7 +77,9 @@ struct Background {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Box<dyn Errand>>,
+    waiting: VecDeque<Arc<dyn Errand>>,
+    /// Places for errands that may come: no more errands than these ever wait.
+    reserved: usize,
     running: VecDeque<Running>,
     /// How many errands were begun.
     begun: u64,
@@ -90,14 +102,22 @@ enum Thread {
 struct Waiting;
 
 impl List<State> for Waiting {
-    type Entry = Box<dyn Errand>;
+    type Entry = Arc<dyn Errand>;
 
     fn entries(state: &mut State) -> &mut VecDeque<Self::Entry> {
         &mut state.waiting
     }
 
+    fn taken(state: &mut State) -> usize {
+        state.reserved
+    }
+
     fn is_obsolete(errand: &Self::Entry) -> bool {
         errand.is_obsolete()
+    }
+
+    fn discard(errand: Self::Entry) {
+        errand.discard();
     }
 }
 
@@ -107,30 +127,86 @@ impl List<State> for Running {
     fn entries(state: &mut State) -> &mut VecDeque<Running> {
         &mut state.running
     }
+}
 
-    fn is_obsolete(_: &Running) -> bool {
-        false
+/// A place for one errand at a time: who has one may [`post`] without allocating.
+#[derive(Debug)]
+pub(crate) struct Place(());
+
+impl Place {
+    pub(crate) fn reserve() -> Self {
+        let background = force(&BACKGROUND);
+        with_room::<Waiting, _, _>(&background.state, |state| state.reserved += 1);
+        Self(())
     }
 }
 
-/// Leaves `errand` to the background thread, which is started if there is none. If it cannot be
-/// started, the errand waits for the next attempt, or for a flush.
-pub(crate) fn post(errand: Box<dyn Errand>) {
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&force(&BACKGROUND).state).reserved -= 1;
+    }
+}
+
+/// Leaves `errand`, which has a [`Place`], to the background thread. That is started if there is none. If
+/// it cannot be started, the errand waits for the next attempt, or for a flush.
+pub(crate) fn post(errand: Arc<dyn Errand>) {
     let background = force(&BACKGROUND);
-    let before = with_room::<Waiting, _, _>(&background.state, |state| {
-        state.waiting.push_back(errand);
-        // Whoever finds it missing starts it, once.
-        std::mem::replace(&mut state.thread, Thread::Awake)
-    });
-    match before {
-        Thread::Awake => {}
-        Thread::Asleep => background.work.notify_one(),
-        Thread::None => start(background),
+    let mut state = lock(&background.state);
+    state.waiting.push_back(errand);
+    background.wake(state);
+}
+
+/// The same for an errand that has no place.
+pub(crate) fn post_once(errand: Arc<dyn Errand>) {
+    /// Gives the place up when the errand is done.
+    struct Once {
+        errand: Arc<dyn Errand>,
+        _place: Place,
+    }
+
+    impl Errand for Once {
+        fn gauge(&self) -> GaugeName {
+            self.errand.gauge()
+        }
+
+        fn run(self: Arc<Self>) {
+            Arc::clone(&self.errand).run();
+        }
+    }
+
+    post(Arc::new(Once {
+        errand,
+        _place: Place::reserve(),
+    }));
+}
+
+/// Starts the background thread, if there is none: what is about to need it may not allocate.
+pub(crate) fn prepare() {
+    let background = force(&BACKGROUND);
+    if !background.is_started.load(Ordering::Relaxed) {
+        background.wake(lock(&background.state));
     }
 }
 
+impl Background {
+    /// Sees to it that the background thread finds what waits.
+    fn wake(&'static self, mut state: MutexGuard<'_, State>) {
+        // The first that finds it missing starts it.
+        let before = mem::replace(&mut state.thread, Thread::Awake);
+        drop(state);
+        match before {
+            Thread::Awake => {}
+            Thread::Asleep => self.work.notify_one(),
+            Thread::None => start(self),
+        }
+    }
+}
+
+#[cold]
 fn start(background: &'static Background) {
-    if !start_thread("fillgauge", move || work(background)) {
+    if start_thread("fillgauge", move || work(background)) {
+        background.is_started.store(true, Ordering::Relaxed);
+    } else {
         lock(&background.state).thread = Thread::None;
     }
 }

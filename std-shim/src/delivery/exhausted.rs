@@ -1,6 +1,7 @@
 //! Warnings of limits that have no gauge, and what gauges that are gone have left to say.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use fillgauge::{Limit, LimitEvent};
 
@@ -45,10 +46,6 @@ impl List<VecDeque<Account>> for Account {
     fn entries(state: &mut VecDeque<Self>) -> &mut VecDeque<Self> {
         state
     }
-
-    fn is_obsolete(_: &Self) -> bool {
-        false
-    }
 }
 
 /// Runs `act` on the account of `limit`.
@@ -82,7 +79,7 @@ pub(crate) fn add_suppressed(gauge: GaugeName, suppressed: usize) {
         is_first
     });
     if is_first == Some(true) {
-        background::post(Box::new(SayGone { gauge }));
+        background::post_once(Arc::new(SayGone { gauge }));
     }
 }
 
@@ -97,7 +94,7 @@ impl Errand for SayGone {
         self.gauge
     }
 
-    fn run(self: Box<Self>) {
+    fn run(self: Arc<Self>) {
         let limit = self.gauge.limit;
         let gone = with_account(limit, |account| {
             (account.instance, std::mem::take(&mut account.gone))

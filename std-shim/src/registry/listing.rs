@@ -4,14 +4,15 @@
 // of the list is returned, for the caller to drop when the lock is free.
 
 use std::collections::VecDeque;
+use std::iter;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use fillgauge::{Gauge, QueueSnapshot};
+use fillgauge::QueueSnapshot;
 
-use super::{Outlet, QueueGauge};
+use super::QueueGauge;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{List, Mutex, lock, with_room};
+use crate::sync::{Lazy, List, Mutex, force, lock, with_room};
 
 /// A registry's gauges. Each gauge holds it by a [`ListingRef`].
 #[derive(Default)]
@@ -54,6 +55,12 @@ impl List<Gauges> for Entry {
 }
 
 impl Entry {
+    fn pin(&mut self) -> Option<Arc<QueueGauge>> {
+        let gauge = self.gauge.as_ref()?.upgrade()?;
+        self.pins += 1;
+        Some(gauge)
+    }
+
     /// Whether someone holds the gauge who is not about to deliver its event. It has `extra` references
     /// besides.
     #[inline]
@@ -194,18 +201,47 @@ impl Listing {
     }
 }
 
+impl Listing {
+    /// Pins the gauge of `instance`: a reference for the delivery of its event, which does not keep it in
+    /// snapshots. `None` if it is not listed.
+    pub(super) fn pin(&self, instance: usize) -> Option<Arc<QueueGauge>> {
+        let mut gauges = lock(&self.gauges);
+        gauges.entry(instance)?.pin()
+    }
+
+    /// Pins the first gauge that was registered after `instance`.
+    pub(super) fn pin_after(&self, instance: usize) -> Option<Arc<QueueGauge>> {
+        let mut gauges = lock(&self.gauges);
+        let start = gauges
+            .entries
+            .partition_point(|entry| entry.instance <= instance);
+        gauges.entries.range_mut(start..).find_map(Entry::pin)
+    }
+
+    /// Gives back what [`pin`](Self::pin) gave.
+    pub(super) fn unpin(gauge: Arc<QueueGauge>) {
+        let listing = gauge.gauge.delivery().listing.clone();
+        let instance = gauge.gauge.instance();
+        let mut gauges = lock(&listing.gauges);
+        if let Some(entry) = gauges.entry(instance) {
+            entry.pins -= 1;
+        }
+        // Under the lock, or a snapshot might take this reference for that of a user. Nothing is freed
+        // here: the list has a weak reference.
+        let mut released = Arc::into_inner(gauge);
+        if let Some(gauge) = &mut released {
+            gauge.unlisted = gauges.remove(instance);
+        }
+        drop(gauges);
+        drop(released);
+    }
+}
+
 /// A reference to the listing that gauges share. The one of the process need not be counted.
 #[derive(Clone)]
 pub(super) enum ListingRef {
     Global(&'static Listing),
     Counted(Arc<Listing>),
-}
-
-impl ListingRef {
-    /// Whether both are the same listing.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        std::ptr::eq(&**self, &**other)
-    }
 }
 
 impl Deref for ListingRef {
@@ -219,44 +255,43 @@ impl Deref for ListingRef {
     }
 }
 
-/// A reference to a gauge for the delivery of its event. It does not keep the gauge in snapshots.
-pub(super) struct Pinned {
-    /// `None` only in `drop`.
-    gauge: Option<Arc<QueueGauge>>,
-}
+/// The listings of all registries but the global one.
+static COUNTED: Lazy<Mutex<VecDeque<Weak<Listing>>>> = Lazy::new(Mutex::default);
 
-impl Pinned {
-    /// Pins the gauge of `instance`. `None` if it is not listed.
-    pub(super) fn new(listing: &Listing, instance: usize) -> Option<Self> {
-        let mut gauges = lock(&listing.gauges);
-        let entry = gauges.entry(instance)?;
-        let gauge = entry.gauge.as_ref()?.upgrade()?;
-        entry.pins += 1;
-        Some(Self { gauge: Some(gauge) })
+struct Counted;
+
+impl List<VecDeque<Weak<Listing>>> for Counted {
+    type Entry = Weak<Listing>;
+
+    fn entries(state: &mut VecDeque<Weak<Listing>>) -> &mut VecDeque<Weak<Listing>> {
+        state
     }
 
-    pub(super) fn get(&self) -> Option<&Gauge<Outlet>> {
-        self.gauge.as_ref().map(|gauge| &gauge.gauge)
+    fn is_obsolete(listing: &Weak<Listing>) -> bool {
+        listing.strong_count() == 0
     }
 }
 
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        let Some(gauge) = self.gauge.take() else {
-            return;
-        };
-        let listing = gauge.gauge.delivery().listing.clone();
-        let instance = gauge.gauge.instance();
-        let mut gauges = lock(&listing.gauges);
-        if let Some(entry) = gauges.entry(instance) {
-            entry.pins -= 1;
-        }
-        // Under the lock, or a snapshot might take this reference for that of a user.
-        let mut released = Arc::into_inner(gauge);
-        if let Some(gauge) = &mut released {
-            gauge.unlisted = gauges.remove(instance);
-        }
-        drop(gauges);
-        drop(released);
+impl Default for ListingRef {
+    fn default() -> Self {
+        let listing = Arc::<Listing>::default();
+        let listed = Arc::downgrade(&listing);
+        with_room::<Counted, _, _>(force(&COUNTED), |listings| listings.push_back(listed));
+        Self::Counted(listing)
+    }
+}
+
+impl ListingRef {
+    /// The listing of the process.
+    pub(super) fn global() -> Self {
+        static GLOBAL: Lazy<Listing> = Lazy::new(Listing::default);
+        Self::Global(force(&GLOBAL))
+    }
+
+    /// Every listing that has a registry or a gauge.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        let counted = (0..).map_while(|index| lock(force(&COUNTED)).get(index).cloned());
+        let counted = counted.filter_map(|listing| listing.upgrade().map(Self::Counted));
+        iter::once(Self::global()).chain(counted)
     }
 }

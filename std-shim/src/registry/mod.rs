@@ -12,9 +12,9 @@ use std::sync::{Arc, Weak};
 
 use fillgauge::{Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot};
 
-use listing::{Listing, ListingRef};
+use listing::ListingRef;
 pub use outlet::Outlet;
-pub(crate) use outlet::say_suppressed;
+pub(crate) use outlet::{HandingOver, say_suppressed};
 
 use crate::delivery::background;
 use crate::sync::{Lazy, force};
@@ -126,18 +126,11 @@ pub struct QueueRegistry {
     background: bool,
 }
 
-impl Default for ListingRef {
-    fn default() -> Self {
-        Self::Counted(Arc::default())
-    }
-}
-
 impl QueueRegistry {
     /// The registry of the process.
     pub fn global() -> &'static QueueRegistry {
-        static LISTING: Lazy<Listing> = Lazy::new(Listing::default);
         static GLOBAL: Lazy<QueueRegistry> = Lazy::new(|| QueueRegistry {
-            listing: ListingRef::Global(force(&LISTING)),
+            listing: ListingRef::global(),
             background: false,
         });
         force(&GLOBAL)
@@ -189,19 +182,18 @@ impl QueueRegistry {
     /// ```
     #[must_use = "dropping the gauge ends the registration"]
     pub fn register_with(&self, config: GaugeConfig) -> Arc<QueueGauge> {
-        self.enlist(config, self.background)
+        self.enlist(config, HandingOver::Never.or_background(self.background))
     }
 
-    /// Registers a gauge that leaves all its events to the background thread, if `background`.
-    pub(crate) fn enlist(&self, config: GaugeConfig, background: bool) -> Arc<QueueGauge> {
+    /// Registers a gauge that hands its events over as `handing_over` says.
+    pub(crate) fn enlist(&self, config: GaugeConfig, handing_over: HandingOver) -> Arc<QueueGauge> {
         let instance = self.listing.next_instance();
+        let outlet = Outlet::new(self.listing.clone(), handing_over);
         let gauge = Arc::new(QueueGauge {
-            gauge: Gauge::with_delivery(config, Outlet::new(self.listing.clone(), background))
-                .with_instance(instance),
+            gauge: Gauge::with_delivery(config, outlet).with_instance(instance),
             unlisted: None,
         });
-        let listed = Arc::downgrade(&gauge);
-        self.listing.insert(instance, listed);
+        self.listing.insert(instance, Arc::downgrade(&gauge));
         gauge
     }
 

@@ -9,25 +9,25 @@
 //! An event that is pending waits in the gauge. The background thread gets a reference to the gauge, which
 //! it takes the event from, unless a thread of the first row was quicker.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use fillgauge::{Deliver, Delivery, Edge, Gauge, LimitEvent};
 
-use super::listing::{ListingRef, Pinned};
-use crate::delivery::background::{self, Errand, GaugeName};
+use super::QueueGauge;
+use super::listing::{Listing, ListingRef};
+use crate::delivery::background::{self, Errand, GaugeName, Place};
 use crate::delivery::guard::Role;
 use crate::delivery::observers::{self, Log};
 use crate::delivery::{Lines, exhausted};
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{HAS_THREADS, Lazy, List, Mutex, force, lock, with_room};
+use crate::sync::{HAS_THREADS, Mutex, lock};
 
 /// What delivers the events of a [`QueueGauge`](crate::QueueGauge): its
 /// [`Gauge::delivery`](fillgauge::Gauge::delivery).
 pub struct Outlet {
     pub(super) listing: ListingRef,
-    /// [`BACKGROUND`] and [`POSTED`]. A whole word, so that a new gauge is written to memory word by word.
+    /// The constants below. A whole word, so that a new gauge is written to memory word by word.
     flags: AtomicUsize,
     /// `None` until it is needed: most gauges have no event.
     account: Mutex<Option<Box<Account>>>,
@@ -35,16 +35,35 @@ pub struct Outlet {
 
 /// Everything goes to the background thread.
 const BACKGROUND: usize = 1;
+/// The account has a place for the background thread.
+const PLACED: usize = 2;
 /// The background thread has a reference to this gauge.
-const POSTED: usize = 2;
+const POSTED: usize = 4;
+
+/// When a gauge leaves its events to the background thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandingOver {
+    /// Never, but for deferred operations, which then allocate.
+    Never,
+    /// After deferred operations.
+    Deferred,
+    Always,
+}
+
+impl HandingOver {
+    /// Always in the background, and elsewhere as it is.
+    pub(crate) fn or_background(self, is_background: bool) -> Self {
+        if is_background { Self::Always } else { self }
+    }
+}
 
 #[derive(Default)]
 struct Account {
     /// The event that is pending.
-    parcel: Option<Box<Parcel>>,
+    parcel: Option<Parcel>,
     lines: Lines,
-    /// Whether [`MUTED`] lists the gauge.
-    muted: bool,
+    /// For a reference to this gauge.
+    _place: Option<Place>,
 }
 
 /// An event that another thread is to deliver.
@@ -55,37 +74,28 @@ struct Parcel {
 }
 
 impl Outlet {
-    pub(super) fn new(listing: ListingRef, background: bool) -> Self {
+    pub(super) fn new(listing: ListingRef, handing_over: HandingOver) -> Self {
+        let flags = match handing_over {
+            HandingOver::Never => 0,
+            HandingOver::Deferred => PLACED,
+            HandingOver::Always => PLACED | BACKGROUND,
+        };
+        // What hands over may not allocate then: its thread may be the one that everyone waits for.
+        let account = (flags != 0).then(|| {
+            Box::new(Account {
+                _place: Some(Place::reserve()),
+                ..Account::default()
+            })
+        });
         Self {
             listing,
-            flags: AtomicUsize::new(if background { BACKGROUND } else { 0 }),
-            account: Mutex::default(),
+            flags: AtomicUsize::new(flags),
+            account: Mutex::new(account),
         }
     }
 
-    /// Whether the log may have one more line of this gauge.
-    fn may_log(&self, instance: usize) -> bool {
-        self.with_lines(instance, Lines::may_log)
-    }
-
-    /// Takes the right to log a line, and how many were suppressed before it.
-    fn take_line(&self, instance: usize) -> Option<usize> {
-        self.with_lines(instance, Lines::take)
-    }
-
-    fn with_lines<R>(&self, instance: usize, ask: impl FnOnce(&mut Lines) -> R) -> R {
-        let (answer, is_newly_muted) = self.with_account(|account| {
-            let answer = ask(&mut account.lines);
-            let is_newly_muted = account.lines.suppressed() > 0 && !account.muted;
-            account.muted |= is_newly_muted;
-            (answer, is_newly_muted)
-        });
-        if is_newly_muted {
-            let listing = self.listing.clone();
-            let gauge = Muted { listing, instance };
-            with_room::<Muted, _, _>(force(&MUTED), |muted| muted.push_back(gauge));
-        }
-        answer
+    fn is(&self, flag: usize) -> bool {
+        self.flags.load(Ordering::Relaxed) & flag != 0
     }
 
     fn with_account<R>(&self, act: impl FnOnce(&mut Account) -> R) -> R {
@@ -104,50 +114,51 @@ impl Outlet {
         }
     }
 
+    /// Takes the right to log a line, and how many were suppressed before it.
+    fn take_line(&self) -> Option<usize> {
+        self.with_account(|account| account.lines.take())
+    }
+
     /// Leaves `event` to the background thread, unless nobody wants it.
     #[cold]
     fn hand_over(&self, event: &LimitEvent, delivery: Delivery<'_>) {
-        let figures = event.snapshot();
-        let (limit, instance) = (figures.name, figures.instance);
-        if !observers::want(event, || self.may_log(instance)) {
+        let may_log = || self.with_account(|account| account.lines.may_log());
+        if !observers::want(event, may_log) {
             return;
         }
-        let parcel = Box::new(Parcel {
+        let parcel = Parcel {
             event: *event,
             log: Log::current(),
-        });
+        };
         // There is none yet: this one is the only event of the gauge.
         self.with_account(|account| account.parcel = Some(parcel));
         delivery.leave_pending();
-        self.post(GaugeName { limit, instance });
-    }
-
-    fn is_background(&self) -> bool {
-        self.flags.load(Ordering::Relaxed) & BACKGROUND != 0
-    }
-
-    fn is_not_posted(&self) {
-        self.flags.fetch_and(!POSTED, Ordering::SeqCst);
+        self.post(event.snapshot().instance);
     }
 
     /// Gives the background thread a reference to the gauge, unless it has one.
-    fn post(&self, name: GaugeName) {
+    fn post(&self, instance: usize) {
         if self.flags.fetch_or(POSTED, Ordering::SeqCst) & POSTED != 0 {
             return;
         }
-        match Pinned::new(&self.listing, name.instance) {
-            Some(gauge) => background::post(Box::new(PendingEvent { name, gauge })),
+        match self.listing.pin(instance) {
+            Some(gauge) if self.is(PLACED) => background::post(gauge),
+            Some(gauge) => background::post_once(gauge),
             // The owner has moved the gauge out of its `Arc`: the event stays until the gauge is used
             // again, or dropped.
             None => self.is_not_posted(),
         }
+    }
+
+    fn is_not_posted(&self) {
+        self.flags.fetch_and(!POSTED, Ordering::SeqCst);
     }
 }
 
 impl fmt::Debug for Outlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlet")
-            .field("background", &self.is_background())
+            .field("background", &self.is(BACKGROUND))
             .finish_non_exhaustive()
     }
 }
@@ -155,7 +166,7 @@ impl fmt::Debug for Outlet {
 impl Deliver for Outlet {
     #[inline]
     fn may_deliver(&self) -> bool {
-        !self.is_background() || !HAS_THREADS || Role::current() == Role::Deliverer
+        !self.is(BACKGROUND) || !HAS_THREADS || Role::current() == Role::Deliverer
     }
 
     #[inline]
@@ -168,15 +179,17 @@ impl Deliver for Outlet {
         if HAS_THREADS && delivery.is_deferred() {
             return self.hand_over(event, delivery);
         }
-        let instance = event.snapshot().instance;
-        observers::notify(event, &Log::LOCAL, || self.take_line(instance));
+        if self.is(PLACED) && observers::may_want(Edge::Recovered) {
+            // The recovery will be handed over, by a thread that should not have to start another.
+            background::prepare();
+        }
+        observers::notify(event, &Log::LOCAL, || self.take_line());
     }
 
     fn deliver_pending(&self, _delivery: Delivery<'_>) {
         let parcel = self.with_account(|account| account.parcel.take());
         if let Some(parcel) = parcel {
-            let instance = parcel.event.snapshot().instance;
-            observers::notify(&parcel.event, &parcel.log, || self.take_line(instance));
+            observers::notify(&parcel.event, &parcel.log, || self.take_line());
         }
     }
 }
@@ -184,24 +197,39 @@ impl Deliver for Outlet {
 /// What is left to say of a gauge that is dropped.
 pub(super) fn take_leave(gauge: &mut Gauge<Outlet>) {
     let name = name_of(gauge);
-    let outlet = gauge.delivery_mut();
-    let account = outlet.account.get_mut();
+    let account = gauge.delivery_mut().account.get_mut();
     let Some(account) = account.unwrap_or_else(PoisonError::into_inner) else {
         return;
     };
-    let parcel = account.parcel.take();
     let suppressed = account.lines.take_suppressed();
-    if account.muted {
-        lock(force(&MUTED)).retain(|muted| !muted.is(outlet, name.instance));
-    }
     if suppressed > 0 {
         exhausted::add_suppressed(name, suppressed);
     }
-    if let Some(parcel) = parcel {
-        background::post(Box::new(LastEvent {
-            gauge: name,
-            parcel,
-        }));
+    if let Some(parcel) = account.parcel.take() {
+        background::post_once(Arc::new(LastEvent { name, parcel }));
+    }
+}
+
+/// Logs for each live gauge how many lines it has suppressed.
+pub(crate) fn say_suppressed() {
+    for listing in ListingRef::all() {
+        let mut latest = 0;
+        while let Some(gauge) = listing.pin_after(latest) {
+            latest = gauge.gauge.instance();
+            let limit = gauge.gauge.limit();
+            let suppressed = gauge.gauge.delivery().take_suppressed();
+            Listing::unpin(gauge);
+            observers::say_suppressed(limit, latest, suppressed);
+        }
+    }
+}
+
+impl Outlet {
+    fn take_suppressed(&self) -> usize {
+        let mut account = lock(&self.account);
+        account
+            .as_mut()
+            .map_or(0, |account| account.lines.take_suppressed())
     }
 }
 
@@ -212,104 +240,48 @@ fn name_of(gauge: &Gauge<Outlet>) -> GaugeName {
     }
 }
 
-/// The event of a gauge that is pending.
-struct PendingEvent {
-    name: GaugeName,
-    gauge: Pinned,
-}
-
-impl Errand for PendingEvent {
+/// A gauge whose event is pending, and which is pinned.
+impl Errand for QueueGauge {
     fn gauge(&self) -> GaugeName {
-        self.name
+        name_of(&self.gauge)
     }
 
-    fn run(self: Box<Self>) {
-        if let Some(gauge) = self.gauge.get() {
-            // Before the event is taken: one that comes later finds that it has to post the gauge again.
-            gauge.delivery().is_not_posted();
-            gauge.deliver_pending();
-        }
+    fn run(self: Arc<Self>) {
+        // Before the event is taken: one that comes later finds that it has to post the gauge again.
+        self.gauge.delivery().is_not_posted();
+        self.gauge.deliver_pending();
+        Listing::unpin(self);
     }
 
     /// Another thread has delivered the event.
     fn is_obsolete(&self) -> bool {
-        let Some(gauge) = self.gauge.get() else {
-            return true;
-        };
-        let outlet = gauge.delivery();
+        !self.gauge.has_pending_event()
+    }
+
+    fn discard(self: Arc<Self>) {
+        let outlet = self.gauge.delivery();
         outlet.is_not_posted();
-        // Pairs with the addition of the flag in `Outlet::post`, which comes after the event was left pending: either
-        // it is seen here, or the gauge is posted again.
-        let is_pending = gauge.has_pending_event();
-        if is_pending {
-            outlet.flags.fetch_or(POSTED, Ordering::SeqCst);
+        // Pairs with the addition of the flag in `Outlet::post`, which comes after an event was left
+        // pending: either that is seen here, or the gauge is posted again.
+        if self.gauge.has_pending_event() {
+            outlet.post(self.gauge.instance());
         }
-        !is_pending
+        Listing::unpin(self);
     }
 }
 
 /// The event that was pending when the gauge was dropped by an owner who had moved it out of its `Arc`.
 struct LastEvent {
-    gauge: GaugeName,
-    parcel: Box<Parcel>,
+    name: GaugeName,
+    parcel: Parcel,
 }
 
 impl Errand for LastEvent {
     fn gauge(&self) -> GaugeName {
-        self.gauge
+        self.name
     }
 
-    fn run(self: Box<Self>) {
-        let Parcel { event, log } = *self.parcel;
-        observers::notify(&event, &log, || Some(0));
-    }
-}
-
-/// A gauge that has suppressed lines since its last one.
-struct Muted {
-    listing: ListingRef,
-    instance: usize,
-}
-
-/// For [`say_suppressed`].
-static MUTED: Lazy<Mutex<VecDeque<Muted>>> = Lazy::new(Mutex::default);
-
-impl List<VecDeque<Muted>> for Muted {
-    type Entry = Self;
-
-    fn entries(state: &mut VecDeque<Self>) -> &mut VecDeque<Self> {
-        state
-    }
-
-    fn is_obsolete(_: &Self) -> bool {
-        false
-    }
-}
-
-impl Muted {
-    fn is(&self, outlet: &Outlet, instance: usize) -> bool {
-        self.instance == instance && self.listing.is(&outlet.listing)
-    }
-}
-
-/// Logs for each live gauge how many lines it has suppressed.
-pub(crate) fn say_suppressed() {
-    let mut left = lock(force(&MUTED)).len();
-    while left > 0 {
-        left -= 1;
-        let Some(Muted { listing, instance }) = lock(force(&MUTED)).pop_front() else {
-            return;
-        };
-        let Some(gauge) = Pinned::new(&listing, instance) else {
-            continue;
-        };
-        let Some(gauge) = gauge.get() else {
-            continue;
-        };
-        let suppressed = gauge.delivery().with_account(|account| {
-            account.muted = false;
-            account.lines.take_suppressed()
-        });
-        observers::say_suppressed(gauge.limit(), instance, suppressed);
+    fn run(self: Arc<Self>) {
+        observers::notify(&self.parcel.event, &self.parcel.log, || Some(0));
     }
 }

@@ -16,11 +16,24 @@ pub(crate) trait List<State> {
     /// The entries.
     fn entries(state: &mut State) -> &mut VecDeque<Self::Entry>;
 
+    /// How many places are taken: by entries, or kept free for some that may come.
+    fn taken(state: &mut State) -> usize {
+        Self::entries(state).len()
+    }
+
     /// Whether nobody needs `entry` any more. Such entries go when the list has to grow.
-    fn is_obsolete(entry: &Self::Entry) -> bool;
+    fn is_obsolete(entry: &Self::Entry) -> bool {
+        let _ = entry;
+        false
+    }
+
+    /// Disposes of an obsolete entry, while the lock is free.
+    fn discard(entry: Self::Entry) {
+        drop(entry);
+    }
 }
 
-/// Runs `act` on the locked state when its list `L` has room for one more entry.
+/// Runs `act` on the locked state when its list `L` has a place that is not taken.
 #[inline]
 pub(crate) fn with_room<L: List<State>, State, R>(
     mutex: &Mutex<State>,
@@ -28,8 +41,7 @@ pub(crate) fn with_room<L: List<State>, State, R>(
 ) -> R {
     loop {
         let mut state = lock(mutex);
-        let entries = L::entries(&mut state);
-        if entries.len() < entries.capacity() {
+        if L::taken(&mut state) < L::entries(&mut state).capacity() {
             return act(&mut state);
         }
         drop(state);
@@ -37,25 +49,29 @@ pub(crate) fn with_room<L: List<State>, State, R>(
     }
 }
 
-/// Moves the list to new memory, if it still has no room.
+/// Moves the list to new memory.
 #[cold]
 fn grow<L: List<State>, State>(mutex: &Mutex<State>) {
     let mut state = lock(mutex);
-    let entries = L::entries(&mut state);
-    let kept = entries.iter().filter(|entry| !L::is_obsolete(entry));
-    let capacity = entries.len().max(2 * kept.count() + 4);
+    let obsolete = L::entries(&mut state)
+        .iter()
+        .filter(|entry| L::is_obsolete(entry));
+    let obsolete = obsolete.count();
+    let taken = L::taken(&mut state);
     drop(state);
 
+    // What is taken by obsolete entries is free soon, but not yet.
+    let capacity = taken.max(2 * taken.saturating_sub(obsolete) + 4);
     let mut spare = VecDeque::with_capacity(capacity);
     let mut state = lock(mutex);
     let entries = L::entries(&mut state);
-    if entries.len() < entries.capacity() || spare.capacity() < entries.len() {
+    if spare.capacity() < entries.capacity() {
         // Another thread was quicker. The lock is released before `spare` is freed.
         return;
     }
     for _ in 0..entries.len() {
         match entries.pop_front() {
-            // What is obsolete goes with the old memory.
+            // It stays in the old memory.
             Some(entry) if L::is_obsolete(&entry) => entries.push_back(entry),
             Some(entry) => spare.push_back(entry),
             None => {}
@@ -63,6 +79,7 @@ fn grow<L: List<State>, State>(mutex: &Mutex<State>) {
     }
     mem::swap(entries, &mut spare);
     drop(state);
+    spare.into_iter().for_each(L::discard);
 }
 
 #[cfg(all(test, not(fillgauge_shuttle)))]
