@@ -12,6 +12,7 @@ cargo clippy --quiet -p fillgauge --lib -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
 
 (cd ci/record-path && cargo fmt --check && cargo clippy --quiet --features heapless -- -D warnings)
+(cd ci/wasm && cargo fmt --check && cargo clippy --quiet -- -D warnings)
 # Clippy of the firmware needs its target: `ci/firmware.sh`.
 (cd examples/firmware && cargo fmt --check)
 (cd fuzz && cargo fmt --check && cargo clippy --quiet --all-targets -- -D warnings)

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # The core builds, bare and with every feature that needs no host, for targets of all kinds: without compare-exchange, without
-# atomics at all, with words of 16 bits.
+# atomics at all, with words of 16 bits. The services crate builds and runs on wasm32-unknown-unknown, which has no threads and
+# no clock.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 source ci/rust.sh
+need node nodejs
 
 build() { # build TARGET FLAG...
     rust_for "$1"
@@ -22,6 +24,19 @@ build riscv32imc-unknown-none-elf --features portable-atomic/critical-section,he
 # The same with 16 bits.
 build msp430-none-elf --features heapless?/portable-atomic
 
+rust_for wasm32-unknown-unknown
+# Where the standard library has to be built, not the core of it alone.
+cargo_for=("${cargo_for[@]/build-std=core/build-std=std,panic_abort}")
+lines=$(
+    cd ci/wasm
+    "${cargo_for[@]}" build --quiet --release --target wasm32-unknown-unknown
+    node -e '
+        const module = require("fs").readFileSync("target/wasm32-unknown-unknown/release/wasm.wasm");
+        WebAssembly.instantiate(module).then(({ instance }) => console.log(instance.exports.check()));'
+)
+echo "targets: fillgauge-std delivers $lines lines on wasm32-unknown-unknown"
+[ "$lines" -gt 0 ]
+
 # Without these choices a build fails with the words that docs/embedded.md has a cure for.
 fails() { # fails TARGET FEATURES WORDS
     rust_for "$1" >/dev/null
@@ -36,4 +51,4 @@ fails thumbv6m-none-eabi "" 'dependents require atomic CAS but not available on 
 fails thumbv6m-none-eabi portable-atomic/critical-section,portable-atomic/unsafe-assume-single-core \
     'you may not enable `critical-section` feature and'
 fails riscv32imc-unknown-none-elf heapless,portable-atomic/critical-section 'unresolved import `heapless::spsc`'
-echo "targets: the core builds for all of them"
+echo "targets: the core builds for all of them, and the services crate for one without threads"

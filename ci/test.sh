@@ -9,7 +9,7 @@ need cc gcc
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-for step in lint unit record-path targets firmware cost bench models schedules fuzz msrv; do
+for step in lint unit std-suite record-path targets firmware cost bench models schedules fuzz msrv; do
     echo "== $step"
     "ci/$step.sh" 2>&1 | tee -a "$log"
 done
