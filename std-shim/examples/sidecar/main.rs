@@ -7,7 +7,7 @@
 //! ```
 //!
 //! stdout is the input, byte for byte. Warnings and recoveries go to stderr as they happen, and at the end a table of all
-//! gauges.
+//! gauges. All gauges are `background()`: whatever becomes of stderr, the data does not wait for it.
 
 mod report;
 
@@ -20,10 +20,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use fillgauge_std::{
-    QueueGauge, TrackedLimit, TrackedReceiver, TrackedSyncSender, queue_snapshot, register_queue,
-    tracked_sync_channel,
-};
+use fillgauge_std::{QueueGauge, TrackedLimit, TrackedReceiver, TrackedSyncSender, track};
 use lexopt::prelude::*;
 
 /// A line that is longer goes through the queues in parts.
@@ -75,8 +72,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            // Where stderr is gone too there is nobody left to tell.
-            let _ = writeln!(io::stderr(), "sidecar: {message}");
+            report::show_error(&message);
             ExitCode::FAILURE
         }
     }
@@ -133,10 +129,18 @@ fn stream(options: &Options) -> Result<(), String> {
         report::show_events();
     }
 
-    let in_flight = register_queue(TrackedLimit::PendingProcessEventBytes, options.event_bytes);
-    let (to_router, events) =
-        tracked_sync_channel(TrackedLimit::JavascriptEventChannel, options.events);
-    let (to_host, frames) = tracked_sync_channel(TrackedLimit::SidecarStdoutFrames, options.frames);
+    let in_flight = track(TrackedLimit::PendingProcessEventBytes)
+        .capacity(options.event_bytes)
+        .background()
+        .gauge();
+    let (to_router, events) = track(TrackedLimit::JavascriptEventChannel)
+        .capacity(options.events)
+        .background()
+        .sync_channel();
+    let (to_host, frames) = track(TrackedLimit::SidecarStdoutFrames)
+        .capacity(options.frames)
+        .background()
+        .sync_channel();
     // The gauges live on when their channels are gone, for the table.
     let _gauges = [Arc::clone(events.gauge()), Arc::clone(frames.gauge())];
 
@@ -150,7 +154,7 @@ fn stream(options: &Options) -> Result<(), String> {
     router.join().map_err(|_| "the router panicked")?;
 
     if !options.quiet {
-        report::show_table(&queue_snapshot());
+        report::show_table();
     }
     read.map_err(cannot_read)
 }

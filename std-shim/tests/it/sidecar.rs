@@ -1,8 +1,9 @@
 //! The example `sidecar`, run as a person runs it.
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The example, which `cargo test` builds next to this test.
@@ -190,6 +191,83 @@ fn a_broken_pipe_is_one_line_and_a_failure_even_while_input_is_awaited() {
     drop(stdin);
     assert_refused(&output, "cannot write to stdout: ");
     assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+/// The input of the tests below: enough that its events fill a pipe, if they are not limited.
+const STORM: &[&str] = &["--delay", "0.02", "--events", "1", "--frames", "1"];
+
+/// Runs the sidecar on the README with this for its stderr, and checks that its stdout is the README.
+fn streams_with(stderr: impl Into<Stdio>) {
+    let start = Instant::now();
+    let readme = readme();
+    let output = sidecar(STORM).arg(&readme).stderr(stderr).output().unwrap();
+    assert!(output.status.success(), "{:?}", output.status);
+    assert_eq!(output.stdout, fs::read(readme).unwrap());
+    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn stderr_may_be_closed_or_full() {
+    streams_with(Stdio::null());
+    let full = fs::OpenOptions::new().write(true).open("/dev/full");
+    streams_with(full.unwrap());
+    // Closed at the start, as by `2>&-`.
+    let example = sidecar(&[]).get_program().to_owned();
+    let output = Command::new("sh")
+        .args(["-c", "exec \"$0\" \"$@\" 2>&-"])
+        .arg(example)
+        .args(STORM)
+        .arg(readme())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(output.stdout, fs::read(readme()).unwrap());
+}
+
+#[test]
+fn stderr_may_go_in_the_middle() {
+    let (reader, writer) = io::pipe().unwrap();
+    let reads_a_line = thread::spawn(move || {
+        let mut line = String::new();
+        BufReader::new(reader).read_line(&mut line).unwrap();
+        line
+    });
+    streams_with(writer);
+    assert!(reads_a_line.join().unwrap().contains("bounded limit"));
+}
+
+/// A pipe that is full and that nobody reads, and one that fills while it runs.
+#[test]
+fn stderr_may_be_a_pipe_that_nobody_reads() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    streams_with(writer.try_clone().unwrap());
+    let filler = writer.try_clone().unwrap();
+    let fills = thread::spawn(move || {
+        let mut filler = filler;
+        // Until the reader goes.
+        while filler.write_all(&[b'x'; 1_000]).is_ok() {}
+    });
+    // A full pipe does not take another byte.
+    thread::sleep(Duration::from_millis(300));
+    streams_with(writer.try_clone().unwrap());
+    drop(reader);
+    fills.join().unwrap();
+    assert!(writer.write_all(b"nobody").is_err());
+}
+
+#[test]
+fn errors_do_not_wait_for_stderr_either() {
+    let (reader, writer) = io::pipe().unwrap();
+    let mut filler = writer.try_clone().unwrap();
+    let fills = thread::spawn(move || while filler.write_all(&[b'x'; 1_000]).is_ok() {});
+    thread::sleep(Duration::from_millis(300));
+    let status = sidecar(&["/does/not/exist"])
+        .stderr(writer)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
+    drop(reader);
+    fills.join().unwrap();
 }
 
 #[test]
