@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::delivery::background::{self, Left};
-use crate::delivery::exhausted;
 use crate::delivery::guard::Role;
+use crate::delivery::per_limit;
 use crate::registry;
 
 /// Delivers every event that waits for the background thread, on this thread, and waits for those that
@@ -43,7 +43,7 @@ pub fn flush_events(timeout: Duration) -> Result<(), FlushTimeout> {
     }
     let drained = background::drain(timeout);
     registry::say_suppressed();
-    exhausted::say_suppressed();
+    per_limit::say_suppressed();
     drained.map_err(|left| FlushTimeout {
         left,
         is_observer: false,

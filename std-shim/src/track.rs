@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fillgauge::{GaugeConfig, Limit};
 
-use crate::channels::std::{TrackedReceiver, TrackedSyncSender, sync_channel};
+use crate::channels::std::{TrackedReceiver, TrackedSyncSender, channel_on};
 use crate::registry::{HandingOver, QueueGauge, QueueRegistry};
 
 /// Begins to track `limit`, in the global registry: say its capacity, then what it is the limit of.
@@ -111,7 +111,7 @@ impl Track {
     #[must_use]
     pub fn sync_channel<T>(self) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
         let gauge = self.register(self.config().paired(), HandingOver::Deferred);
-        sync_channel(self.capacity, gauge)
+        channel_on(self.capacity, gauge)
     }
 
     fn config(self) -> GaugeConfig {

@@ -111,7 +111,8 @@ fn the_state_is_new_at_once_and_the_event_keeps_its_figures() {
 fn an_operation_that_may_deliver_takes_over() {
     let near = |depth| vec![(Edge::Recovered, 5), (Edge::NearCapacity, depth)];
     let alone = || vec![(Edge::Recovered, 5)];
-    let operations: [(&str, fn(&Gauge<Mailbox>), Vec<(Edge, usize)>); 7] = [
+    type Operation = (&'static str, fn(&Gauge<Mailbox>), Vec<(Edge, usize)>);
+    let operations: [Operation; 7] = [
         ("enqueue_n", |gauge| gauge.record_enqueue_n(4), near(9)),
         ("observe, above", |gauge| gauge.observe_depth(8), near(8)),
         ("observe, between", |gauge| gauge.observe_depth(7), alone()),

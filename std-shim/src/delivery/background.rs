@@ -152,6 +152,7 @@ impl Drop for Place {
 pub(crate) fn post(errand: Arc<dyn Errand>) {
     let background = force(&BACKGROUND);
     let mut state = lock(&background.state);
+    // Within its capacity: there is a place.
     state.waiting.push_back(errand);
     background.wake(state);
 }
@@ -170,7 +171,10 @@ pub(crate) fn post_once(errand: Arc<dyn Errand>) {
         }
 
         fn run(self: Arc<Self>) {
-            Arc::clone(&self.errand).run();
+            // This is the only reference: an errand counts those to itself.
+            if let Some(Self { errand, _place }) = Arc::into_inner(self) {
+                errand.run();
+            }
         }
     }
 
@@ -200,32 +204,7 @@ impl Background {
             Thread::None => start(self),
         }
     }
-}
 
-#[cold]
-fn start(background: &'static Background) {
-    if start_thread("fillgauge", move || work(background)) {
-        background.is_started.store(true, Ordering::Relaxed);
-    } else {
-        lock(&background.state).thread = Thread::None;
-    }
-}
-
-/// The background thread.
-fn work(background: &'static Background) {
-    let _role = Role::Deliverer.enter();
-    loop {
-        background.run_next();
-        let mut state = lock(&background.state);
-        while state.waiting.is_empty() {
-            state.thread = Thread::Asleep;
-            (state, _) = wait(&background.work, state, None);
-        }
-        state.thread = Thread::Awake;
-    }
-}
-
-impl Background {
     /// Runs the errand that waits longest. Returns whether there was one.
     fn run_next(&self) -> bool {
         let next = with_room::<Running, _, _>(&self.state, |state| {
@@ -252,34 +231,7 @@ impl Background {
         }
         true
     }
-}
 
-/// What has been running longest.
-pub(crate) fn running() -> Option<Running> {
-    lock(&force(&BACKGROUND).state).running.front().copied()
-}
-
-/// What was not delivered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Left {
-    pub(crate) waiting: usize,
-    /// What has been running longest.
-    pub(crate) running: Option<Running>,
-}
-
-/// Runs on this thread what waits, and waits for what other threads run, until `timeout` is over. What
-/// comes later is not waited for.
-pub(crate) fn drain(timeout: Duration) -> Result<(), Left> {
-    let background = force(&BACKGROUND);
-    let deadline = now().and_then(|now| now.checked_add(timeout));
-    let _role = Role::Deliverer.enter();
-    // An errand may leave the last edges of its gauge to another errand, which leaves none, if nothing
-    // changes any more.
-    background.pass(deadline)?;
-    background.pass(deadline)
-}
-
-impl Background {
     /// Runs what waits now, and waits for what runs now.
     fn pass(&self, deadline: Option<Instant>) -> Result<(), Left> {
         let has_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
@@ -306,6 +258,54 @@ impl Background {
         }
         Ok(())
     }
+}
+
+#[cold]
+fn start(background: &'static Background) {
+    if start_thread("fillgauge", move || work(background)) {
+        background.is_started.store(true, Ordering::Relaxed);
+    } else {
+        lock(&background.state).thread = Thread::None;
+    }
+}
+
+/// The background thread.
+fn work(background: &'static Background) {
+    let _role = Role::Deliverer.enter();
+    loop {
+        background.run_next();
+        let mut state = lock(&background.state);
+        while state.waiting.is_empty() {
+            state.thread = Thread::Asleep;
+            (state, _) = wait(&background.work, state, None);
+        }
+        state.thread = Thread::Awake;
+    }
+}
+
+/// What has been running longest.
+pub(crate) fn running() -> Option<Running> {
+    lock(&force(&BACKGROUND).state).running.front().copied()
+}
+
+/// What was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    pub(crate) waiting: usize,
+    /// What has been running longest.
+    pub(crate) running: Option<Running>,
+}
+
+/// Runs on this thread what waits, and waits for what other threads run, until `timeout` is over. What
+/// comes later is not waited for.
+pub(crate) fn drain(timeout: Duration) -> Result<(), Left> {
+    let background = force(&BACKGROUND);
+    let deadline = now().and_then(|now| now.checked_add(timeout));
+    let _role = Role::Deliverer.enter();
+    // An errand may leave the last edges of its gauge to another errand, which leaves none, if nothing
+    // changes any more.
+    background.pass(deadline)?;
+    background.pass(deadline)
 }
 
 /// What there is to deliver, for a thread that must not wait for it.

@@ -5,18 +5,18 @@
 //! | `guard` | the one place where foreign code is called |
 //! | `observers` | the log and the warning handler |
 //! | `log_limit` | how often a gauge logs |
-//! | `exhausted` | warnings of limits without a gauge |
+//! | `per_limit` | warnings of limits without a gauge, and what gauges that are gone have suppressed |
 //! | `background` | what waits for the background thread, and the thread |
 //!
 //! Nothing here knows gauges or registries. The gauge's side of delivery is `registry::outlet`.
 
 pub(crate) mod background;
-pub(crate) mod exhausted;
 pub(crate) mod guard;
 mod log_limit;
 pub(crate) mod observers;
+pub(crate) mod per_limit;
 
-pub use exhausted::warn_limit_exhausted;
 pub(crate) use log_limit::Lines;
 pub use log_limit::{LogLimit, set_log_limit};
 pub use observers::set_limit_warning_handler;
+pub use per_limit::warn_limit_exhausted;

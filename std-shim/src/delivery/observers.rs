@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fillgauge::{Edge, LimitEvent, LimitWarning};
+use fillgauge::{Edge, LimitEvent, LimitWarning, QueueSnapshot};
 use tracing::dispatcher::{self, WeakDispatch};
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 use tracing::subscriber::NoSubscriber;
@@ -13,6 +13,9 @@ use crate::sync::Slot;
 
 /// Boxed, since a slot holds one word.
 type Handler = Box<dyn Fn(&LimitWarning) + Send + Sync>;
+
+/// The target of all lines, to filter them by, whatever module writes them.
+const TARGET: &str = "fillgauge_std";
 
 static HANDLER: Slot<Handler> = Slot::new();
 
@@ -55,7 +58,7 @@ pub fn set_limit_warning_handler(handler: Box<dyn Fn(&LimitWarning) + Send + Syn
     // What the previous handler owned may do anything when it is dropped.
     if let Err(panic) = guard::run(|| drop(previous)) {
         Log::LOCAL.write(|| {
-            tracing::error!(panic, "limit warning handler panicked when it was dropped");
+            tracing::error!(target: TARGET, panic, "limit warning handler panicked when it was dropped");
         });
     }
 }
@@ -120,6 +123,7 @@ fn log_panic(
     if let Some(suppressed) = take_line() {
         log.write(|| {
             tracing::error!(
+                target: TARGET,
                 limit = warning.name.as_str(),
                 instance = warning.instance,
                 panic,
@@ -135,6 +139,7 @@ pub(crate) fn say_suppressed(limit: &'static fillgauge::Limit, instance: usize, 
     if suppressed > 0 && is_logged(Level::WARN) {
         Log::LOCAL.write(|| {
             tracing::warn!(
+                target: TARGET,
                 limit = limit.as_str(),
                 category = limit.category().as_str(),
                 instance,
@@ -143,6 +148,24 @@ pub(crate) fn say_suppressed(limit: &'static fillgauge::Limit, instance: usize, 
             );
         });
     }
+}
+
+/// Logs the figures of a gauge.
+pub(crate) fn log_usage(gauge: &QueueSnapshot) {
+    Log::LOCAL.write(|| {
+        tracing::debug!(
+            target: TARGET,
+            limit = gauge.name.as_str(),
+            category = gauge.category.as_str(),
+            instance = gauge.instance,
+            depth = gauge.depth,
+            high_water = gauge.high_water,
+            capacity = gauge.capacity,
+            fill_percent = gauge.fill_percent,
+            warnings = gauge.warnings,
+            "limit usage"
+        );
+    });
 }
 
 /// Where lines go.
@@ -193,6 +216,7 @@ fn write(event: &LimitEvent, suppressed: usize) {
     macro_rules! emit {
         ($level:ident, $message:literal, $depth:ident) => {
             tracing::$level!(
+                target: TARGET,
                 limit = gauge.name.as_str(),
                 category = gauge.category.as_str(),
                 instance = gauge.instance,

@@ -199,9 +199,7 @@ impl Listing {
         }
         snapshot
     }
-}
 
-impl Listing {
     /// Pins the gauge of `instance`: a reference for the delivery of its event, which does not keep it in
     /// snapshots. `None` if it is not listed.
     pub(super) fn pin(&self, instance: usize) -> Option<Arc<QueueGauge>> {
@@ -290,8 +288,10 @@ impl ListingRef {
 
     /// Every listing that has a registry or a gauge.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let counted = (0..).map_while(|index| lock(force(&COUNTED)).get(index).cloned());
-        let counted = counted.filter_map(|listing| listing.upgrade().map(Self::Counted));
-        iter::once(Self::global()).chain(counted)
+        let room = lock(force(&COUNTED)).len();
+        let mut counted = Vec::with_capacity(room);
+        counted.extend(lock(force(&COUNTED)).iter().take(room).cloned());
+        let alive = counted.into_iter().filter_map(|listing| listing.upgrade());
+        iter::once(Self::global()).chain(alive.map(Self::Counted))
     }
 }

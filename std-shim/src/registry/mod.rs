@@ -16,7 +16,7 @@ use listing::ListingRef;
 pub use outlet::Outlet;
 pub(crate) use outlet::{HandingOver, say_suppressed};
 
-use crate::delivery::background;
+use crate::delivery::{background, observers};
 use crate::sync::{Lazy, force};
 
 /// The registered gauge of one bounded queue or limit, shared through an [`Arc`]: a [`Gauge`], which it derefs to.
@@ -269,17 +269,5 @@ pub fn queue_snapshot() -> Vec<QueueSnapshot> {
 /// fillgauge_std::log_queue_snapshot();
 /// ```
 pub fn log_queue_snapshot() {
-    for gauge in queue_snapshot() {
-        tracing::debug!(
-            limit = gauge.name.as_str(),
-            category = gauge.category.as_str(),
-            instance = gauge.instance,
-            depth = gauge.depth,
-            high_water = gauge.high_water,
-            capacity = gauge.capacity,
-            fill_percent = gauge.fill_percent,
-            warnings = gauge.warnings,
-            "limit usage"
-        );
-    }
+    queue_snapshot().iter().for_each(observers::log_usage);
 }

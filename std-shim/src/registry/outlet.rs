@@ -19,7 +19,7 @@ use super::listing::{Listing, ListingRef};
 use crate::delivery::background::{self, Errand, GaugeName, Place};
 use crate::delivery::guard::Role;
 use crate::delivery::observers::{self, Log};
-use crate::delivery::{Lines, exhausted};
+use crate::delivery::{Lines, per_limit};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{HAS_THREADS, Mutex, lock};
 
@@ -119,6 +119,13 @@ impl Outlet {
         self.with_account(|account| account.lines.take())
     }
 
+    fn take_suppressed(&self) -> usize {
+        let mut account = lock(&self.account);
+        account
+            .as_mut()
+            .map_or(0, |account| account.lines.take_suppressed())
+    }
+
     /// Leaves `event` to the background thread, unless nobody wants it.
     #[cold]
     fn hand_over(&self, event: &LimitEvent, delivery: Delivery<'_>) {
@@ -203,7 +210,7 @@ pub(super) fn take_leave(gauge: &mut Gauge<Outlet>) {
     };
     let suppressed = account.lines.take_suppressed();
     if suppressed > 0 {
-        exhausted::add_suppressed(name, suppressed);
+        per_limit::add_suppressed(name, suppressed);
     }
     if let Some(parcel) = account.parcel.take() {
         background::post_once(Arc::new(LastEvent { name, parcel }));
@@ -221,15 +228,6 @@ pub(crate) fn say_suppressed() {
             Listing::unpin(gauge);
             observers::say_suppressed(limit, latest, suppressed);
         }
-    }
-}
-
-impl Outlet {
-    fn take_suppressed(&self) -> usize {
-        let mut account = lock(&self.account);
-        account
-            .as_mut()
-            .map_or(0, |account| account.lines.take_suppressed())
     }
 }
 
