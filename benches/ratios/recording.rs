@@ -1,10 +1,13 @@
 //! Records on one thread and on several.
 
 use std::hint::black_box;
-use std::sync::Barrier;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::Instant;
 
+use arc_swap::ArcSwapOption;
 use prometheus_client::metrics::gauge::Gauge as PrometheusClientGauge;
 
 use crate::compare::{Contender, Run, contender, timed_by_itself};
@@ -78,7 +81,11 @@ pub(crate) fn compare(run: &mut Run) {
     run.time(
         "a warning and its recovery, with a handler",
         20_000,
-        vec![crossings_of_the_original(), crossings()],
+        vec![
+            crossings_of_the_original(),
+            crossings(),
+            atomics_of_crossings(),
+        ],
     );
 
     let (ours, ours_paired) = (wide_gauge(), wide_paired_gauge());
@@ -238,6 +245,35 @@ fn crossings_of_the_original<'a>() -> Contender<'a> {
         for _ in 0..n {
             gauge.observe_depth(CAPACITY * 9 / 10);
             gauge.observe_depth(0);
+        }
+    })
+}
+
+/// What a crossing cannot do without: the locked instructions of two observations, of the state that
+/// changes twice and is released once, and of a handler that can be replaced while it runs.
+fn atomics_of_crossings<'a>() -> Contender<'a> {
+    type Handler = Box<dyn Fn(usize) + Send + Sync>;
+    let (depth, state) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let handler: ArcSwapOption<Handler> = ArcSwapOption::empty();
+    handler.store(Some(Arc::new(Box::new(|depth| {
+        black_box(depth);
+    }))));
+    contender("the atomics of it alone", move |n| {
+        let change = |from, to| state.compare_exchange(from, to, SeqCst, SeqCst);
+        for _ in 0..n {
+            depth.swap(CAPACITY * 9 / 10, SeqCst);
+            let _ = black_box(change(0, 3));
+            let handler = handler.load();
+            let handled = catch_unwind(AssertUnwindSafe(|| {
+                if let Some(handler) = &*handler {
+                    handler(depth.load(SeqCst));
+                }
+            }));
+            let _ = black_box(handled.is_ok());
+            drop(handler);
+            state.fetch_and(!2, SeqCst);
+            depth.swap(0, SeqCst);
+            let _ = black_box(change(1, 0));
         }
     })
 }

@@ -100,12 +100,21 @@ impl Gauges {
             gauge: Some(gauge),
             pins: 0,
         };
-        // Registrations that race come in another order than their numbers.
-        let later = self.entries.iter().rev();
-        match later.take_while(|other| other.instance > instance).count() {
-            0 => self.entries.push_back(entry),
-            later => self.entries.insert(self.entries.len() - later, entry),
+        let is_latest = |last: &Entry| last.instance < instance;
+        if self.entries.back().is_none_or(is_latest) {
+            self.entries.push_back(entry);
+        } else {
+            self.insert_late(entry);
         }
+    }
+
+    /// Registrations that race come in another order than their numbers.
+    #[cold]
+    fn insert_late(&mut self, entry: Entry) {
+        let later = self.entries.iter().rev();
+        let later = later.take_while(|other| other.instance > entry.instance);
+        let position = self.entries.len() - later.count();
+        self.entries.insert(position, entry);
     }
 
     fn remove(&mut self, instance: usize) -> Option<Weak<QueueGauge>> {

@@ -66,6 +66,16 @@ struct Account {
     _place: Option<Place>,
 }
 
+impl Account {
+    /// What hands over may not allocate then: its thread may be the one that everyone waits for.
+    fn with_place() -> Box<Self> {
+        Box::new(Self {
+            _place: Some(Place::reserve()),
+            ..Self::default()
+        })
+    }
+}
+
 /// An event that another thread is to deliver.
 struct Parcel {
     event: LimitEvent,
@@ -74,19 +84,13 @@ struct Parcel {
 }
 
 impl Outlet {
+    #[inline]
     pub(super) fn new(listing: ListingRef, handing_over: HandingOver) -> Self {
-        let flags = match handing_over {
-            HandingOver::Never => 0,
-            HandingOver::Deferred => PLACED,
-            HandingOver::Always => PLACED | BACKGROUND,
+        let (flags, account) = match handing_over {
+            HandingOver::Never => (0, None),
+            HandingOver::Deferred => (PLACED, Some(Account::with_place())),
+            HandingOver::Always => (PLACED | BACKGROUND, Some(Account::with_place())),
         };
-        // What hands over may not allocate then: its thread may be the one that everyone waits for.
-        let account = (flags != 0).then(|| {
-            Box::new(Account {
-                _place: Some(Place::reserve()),
-                ..Account::default()
-            })
-        });
         Self {
             listing,
             flags: AtomicUsize::new(flags),
