@@ -40,7 +40,8 @@
 //!
 //! # Who delivers
 //!
-//! An event reaches the log first, then the warning handler. Both are *observers*: code that is not of this crate.
+//! An event reaches the log first, then the warning handler. Both are *observers*: code that is
+//! not of this crate.
 //!
 //! | the event is caused by | the observers run on |
 //! |---|---|
@@ -48,34 +49,44 @@
 //! | a receive, or anything that is dropped | the background thread |
 //! | anything on a channel, gauge or registry that is `background()` | the background thread |
 //!
-//! - There is one background thread in the process, named `fillgauge`. It is started when a channel first warns
-//!   somebody, or has something to hand over.
-//! - A gauge has one event at a time, which keeps the figures of its crossing. Its events reach each observer in their
-//!   order. What changes meanwhile is checked when the event has been delivered.
-//! - An event that waits for the background thread is taken over by the next operation on that gauge whose own thread
-//!   may deliver. So an observer that never returns holds up the background thread, and no gauge of its producers.
-//! - If no thread can be started, events wait for such an operation, or for [`flush_events`]. They never run on a consumer.
-//! - Where there are no threads, as on `wasm32-unknown-unknown`, every thread delivers what it causes.
+//! - There is one background thread in the process, named `fillgauge`. It is started when a
+//!   channel first warns somebody, or has something to hand over.
+//! - A gauge has one event at a time, which keeps the figures of its crossing. Its events reach
+//!   each observer in their order. What changes meanwhile is checked when the event has been
+//!   delivered.
+//! - An event that waits for the background thread is taken over by the next operation on that
+//!   gauge whose own thread may deliver. So an observer that never returns holds up the background
+//!   thread, and no gauge of its producers.
+//! - If no thread can be started, events wait for such an operation, or for [`flush_events`]. They
+//!   never run on a consumer.
+//! - Where there are no threads, as on `wasm32-unknown-unknown`, every thread delivers what it
+//!   causes.
 //!
 //! # Observers are harmless
 //!
-//! No subscriber and no handler can make a send, a receive, a drop or the end of a thread panic, lose an item or wait for
-//! ever, unless it would do so beside the plain channel, called by the producer. It may panic, wait for room in the channel
-//! that warns, receive, register and drop gauges, replace the handler, take snapshots and format them.
+//! No subscriber and no handler can make a send, a receive, a drop or the end of a thread panic,
+//! lose an item or wait for ever, unless it would do so beside the plain channel, called by the
+//! producer. It may panic, wait for room in the channel that warns, receive, register and drop
+//! gauges, replace the handler, take snapshots and format them.
 //!
-//! - A panic of a handler is caught and logged. A panic of a subscriber is caught, and the panic hook has reported it.
-//! - No lock of this crate is held while an observer runs, or while memory is allocated or freed: an allocator may record
-//!   on a gauge. Give it one of a [`background`](QueueRegistry::background) registry.
+//! - A panic of a handler is caught and logged. A panic of a subscriber is caught, and the panic
+//!   hook has reported it.
+//! - No lock of this crate is held while an observer runs, or while memory is allocated or freed:
+//!   an allocator may record on a gauge. Give it one of a
+//!   [`background`](QueueRegistry::background) registry.
 //! - A log that goes through a tracked channel would wait for itself. Make that channel
 //!   [`background`](Track::background).
-//! - Each gauge logs a burst of ten lines, then one a second, and says how many it suppressed. See [`LogLimit`].
+//! - Each gauge logs a burst of ten lines, then one a second, and says how many it suppressed. See
+//!   [`LogLimit`].
 //!
 //! # What is lost
 //!
-//! - The `tracing` span of a crossing that another thread delivers. Its subscriber is kept, weakly, and gets the line.
+//! - The `tracing` span of a crossing that another thread delivers. Its subscriber is kept,
+//!   weakly, and gets the line.
 //! - What waits for the background thread when the process exits without a [`flush_events`].
 //! - The background thread itself in a child process after `fork`, and what waits for it there.
-//! - Everything, if a panic aborts: with `panic = "abort"` an observer that panics ends the process.
+//! - Everything, if a panic aborts: with `panic = "abort"` an observer that panics ends the
+//!   process.
 //!
 //! # Features
 //!
