@@ -31,6 +31,9 @@ static HANDLER: Slot<Handler> = Slot::new();
 /// | a receive, or anything that is dropped | the [background thread](crate#who-delivers) |
 /// | anything on a channel or registry that is `background()` | the background thread |
 ///
+/// A queue of your own does the same, if its consumer records through `gauge.deferred()`, see
+/// [`Gauge::deferred`](fillgauge::Gauge::deferred).
+///
 /// A producer takes over the warning that waits for the background thread. Warnings of one gauge reach
 /// the handler one after the other, in their order.
 ///

@@ -14,6 +14,10 @@ fn every_public_type_is_as_free_as_what_it_wraps() {
     shared::<LimitWarning>();
     shared::<TrackedLimit>();
     shared::<Backpressure>();
+    shared::<Outlet>();
+    shared::<Track>();
+    shared::<LogLimit>();
+    shared::<FlushTimeout>();
     shared::<TrackedSyncSender<u8>>();
     sent::<TrackedReceiver<u8>>();
     sent::<channels::std::IntoIter<u8>>();
