@@ -19,8 +19,9 @@ use crate::registry;
 ///
 /// # Errors
 ///
-/// [`FlushTimeout`] if `timeout` was over before; and at once if the caller is itself an observer, that is
-/// a subscriber or a handler, which would wait for itself.
+/// [`FlushTimeout`] if `timeout` was over before; and at once if this crate called the caller, as a
+/// subscriber or a handler, which would wait for itself. A subscriber that writes a line of the program's
+/// own is not recognised: do not call this there.
 ///
 /// ```
 /// use std::time::Duration;

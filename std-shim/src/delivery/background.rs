@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use fillgauge::Limit;
 
-use super::guard::Role;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{
     Condvar, Lazy, List, Mutex, MutexGuard, force, lock, now, start_thread, wait, with_room,
@@ -46,7 +45,6 @@ impl fmt::Display for GaugeName {
 /// An errand that a thread runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Running {
-    /// Counts the errands that were begun.
     number: u64,
     gauge: GaugeName,
     since: Option<Instant>,
@@ -77,12 +75,12 @@ struct Background {
 
 #[derive(Default)]
 struct State {
-    waiting: VecDeque<Arc<dyn Errand>>,
+    waiting: VecDeque<Posted>,
     /// Places for errands that may come: no more errands than these ever wait.
     reserved: usize,
     running: VecDeque<Running>,
-    /// How many errands were begun.
-    begun: u64,
+    /// How many errands were posted, which numbers them.
+    posted: u64,
     thread: Thread,
     /// Threads that wait for errands to end.
     flushing: usize,
@@ -99,10 +97,14 @@ enum Thread {
     Asleep,
 }
 
-struct Waiting;
+/// An errand that waits.
+struct Posted {
+    number: u64,
+    errand: Arc<dyn Errand>,
+}
 
-impl List<State> for Waiting {
-    type Entry = Arc<dyn Errand>;
+impl List<State> for Posted {
+    type Entry = Posted;
 
     fn entries(state: &mut State) -> &mut VecDeque<Self::Entry> {
         &mut state.waiting
@@ -112,12 +114,12 @@ impl List<State> for Waiting {
         state.reserved
     }
 
-    fn is_obsolete(errand: &Self::Entry) -> bool {
-        errand.is_obsolete()
+    fn is_obsolete(posted: &Posted) -> bool {
+        posted.errand.is_obsolete()
     }
 
-    fn discard(errand: Self::Entry) {
-        errand.discard();
+    fn discard(posted: Posted) {
+        posted.errand.discard();
     }
 }
 
@@ -136,7 +138,7 @@ pub(crate) struct Place(());
 impl Place {
     pub(crate) fn reserve() -> Self {
         let background = force(&BACKGROUND);
-        with_room::<Waiting, _, _>(&background.state, |state| state.reserved += 1);
+        with_room::<Posted, _, _>(&background.state, |state| state.reserved += 1);
         Self(())
     }
 }
@@ -153,7 +155,9 @@ pub(crate) fn post(errand: Arc<dyn Errand>) {
     let background = force(&BACKGROUND);
     let mut state = lock(&background.state);
     // Within its capacity: there is a place.
-    state.waiting.push_back(errand);
+    state.posted += 1;
+    let number = state.posted;
+    state.waiting.push_back(Posted { number, errand });
     background.wake(state);
 }
 
@@ -205,12 +209,16 @@ impl Background {
         }
     }
 
+    /// Allocates what waiting takes, which some systems do in the first wait: not under the lock.
+    fn allocate(&self) {
+        self.work.notify_all();
+        self.ended.notify_all();
+    }
+
     /// Runs the errand that waits longest. Returns whether there was one.
     fn run_next(&self) -> bool {
         let next = with_room::<Running, _, _>(&self.state, |state| {
-            let errand = state.waiting.pop_front()?;
-            state.begun += 1;
-            let number = state.begun;
+            let Posted { number, errand } = state.waiting.pop_front()?;
             state.running.push_back(Running {
                 number,
                 gauge: errand.gauge(),
@@ -235,11 +243,8 @@ impl Background {
     /// Runs what waits now, and waits for what runs now.
     fn pass(&self, deadline: Option<Instant>) -> Result<(), Left> {
         let has_time = || deadline.is_none_or(|deadline| Instant::now() < deadline);
-        let last = {
-            let state = lock(&self.state);
-            state.begun + state.waiting.len() as u64
-        };
-        while lock(&self.state).begun < last && has_time() && self.run_next() {}
+        let last = lock(&self.state).posted;
+        while lock(&self.state).is_waiting(last) && has_time() && self.run_next() {}
 
         let mut state = lock(&self.state);
         state.flushing += 1;
@@ -271,7 +276,7 @@ fn start(background: &'static Background) {
 
 /// The background thread.
 fn work(background: &'static Background) {
-    let _role = Role::Deliverer.enter();
+    background.allocate();
     loop {
         background.run_next();
         let mut state = lock(&background.state);
@@ -301,7 +306,7 @@ pub(crate) struct Left {
 pub(crate) fn drain(timeout: Duration) -> Result<(), Left> {
     let background = force(&BACKGROUND);
     let deadline = now().and_then(|now| now.checked_add(timeout));
-    let _role = Role::Deliverer.enter();
+    background.allocate();
     // An errand may leave the last edges of its gauge to another errand, which leaves none, if nothing
     // changes any more.
     background.pass(deadline)?;
@@ -320,12 +325,18 @@ impl State {
         running.any(|running| running.number <= last)
     }
 
+    /// Whether one of the first `last` errands waits.
+    fn is_waiting(&self, last: u64) -> bool {
+        let first = self.waiting.front();
+        first.is_some_and(|posted| posted.number <= last)
+    }
+
     /// What is left of the first `last` errands.
     fn left(&self, last: u64) -> Left {
-        let waiting = usize::try_from(last.saturating_sub(self.begun)).unwrap_or(usize::MAX);
+        let waiting = self.waiting.iter();
         let running = self.running.iter().find(|running| running.number <= last);
         Left {
-            waiting: waiting.min(self.waiting.len()),
+            waiting: waiting.take_while(|posted| posted.number <= last).count(),
             running: running.copied(),
         }
     }

@@ -15,8 +15,8 @@ use crate::sync::thread_local;
 pub(crate) enum Role {
     /// An operation, or nothing.
     Caller,
-    /// It delivers events that others left pending.
-    Deliverer,
+    /// It delivers the pending event of the gauge with the outlet at this address.
+    Deliverer(usize),
     /// It runs foreign code.
     Observer,
 }
@@ -54,6 +54,23 @@ pub(crate) fn run(foreign: impl FnOnce()) -> Result<(), String> {
         drop_payload(payload);
         message
     })
+}
+
+/// The same with what `foreign` uses, which is dropped afterwards: never while a panic unwinds, or a
+/// second one in a destructor would abort the process.
+pub(crate) fn run_with<T>(used: T, foreign: impl FnOnce(&mut T)) -> Result<(), String> {
+    let mut used = Some(used);
+    let mut ended = run(|| {
+        if let Some(value) = &mut used {
+            foreign(value);
+        }
+        drop(used.take());
+    });
+    if used.is_some() {
+        // The panic that was first is the one to report.
+        ended = ended.and(run(|| drop(used.take())));
+    }
+    ended
 }
 
 /// Drops what a panic carried. Its destructor may panic too, and so may that of what this one carries:
@@ -102,9 +119,17 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_and_another_in_a_destructor_end_here() {
+        let ended = run_with(Hydra, |_| panic!("the first"));
+        assert_eq!(ended, Err("the first".to_owned()));
+        assert_eq!(run_with(Hydra, |_| ()), Err("not a string".to_owned()));
+        assert_eq!(run_with(7, |seven| assert_eq!(*seven, 7)), Ok(()));
+    }
+
+    #[test]
     fn a_role_ends_with_what_it_was_for() {
         assert!(Role::current() == Role::Caller);
-        let deliverer = Role::Deliverer.enter();
+        let deliverer = Role::Deliverer(7).enter();
         let panicked = run(|| {
             assert!(Role::current() == Role::Observer);
             run(|| assert!(Role::current() == Role::Observer)).unwrap();
@@ -112,7 +137,7 @@ mod tests {
             panic!("that is it");
         });
         assert_eq!(panicked, Err("that is it".to_owned()));
-        assert!(Role::current() == Role::Deliverer);
+        assert!(Role::current() == Role::Deliverer(7));
         drop(deliverer);
         assert!(Role::current() == Role::Caller);
     }

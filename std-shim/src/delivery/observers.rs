@@ -80,7 +80,8 @@ pub(crate) fn may_want(edge: Edge) -> bool {
 /// foreign code runs.
 pub(crate) fn want(event: &LimitEvent, may_log: impl FnOnce() -> bool) -> bool {
     let handled = event.warning().is_some() && HANDLER.is_set();
-    is_logged(level_of(event)) && may_log() || handled
+    // In this order: a line that may not be logged counts as suppressed, here or when it is delivered.
+    handled || is_logged(level_of(event)) && may_log()
 }
 
 /// Lets every observer have `event`. `take_line` takes the right to log one more line, and says how many
@@ -104,10 +105,9 @@ fn handle(warning: &LimitWarning) -> Result<(), String> {
     if handler.is_none() {
         return Ok(());
     }
-    // The reference is dropped inside: the handler may have been replaced meanwhile, and this be the
-    // last one.
-    guard::run(move || {
-        if let Some(handler) = &*handler {
+    // The handler may have been replaced meanwhile, and this be the last reference.
+    guard::run_with(handler, |handler| {
+        if let Some(handler) = &**handler {
             handler(warning);
         }
     })
@@ -137,10 +137,20 @@ fn log_panic(
     }
 }
 
+/// Whether what was suppressed can be said. Otherwise the count is kept.
+pub(crate) fn can_say() -> bool {
+    is_logged(Level::WARN)
+}
+
 /// Logs that `suppressed` lines were not logged.
-pub(crate) fn say_suppressed(limit: &'static fillgauge::Limit, instance: usize, suppressed: usize) {
-    if suppressed > 0 && is_logged(Level::WARN) {
-        Log::LOCAL.write(|| {
+pub(crate) fn say_suppressed(
+    log: &Log,
+    limit: &'static fillgauge::Limit,
+    instance: usize,
+    suppressed: usize,
+) {
+    if suppressed > 0 {
+        log.write(|| {
             tracing::warn!(
                 target: TARGET,
                 limit = limit.as_str(),
@@ -190,9 +200,9 @@ impl Log {
         let log = self.0.as_ref().and_then(WeakDispatch::upgrade);
         // The subscriber may have been dropped meanwhile, so that its destructor runs here. Its panic has
         // nobody left to tell.
-        let written = guard::run(move || match log {
+        let written = guard::run_with(log, |log| match log {
             // There was none, or `tracing` hid it, as it does from what a subscriber itself causes.
-            Some(log) if !log.is::<NoSubscriber>() => dispatcher::with_default(&log, line),
+            Some(log) if !log.is::<NoSubscriber>() => dispatcher::with_default(log, line),
             _ => line(),
         });
         drop(written);

@@ -1,6 +1,7 @@
 //! Warnings of limits that have no gauge, and what gauges that are gone have left to say.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use fillgauge::{Limit, LimitEvent};
@@ -38,6 +39,12 @@ struct Account {
     gone: usize,
     /// The gauge that had, or 0 if there were several.
     instance: usize,
+}
+
+impl Account {
+    fn take_gone(&mut self) -> (usize, usize) {
+        (self.instance, mem::take(&mut self.gone))
+    }
 }
 
 impl List<VecDeque<Account>> for Account {
@@ -79,7 +86,10 @@ pub(crate) fn add_suppressed(gauge: GaugeName, suppressed: usize) {
         is_first
     });
     if is_first == Some(true) {
-        background::post_once(Arc::new(SayGone { gauge }));
+        background::post_once(Arc::new(SayGone {
+            gauge,
+            log: Log::current(),
+        }));
     }
 }
 
@@ -87,6 +97,8 @@ pub(crate) fn add_suppressed(gauge: GaugeName, suppressed: usize) {
 struct SayGone {
     /// The first of them.
     gauge: GaugeName,
+    /// Where that one was dropped.
+    log: Log,
 }
 
 impl Errand for SayGone {
@@ -95,12 +107,12 @@ impl Errand for SayGone {
     }
 
     fn run(self: Arc<Self>) {
+        if !observers::can_say() {
+            return;
+        }
         let limit = self.gauge.limit;
-        let gone = with_account(limit, |account| {
-            (account.instance, std::mem::take(&mut account.gone))
-        });
-        if let Some((instance, suppressed)) = gone {
-            observers::say_suppressed(limit, instance, suppressed);
+        if let Some((instance, suppressed)) = with_account(limit, Account::take_gone) {
+            observers::say_suppressed(&self.log, limit, instance, suppressed);
         }
     }
 }
@@ -110,20 +122,29 @@ fn key(limit: &Limit) -> (&'static str, fillgauge::LimitCategory) {
     (limit.as_str(), limit.category())
 }
 
-/// Logs for each limit how many lines of [`warn_limit_exhausted`] were suppressed.
+/// Logs for each limit how many lines were suppressed: of [`warn_limit_exhausted`], and of gauges that are
+/// gone.
 pub(crate) fn say_suppressed() {
+    if !observers::can_say() {
+        return;
+    }
     let limits = force(&LIMITS);
     let mut latest = None;
     loop {
         // One at a time, since the lock is not held while it is said.
         let next = lock(limits).iter_mut().find_map(|account| {
-            let is_next = latest < Some(key(account.limit)) && account.lines.suppressed() > 0;
-            is_next.then(|| (account.limit, account.lines.take_suppressed()))
+            let has_some = account.lines.suppressed() > 0 || account.gone > 0;
+            let is_next = latest < Some(key(account.limit)) && has_some;
+            is_next.then(|| {
+                let suppressed = account.lines.take_suppressed();
+                (account.limit, suppressed, account.take_gone())
+            })
         });
-        let Some((limit, suppressed)) = next else {
+        let Some((limit, suppressed, (instance, gone))) = next else {
             return;
         };
         latest = Some(key(limit));
-        observers::say_suppressed(limit, 0, suppressed);
+        observers::say_suppressed(&Log::LOCAL, limit, 0, suppressed);
+        observers::say_suppressed(&Log::LOCAL, limit, instance, gone);
     }
 }

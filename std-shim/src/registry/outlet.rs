@@ -10,6 +10,7 @@
 //! it takes the event from, unless a thread of the first row was quicker.
 
 use std::fmt;
+use std::ptr;
 use std::sync::{Arc, PoisonError};
 
 use fillgauge::{Deliver, Delivery, Edge, Gauge, LimitEvent};
@@ -130,6 +131,12 @@ impl Outlet {
             .map_or(0, |account| account.lines.take_suppressed())
     }
 
+    /// The role of a thread that delivers for this gauge. It does not for others: its allocator may
+    /// record on them.
+    fn deliverer(&self) -> Role {
+        Role::Deliverer(ptr::from_ref(self).addr())
+    }
+
     /// Leaves `event` to the background thread, unless nobody wants it.
     #[cold]
     fn hand_over(&self, event: &LimitEvent, delivery: Delivery<'_>) {
@@ -177,7 +184,7 @@ impl fmt::Debug for Outlet {
 impl Deliver for Outlet {
     #[inline]
     fn may_deliver(&self) -> bool {
-        !self.is(BACKGROUND) || !HAS_THREADS || Role::current() == Role::Deliverer
+        !self.is(BACKGROUND) || !HAS_THREADS || Role::current() == self.deliverer()
     }
 
     #[inline]
@@ -223,6 +230,9 @@ pub(super) fn take_leave(gauge: &mut Gauge<Outlet>) {
 
 /// Logs for each live gauge how many lines it has suppressed.
 pub(crate) fn say_suppressed() {
+    if !observers::can_say() {
+        return;
+    }
     for listing in ListingRef::all() {
         let mut latest = 0;
         while let Some(gauge) = listing.pin_after(latest) {
@@ -230,7 +240,7 @@ pub(crate) fn say_suppressed() {
             let limit = gauge.gauge.limit();
             let suppressed = gauge.gauge.delivery().take_suppressed();
             Listing::unpin(gauge);
-            observers::say_suppressed(limit, latest, suppressed);
+            observers::say_suppressed(&Log::LOCAL, limit, latest, suppressed);
         }
     }
 }
@@ -250,8 +260,11 @@ impl Errand for QueueGauge {
 
     fn run(self: Arc<Self>) {
         // Before the event is taken: one that comes later finds that it has to post the gauge again.
-        self.gauge.delivery().is_not_posted();
+        let outlet = self.gauge.delivery();
+        outlet.is_not_posted();
+        let role = outlet.deliverer().enter();
         self.gauge.deliver_pending();
+        drop(role);
         Listing::unpin(self);
     }
 

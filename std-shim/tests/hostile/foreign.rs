@@ -213,6 +213,18 @@ thread_local! {
     static IS_ALLOCATING: Cell<bool> = const { Cell::new(false) };
 }
 
+/// What a scenario does when memory is asked for.
+static ON_ALLOCATION: OnceLock<fn()> = OnceLock::new();
+
+pub(crate) fn on_allocation(act: fn()) {
+    ON_ALLOCATION.set(act).unwrap();
+}
+
+/// Whether this thread is in the middle of an allocation.
+pub(crate) fn is_allocating() -> bool {
+    IS_ALLOCATING.get()
+}
+
 /// This thread asks for memory in peace: it is the consumer that the others wait for.
 pub(crate) fn spare_this_thread() {
     IS_ALLOCATING.set(true);
@@ -224,8 +236,12 @@ impl Allocator {
             && FOREIGN
                 .get()
                 .is_some_and(|foreign| foreign.row.actor == Actor::Allocator);
-        if is_hostile && !IS_ALLOCATING.replace(true) {
-            attack();
+        let hook = ON_ALLOCATION.get();
+        if (is_hostile || hook.is_some()) && !IS_ALLOCATING.replace(true) {
+            match hook {
+                Some(act) => act(),
+                None => attack(),
+            }
             IS_ALLOCATING.set(false);
         }
     }

@@ -85,7 +85,7 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     for (reason, names) in &mut left_out {
         names.sort();
         println!("{} rows left out: {reason}", names.len());
-        if words.is_empty() && names.len() > 20 {
+        if words.is_empty() && names.len() > 64 {
             continue;
         }
         names.iter().for_each(|name| println!("  {name}"));

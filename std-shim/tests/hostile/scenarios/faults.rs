@@ -8,12 +8,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fillgauge_std::{
-    QueueRegistry, TrackedLimit, TrackedSyncSender, flush_events, queue_snapshot, register_limit,
-    set_limit_warning_handler, tracked_sync_channel,
+    LogLimit, QueueGauge, QueueRegistry, TrackedLimit, TrackedSyncSender, flush_events,
+    queue_snapshot, register_limit, set_limit_warning_handler, set_log_limit, tracked_sync_channel,
 };
 
 use super::Scenario;
 use super::log::Log;
+use crate::foreign::{is_allocating, on_allocation};
 use crate::process::threads;
 
 pub(super) const ALL: &[Scenario] = &[
@@ -33,6 +34,14 @@ pub(super) const ALL: &[Scenario] = &[
     (
         "a writer that registers while a registry is formatted",
         registering_writer,
+    ),
+    (
+        "a handler that replaces itself and panics, and panics when it is dropped",
+        panicking_handler_that_is_replaced,
+    ),
+    (
+        "no observer runs in the middle of an allocation",
+        counting_allocator,
     ),
     (
         "an observer that flushes gets an error at once",
@@ -172,4 +181,63 @@ fn flushing_observer() {
     static FLUSHED: OnceLock<String> = OnceLock::new();
     let _channel = channel();
     assert!(FLUSHED.get().is_some());
+}
+
+fn panicking_handler_that_is_replaced() {
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    let owned = PanicsWhenDropped;
+    let handled = Arc::new(AtomicUsize::new(0));
+    let by_the_next = Arc::clone(&handled);
+    let next = OnceLock::from(by_the_next);
+    set_limit_warning_handler(Box::new(move |_| {
+        let (_, next) = (&owned, Arc::clone(next.get().unwrap()));
+        set_limit_warning_handler(Box::new(move |_| {
+            next.fetch_add(1, Ordering::SeqCst);
+        }));
+        panic!("replaced");
+    }));
+    let (_sender, receiver) = channel();
+    assert_eq!(receiver.try_iter().count(), 4);
+    drop(channel());
+    assert_eq!(handled.load(Ordering::SeqCst), 1);
+}
+
+/// An allocator that counts on a gauge, which crosses a threshold with each call.
+fn counting_allocator() {
+    static HEAP: OnceLock<Arc<QueueGauge>> = OnceLock::new();
+    static SEEN: AtomicUsize = AtomicUsize::new(0);
+    static WITHIN: AtomicUsize = AtomicUsize::new(0);
+
+    fn see() {
+        SEEN.fetch_add(1, Ordering::SeqCst);
+        WITHIN.fetch_add(usize::from(is_allocating()), Ordering::SeqCst);
+    }
+
+    set_log_limit(LogLimit::OFF);
+    Log::install().instead(|_| see());
+    set_limit_warning_handler(Box::new(|_| see()));
+    let registry = QueueRegistry::default().background();
+    let heap = registry.register(TrackedLimit::V8HeapBytes, 10);
+    assert!(HEAP.set(heap).is_ok());
+    on_allocation(|| {
+        let heap = HEAP.get().unwrap();
+        heap.observe_depth(9);
+        heap.observe_depth(0);
+    });
+    for _ in 0..100 {
+        // Gauges whose events are handed over, and that come and go meanwhile.
+        let (sender, receiver) = channel();
+        assert_eq!(receiver.try_iter().count(), 4);
+        drop((sender, receiver));
+        flush_events(Duration::from_secs(5)).unwrap();
+    }
+    assert!(SEEN.load(Ordering::SeqCst) > 200);
+    assert_eq!(WITHIN.load(Ordering::SeqCst), 0);
 }

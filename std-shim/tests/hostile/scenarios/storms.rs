@@ -32,6 +32,10 @@ pub(super) const ALL: &[Scenario] = &[
         "what a gauge has suppressed is said by its next line",
         said_by_the_next_line,
     ),
+    (
+        "what is handed over and suppressed counts once",
+        counted_once,
+    ),
     ("a log without a limit", without_a_limit),
 ];
 
@@ -250,4 +254,22 @@ fn without_a_limit() {
         gauge.observe_depth(0);
     }
     assert_eq!(log.in_short("vm_pipes"), "+-".repeat(500));
+}
+
+fn counted_once() {
+    let log = Log::install();
+    set_log_limit(LogLimit::new(1, Duration::from_secs(3_600)));
+    set_limit_warning_handler(Box::new(|_| ()));
+    let heap = track(TrackedLimit::V8HeapBytes)
+        .capacity(10)
+        .background()
+        .gauge();
+    for _ in 0..50 {
+        for depth in [9, 0] {
+            heap.observe_depth(depth);
+            flush_events(Duration::from_secs(10)).unwrap();
+        }
+    }
+    let (logged, suppressed) = logged_and_suppressed(&log, "v8_heap_bytes");
+    assert_eq!((logged, suppressed), (1, 99));
 }
