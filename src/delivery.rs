@@ -8,8 +8,8 @@ use crate::sync::Word;
 
 /// Delivers the events of a [`Gauge`](crate::Gauge), or leaves them for another thread.
 ///
-/// This is for a crate that has threads to deliver on. Everyone else implements [`LimitSink`], whose
-/// events are delivered by the thread or interrupt handler that caused them.
+/// This is for a crate that has threads to deliver on. Everyone else implements [`LimitSink`],
+/// whose events are delivered by the thread or interrupt handler that caused them.
 ///
 /// # The life of an event
 ///
@@ -38,11 +38,11 @@ use crate::sync::Word;
 ///
 /// - `deliver` runs the observers and drops the guard. If it must not run them on this thread, it
 ///   stores the event, calls [`Delivery::leave_pending`], and wakes a thread that calls
-///   [`Gauge::deliver_pending`](crate::Gauge::deliver_pending). In this order, or that thread may find
-///   nothing.
-/// - `deliver_pending` takes the stored event, runs the observers, and drops the guard. It is called
-///   once for each event that was left pending, and never at the same time as another call of either
-///   method for the same gauge.
+///   [`Gauge::deliver_pending`](crate::Gauge::deliver_pending). In this order, or that thread may
+///   find nothing.
+/// - `deliver_pending` takes the stored event, runs the observers, and drops the guard. It is
+///   called once for each event that was left pending, and never at the same time as another call
+///   of either method for the same gauge.
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -78,7 +78,8 @@ use crate::sync::Word;
 /// assert!(!gauge.has_pending_event());
 /// ```
 pub trait Deliver {
-    /// Whether [`Delivery::leave_pending`] is ever called. If it is not, gauges do without what that takes.
+    /// Whether [`Delivery::leave_pending`] is ever called. If it is not, gauges do without what
+    /// that takes.
     const LEAVES_PENDING: bool = true;
 
     /// Whether a thread may deliver that calls an operation which is not
@@ -88,7 +89,8 @@ pub trait Deliver {
         true
     }
 
-    /// Whether anybody wants the events of `edge`. If not, the gauge crosses the threshold without one.
+    /// Whether anybody wants the events of `edge`. If not, the gauge crosses the threshold without
+    /// one.
     #[inline]
     fn wants(&self, edge: Edge) -> bool {
         let _ = edge;
@@ -105,8 +107,8 @@ pub trait Deliver {
     }
 }
 
-/// The right to deliver the event of a gauge. Dropping it, also by a panic, ends the event; the operation
-/// that gave it then checks the gauge again.
+/// The right to deliver the event of a gauge. Dropping it, also by a panic, ends the event; the
+/// operation that gave it then checks the gauge again.
 #[derive(Debug)]
 #[must_use = "dropping it ends the event"]
 pub struct Delivery<'gauge> {
@@ -127,8 +129,8 @@ impl<'gauge> Delivery<'gauge> {
         }
     }
 
-    /// Whether the thread must not run observers: the operation was [deferred](crate::Gauge::deferred),
-    /// or [`Deliver::may_deliver`] was false.
+    /// Whether the thread must not run observers: the operation was
+    /// [deferred](crate::Gauge::deferred), or [`Deliver::may_deliver`] was false.
     #[inline]
     pub fn is_deferred(&self) -> bool {
         self.caller == Caller::Defers
@@ -144,9 +146,9 @@ impl<'gauge> Delivery<'gauge> {
 impl Drop for Delivery<'_> {
     #[inline]
     fn drop(&mut self) {
-        // Nobody else changes these two bits while this guard lives, so an addition clears RUNNING, and
-        // sets PENDING in the same step. Pairs with the loads in `Gauge::settle`: what was stored, and
-        // what was observed, comes before.
+        // Nobody else changes these two bits while this guard lives, so an addition clears RUNNING,
+        // and sets PENDING in the same step. Pairs with the loads in `Gauge::settle`: what was
+        // stored, and what was observed, comes before.
         let pending = if self.is_left { Latch::PENDING } else { 0 };
         let after = self.word.add(pending.wrapping_sub(Latch::RUNNING));
         self.after.set(Latch(after));
@@ -197,6 +199,7 @@ impl core::fmt::Debug for StaticSink {
     }
 }
 
-// A panicking sink leaves the counters right and the latch free; see `LimitSink` for what it may miss.
+// A panicking sink leaves the counters right and the latch free; see `LimitSink` for what it may
+// miss.
 impl core::panic::UnwindSafe for StaticSink {}
 impl core::panic::RefUnwindSafe for StaticSink {}

@@ -199,8 +199,8 @@ impl Gauge {
 /// Gauges that deliver in any way.
 impl<D> Gauge<D> {
     const_fn! {
-        /// A gauge whose events go through `deliver`: for a crate that delivers them on threads of its own. See
-        /// [`Deliver`].
+        /// A gauge whose events go through `deliver`: for a crate that delivers them on threads of
+        /// its own. See [`Deliver`].
         #[inline(always)]
         pub const fn with_delivery(config: GaugeConfig, deliver: D) -> Self {
             Self::from_parts(
@@ -404,8 +404,8 @@ impl<D: Deliver> Gauge<D> {
         Deferred { gauge: self }
     }
 
-    /// Delivers the event that was [left pending](crate::Delivery::leave_pending), if there is one, and whatever is due
-    /// afterwards, on this thread.
+    /// Delivers the event that was [left pending](crate::Delivery::leave_pending), if there is one,
+    /// and whatever is due afterwards, on this thread.
     ///
     /// Lock-free, but for what receives the events.
     pub fn deliver_pending(&self) {
@@ -497,7 +497,8 @@ impl<D> Gauge<D> {
         self.latch().has_warned()
     }
 
-    /// Whether an event was [left pending](crate::Delivery::leave_pending) and nobody has begun to deliver it.
+    /// Whether an event was [left pending](crate::Delivery::leave_pending) and nobody has begun to
+    /// deliver it.
     ///
     /// Wait-free.
     pub fn has_pending_event(&self) -> bool {

@@ -20,11 +20,11 @@ impl Latch {
     const WARNED: usize = 1;
     /// Has reached the capacity since it warned.
     const FULL: usize = 1 << 1;
-    /// A thread owns the event of the last edge, to deliver it. Until it has ended nobody else moves the latch, and the
-    /// thread that ended it checks again.
+    /// A thread owns the event of the last edge, to deliver it. Until it has ended nobody else
+    /// moves the latch, and the thread that ended it checks again.
     pub(crate) const RUNNING: usize = 1 << 2;
-    /// Nobody owns the event of the last edge. The thread that takes it over sets RUNNING instead. Until then the latch
-    /// does not move.
+    /// Nobody owns the event of the last edge. The thread that takes it over sets RUNNING instead.
+    /// Until then the latch does not move.
     pub(crate) const PENDING: usize = 1 << 3;
     /// `observe_depth` was used: `enqueued` may go backwards.
     pub(crate) const SAMPLED: usize = 1 << 4;
@@ -91,8 +91,8 @@ impl Latch {
         Self(self.0 & !Self::PENDING | Self::RUNNING)
     }
 
-    /// The state after `edge`. It differs from every earlier one until the count of warnings wraps, so that a
-    /// compare-exchange on it cannot use evidence of another state.
+    /// The state after `edge`. It differs from every earlier one until the count of warnings wraps,
+    /// so that a compare-exchange on it cannot use evidence of another state.
     #[inline]
     pub(crate) const fn over(self, edge: Edge) -> Self {
         Self(match edge {

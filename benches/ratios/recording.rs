@@ -249,8 +249,8 @@ fn crossings_of_the_original<'a>() -> Contender<'a> {
     })
 }
 
-/// What a crossing cannot do without: the locked instructions of two observations, of the state that
-/// changes twice and is released once, and of a handler that can be replaced while it runs.
+/// What a crossing cannot do without: the locked instructions of two observations, of the state
+/// that changes twice and is released once, and of a handler that can be replaced while it runs.
 fn atomics_of_crossings<'a>() -> Contender<'a> {
     type Handler = Box<dyn Fn(usize) + Send + Sync>;
     let (depth, state) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -47,7 +47,8 @@ pub struct Model {
 pub enum Delivery {
     /// The thread that causes them, whatever it does.
     InPlace,
-    /// The thread that causes them, unless it must not: then the background thread, or the next that may.
+    /// The thread that causes them, unless it must not: then the background thread, or the next
+    /// that may.
     HandedOver,
     /// The background thread.
     Background,

@@ -47,7 +47,8 @@ pub trait Subject: Sync {
 
 /// What a model needs of what a gauge delivers with.
 pub trait Delivers: Deliver + Sync + Sized {
-    /// Has the background thread deliver what is pending in `gauge`, if it was woken or does so anyway.
+    /// Has the background thread deliver what is pending in `gauge`, if it was woken or does so
+    /// anyway.
     fn background(gauge: &Gauge<Self>, anyway: bool);
 }
 

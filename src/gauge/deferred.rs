@@ -6,8 +6,9 @@ use crate::delivery::{Caller, Deliver, StaticSink};
 /// A gauge for operations that must not be held up by what receives its events, from
 /// [`Gauge::deferred`]: what takes out of a queue, and what runs in a destructor.
 ///
-/// An operation records the same, and leaves its event pending instead of delivering it. It takes over no
-/// pending event either. A gauge with a static sink has no other thread, and delivers all the same.
+/// An operation records the same, and leaves its event pending instead of delivering it. It takes
+/// over no pending event either. A gauge with a static sink has no other thread, and delivers all
+/// the same.
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit};

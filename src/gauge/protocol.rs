@@ -209,7 +209,8 @@ impl<D: Deliver> Gauge<D> {
         if depth > self.high_water() || self.consumers.dequeued.get() != dequeued {
             self.observed(enqueued, dequeued);
         } else if is_due {
-            // Of the instant of the swap, which is after the last edge if the latch is as it was before.
+            // Of the instant of the swap, which is after the last edge if the latch is as it was
+            // before.
             let reading = (latch == before).then_some((enqueued, dequeued));
             self.settle_from(Caller::Delivers, latch, reading);
         }
@@ -249,8 +250,8 @@ impl<D: Deliver> Gauge<D> {
         }
     }
 
-    /// Whether no dequeue has anything to check: the gauge is armed and was never sampled, so that none goes over an
-    /// edge, and there is no event that `caller` may take over.
+    /// Whether no dequeue has anything to check: the gauge is armed and was never sampled, so that
+    /// none goes over an edge, and there is no event that `caller` may take over.
     #[inline]
     fn is_quiet(latch: Latch, caller: Caller) -> bool {
         latch.is_quiet() && !(caller == Caller::Delivers && Self::is_pending(latch))
@@ -262,13 +263,15 @@ impl<D: Deliver> Gauge<D> {
         D::LEAVES_PENDING && latch.is_pending()
     }
 
-    /// Delivers the pending event and the edges that are due, if `caller` may; otherwise leaves the event of the first
-    /// edge pending. Does nothing while another thread owns an event: that one checks afterwards.
+    /// Delivers the pending event and the edges that are due, if `caller` may; otherwise leaves the
+    /// event of the first edge pending. Does nothing while another thread owns an event: that one
+    /// checks afterwards.
     pub(super) fn settle(&self, caller: Caller) {
         self.settle_from(caller, self.latch(), None);
     }
 
-    /// The same, from the latch as it was read, and a [`reading`](Self::reading) that was taken after that.
+    /// The same, from the latch as it was read, and a [`reading`](Self::reading) that was taken
+    /// after that.
     #[cold]
     #[inline(never)]
     fn settle_from(&self, caller: Caller, mut latch: Latch, mut reading: Option<(usize, usize)>) {
@@ -278,8 +281,8 @@ impl<D: Deliver> Gauge<D> {
             _ => Caller::Defers,
         };
         let mut delivered = 0;
-        // Each turn begins with what the latch was at an instant after the turn before. If another thread has moved it since,
-        // the compare-exchange fails, and that thread checks.
+        // Each turn begins with what the latch was at an instant after the turn before. If another
+        // thread has moved it since, the compare-exchange fails, and that thread checks.
         while !latch.is_running() {
             let after = Cell::new(latch);
             if Self::is_pending(latch) {
@@ -330,8 +333,9 @@ impl<D: Deliver> Gauge<D> {
                 // It was left to another thread.
                 return;
             }
-            // An operation may find a pending event, and cross the warn point and the capacity. Further edges are those of
-            // others, which may go on for ever: they are left to another thread.
+            // An operation may find a pending event, and cross the warn point and the capacity.
+            // Further edges are those of others, which may go on for ever: they are left to another
+            // thread.
             delivered = u8::saturating_add(delivered, 1);
             if D::LEAVES_PENDING && delivered == 3 {
                 caller = Caller::Defers;
@@ -367,8 +371,8 @@ impl<D> Gauge<D> {
         Self::depth_in(self.capacity(), latch, enqueued.wrapping_sub(dequeued))
     }
 
-    /// The depth that a difference of the counters stands for. Of a paired gauge, records under way may take it over the
-    /// capacity.
+    /// The depth that a difference of the counters stands for. Of a paired gauge, records under way
+    /// may take it over the capacity.
     #[inline]
     fn depth_in(capacity: usize, latch: Latch, difference: usize) -> usize {
         if difference > Self::ceiling_of(capacity) {
@@ -413,7 +417,8 @@ impl<D> Gauge<D> {
         }
     }
 
-    /// Inlined, so that nothing is copied on the way into an event: that takes longer than the code saves.
+    /// Inlined, so that nothing is copied on the way into an event: that takes longer than the code
+    /// saves.
     #[inline(always)]
     pub(super) fn figures(
         &self,

@@ -55,8 +55,8 @@
 //!   each observer in their order. What changes meanwhile is checked when the event has been
 //!   delivered.
 //! - An event that waits for the background thread is taken over by the next operation on that
-//!   gauge whose own thread may deliver. An observer that never returns silences the gauge whose event it
-//!   has, and holds up the background thread. Other gauges go on through their producers.
+//!   gauge whose own thread may deliver. An observer that never returns silences the gauge whose
+//!   event it has, and holds up the background thread. Other gauges go on through their producers.
 //! - If no thread can be started, events wait for such an operation, or for [`flush_events`]. They
 //!   never run on a consumer.
 //! - Where there are no threads, as on `wasm32-unknown-unknown`, every thread delivers what it

@@ -37,16 +37,17 @@ pub struct Track {
 }
 
 impl Track {
-    /// How much there may be. By default 0: a gauge without a bound, or a channel that is a rendezvous.
+    /// How much there may be. By default 0: a gauge without a bound, or a channel that is a
+    /// rendezvous.
     pub fn capacity(self, capacity: usize) -> Self {
         Self { capacity, ..self }
     }
 
-    /// Leaves all events to the [background thread](crate#who-delivers): no send and no record runs a
-    /// subscriber or a handler.
+    /// Leaves all events to the [background thread](crate#who-delivers): no send and no record runs
+    /// a subscriber or a handler.
     ///
-    /// For what the observers themselves use. A log that goes through a tracked channel would wait for
-    /// itself: the channel warns while the log's lock is held, and the warning is to be logged.
+    /// For what the observers themselves use. A log that goes through a tracked channel would wait
+    /// for itself: the channel warns while the log's lock is held, and the warning is to be logged.
     ///
     /// ```
     /// use std::io::{self, Write};
@@ -99,8 +100,8 @@ impl Track {
         }
     }
 
-    /// Registers a gauge, for a limit that you record or observe. Dropping the gauge and all its clones
-    /// ends the registration.
+    /// Registers a gauge, for a limit that you record or observe. Dropping the gauge and all its
+    /// clones ends the registration.
     #[must_use = "dropping the gauge ends the registration"]
     pub fn gauge(self) -> Arc<QueueGauge> {
         self.register(self.config(), HandingOver::Never)

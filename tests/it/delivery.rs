@@ -155,7 +155,8 @@ fn deferred_operations_take_nothing_over() {
     assert!(gauge.has_pending_event());
 }
 
-/// While an event is pending the gauge crosses no threshold. What is due then is found by the thread that delivers.
+/// While an event is pending the gauge crosses no threshold. What is due then is found by the
+/// thread that delivers.
 #[test]
 fn what_changes_meanwhile_is_checked_afterwards() {
     let gauge = gauge(Mailbox {

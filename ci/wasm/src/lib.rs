@@ -1,5 +1,5 @@
-//! What `ci/targets.sh` runs on wasm32-unknown-unknown. That target has neither threads nor a clock: what asks for one
-//! panics, which traps.
+//! What `ci/targets.sh` runs on wasm32-unknown-unknown. That target has neither threads nor a
+//! clock: what asks for one panics, which traps.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

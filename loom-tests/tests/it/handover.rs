@@ -1,5 +1,6 @@
-//! Events that a thread leaves pending, for another thread to deliver. Every model is held against all promises of a
-//! gauge, see `Model`; and when its threads are done, every event has been delivered.
+//! Events that a thread leaves pending, for another thread to deliver. Every model is held against
+//! all promises of a gauge, see `Model`; and when its threads are done, every event has been
+//! delivered.
 
 use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 use fillgauge_loom_tests::history::{History, Points, Told};
@@ -17,8 +18,9 @@ const HANDED_OVER: Model = Model {
     ..Model::ROOMY
 };
 
-/// A consumer that leaves a recovery pending, and a producer that reaches the warn point meanwhile: the producer takes
-/// the recovery over, or the background thread does, and the warning comes after it.
+/// A consumer that leaves a recovery pending, and a producer that reaches the warn point meanwhile:
+/// the producer takes the recovery over, or the background thread does, and the warning comes after
+/// it.
 const A_PRODUCER_TAKES_OVER: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Take], &[ComeBy], &[Enqueue]],
@@ -140,7 +142,8 @@ fn observed_meanwhile() {
     OBSERVED_MEANWHILE.check();
 }
 
-/// An observation that finds a pending event is no evidence for the next one, once that was delivered.
+/// An observation that finds a pending event is no evidence for the next one, once that was
+/// delivered.
 const OLD_AFTER_A_TAKE_OVER: Model = Model {
     before: &[Observe(2), Take],
     threads: &[&[Take, Take], &[Observe(2)]],
@@ -192,8 +195,8 @@ fn observed_in_the_background() {
 
 static QUEUE: Limit = Limit::queue("queue");
 
-/// The owner of a gauge leaves a recovery pending and drops its reference. The background thread has another, if
-/// `is_pinned`; a producer drops its own.
+/// The owner of a gauge leaves a recovery pending and drops its reference. The background thread
+/// has another, if `is_pinned`; a producer drops its own.
 fn dropped_meanwhile(is_pinned: bool) {
     let points = Points {
         capacity: 10,
@@ -240,8 +243,8 @@ fn dropped_meanwhile(is_pinned: bool) {
     );
 }
 
-/// The gauge is dropped by all its owners while its event is pending: the event is delivered, once, and then the gauge is
-/// freed, which loom checks.
+/// The gauge is dropped by all its owners while its event is pending: the event is delivered, once,
+/// and then the gauge is freed, which loom checks.
 #[test]
 fn dropped_with_a_pending_event() {
     explore(Some(3), 600, || dropped_meanwhile(true));

@@ -322,7 +322,8 @@ pub(crate) fn program<S: Sends, R: Receives>(handler: Handler, channel: impl Fn(
     flush_events(Duration::ZERO).unwrap();
 }
 
-/// What the observers saw is what the gauge went through, in its order, and the handler saw what was logged before.
+/// What the observers saw is what the gauge went through, in its order, and the handler saw what
+/// was logged before.
 fn assert_seen(gauge: &QueueGauge) {
     let seen = seen();
     let by = |observer| seen.iter().filter(move |seen| seen.by == observer);
@@ -369,7 +370,8 @@ std::thread_local! {
     static HAS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
 }
 
-/// A channel that delivers where it may, or in the background; with a background thread, or without one to be had.
+/// A channel that delivers where it may, or in the background; with a background thread, or without
+/// one to be had.
 fn tracked(capacity: usize) -> (TrackedSyncSender<u32>, TrackedReceiver<u32>) {
     HAS_BACKGROUND.set(pick(&[true, true, false]));
     refuse_threads(!HAS_BACKGROUND.get());

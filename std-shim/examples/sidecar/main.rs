@@ -6,8 +6,9 @@
 //!        \______________________ pending_process_event_bytes: read and not yet written ______________________/
 //! ```
 //!
-//! stdout is the input, byte for byte. Warnings and recoveries go to stderr as they happen, and at the end a table of all
-//! gauges. All gauges are `background()`: whatever becomes of stderr, the data does not wait for it.
+//! stdout is the input, byte for byte. Warnings and recoveries go to stderr as they happen, and at
+//! the end a table of all gauges. All gauges are `background()`: whatever becomes of stderr, the
+//! data does not wait for it.
 
 mod report;
 

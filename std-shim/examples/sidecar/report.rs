@@ -1,4 +1,5 @@
-//! What the sidecar says on stderr. Nobody waits for that for long: stderr may be a pipe that nobody reads.
+//! What the sidecar says on stderr. Nobody waits for that for long: stderr may be a pipe that
+//! nobody reads.
 
 use std::io::{self, Write};
 use std::sync::mpsc;
@@ -14,8 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Cells of a fill bar.
 const BAR: usize = 20;
 
-/// Shows the events of the gauges as they happen: the warnings, and the recoveries, which are at level `debug`. The
-/// background thread writes them.
+/// Shows the events of the gauges as they happen: the warnings, and the recoveries, which are at
+/// level `debug`. The background thread writes them.
 pub(crate) fn show_events() {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)

@@ -22,8 +22,8 @@ use crate::sync::mpsc::{
 use crate::sync::{Mutex, lock, now, recv_timeout};
 use crate::track::track;
 
-/// A [`sync_channel`](std::sync::mpsc::sync_channel) whose depth is tracked by a gauge of the global
-/// registry.
+/// A [`sync_channel`](std::sync::mpsc::sync_channel) whose depth is tracked by a gauge of the
+/// global registry.
 ///
 /// It is the channel of the standard library, with its whole surface and its errors; nothing is relayed or boxed. An item
 /// counts when it is in the queue: a producer that waits for room does not, and neither depth nor high-water mark

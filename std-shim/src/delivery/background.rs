@@ -149,8 +149,8 @@ impl Drop for Place {
     }
 }
 
-/// Leaves `errand`, which has a [`Place`], to the background thread. That is started if there is none. If
-/// it cannot be started, the errand waits for the next attempt, or for a flush.
+/// Leaves `errand`, which has a [`Place`], to the background thread. That is started if there is
+/// none. If it cannot be started, the errand waits for the next attempt, or for a flush.
 pub(crate) fn post(errand: Arc<dyn Errand>) {
     let background = force(&BACKGROUND);
     let mut state = lock(&background.state);
@@ -301,14 +301,14 @@ pub(crate) struct Left {
     pub(crate) running: Option<Running>,
 }
 
-/// Runs on this thread what waits, and waits for what other threads run, until `timeout` is over. What
-/// comes later is not waited for.
+/// Runs on this thread what waits, and waits for what other threads run, until `timeout` is over.
+/// What comes later is not waited for.
 pub(crate) fn drain(timeout: Duration) -> Result<(), Left> {
     let background = force(&BACKGROUND);
     let deadline = now().and_then(|now| now.checked_add(timeout));
     background.allocate();
-    // An errand may leave the last edges of its gauge to another errand, which leaves none, if nothing
-    // changes any more.
+    // An errand may leave the last edges of its gauge to another errand, which leaves none, if
+    // nothing changes any more.
     background.pass(deadline)?;
     background.pass(deadline)
 }

@@ -1,5 +1,5 @@
-//! The one place where foreign code is called: subscribers, handlers, and the destructors of what they
-//! own and of what they panic with.
+//! The one place where foreign code is called: subscribers, handlers, and the destructors of what
+//! they own and of what they panic with.
 //!
 //! No lock of this crate is held here. A panic ends here.
 
@@ -56,8 +56,8 @@ pub(crate) fn run(foreign: impl FnOnce()) -> Result<(), String> {
     })
 }
 
-/// The same with what `foreign` uses, which is dropped afterwards: never while a panic unwinds, or a
-/// second one in a destructor would abort the process.
+/// The same with what `foreign` uses, which is dropped afterwards: never while a panic unwinds, or
+/// a second one in a destructor would abort the process.
 pub(crate) fn run_with<T>(used: T, foreign: impl FnOnce(&mut T)) -> Result<(), String> {
     let mut used = Some(used);
     let mut ended = run(|| {
@@ -73,8 +73,8 @@ pub(crate) fn run_with<T>(used: T, foreign: impl FnOnce(&mut T)) -> Result<(), S
     ended
 }
 
-/// Drops what a panic carried. Its destructor may panic too, and so may that of what this one carries:
-/// the third is leaked, since there may be no end of them.
+/// Drops what a panic carried. Its destructor may panic too, and so may that of what this one
+/// carries: the third is leaked, since there may be no end of them.
 fn drop_payload(payload: Box<dyn Any + Send>) {
     let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(payload)));
     let dropped = dropped.or_else(|second| panic::catch_unwind(AssertUnwindSafe(|| drop(second))));

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use crate::sync::{Lazy, Mutex, force, lock, now};
 
-/// How often each gauge logs, and each limit of [`warn_limit_exhausted`](crate::warn_limit_exhausted): a
-/// burst of lines at once, then one in each interval. Set it with [`set_log_limit`].
+/// How often each gauge logs, and each limit of
+/// [`warn_limit_exhausted`](crate::warn_limit_exhausted): a burst of lines at once, then one in
+/// each interval. Set it with [`set_log_limit`].
 ///
-/// The next line says how many were suppressed, in its field `suppressed`. So do a line of its own when
-/// the gauge is dropped, and [`flush_events`](crate::flush_events). Handlers are not limited.
+/// The next line says how many were suppressed, in its field `suppressed`. So do a line of its own
+/// when the gauge is dropped, and [`flush_events`](crate::flush_events). Handlers are not limited.
 ///
 /// Where there is no clock, as on `wasm32-unknown-unknown`, nothing is suppressed.
 ///
@@ -30,8 +31,8 @@ impl LogLimit {
     /// Every line is logged.
     pub const OFF: Self = Self::new(u32::MAX, Duration::ZERO);
 
-    /// `burst` lines at once, then one in each `interval`. A burst of 0 counts as 1. An interval of zero
-    /// suppresses nothing.
+    /// `burst` lines at once, then one in each `interval`. A burst of 0 counts as 1. An interval of
+    /// zero suppresses nothing.
     pub const fn new(burst: u32, interval: Duration) -> Self {
         Self { burst, interval }
     }
@@ -51,8 +52,8 @@ pub fn set_log_limit(limit: LogLimit) {
     *lock(force(&LIMIT)) = limit;
 }
 
-/// The lines of one gauge or limit: a token bucket, of which only the time is kept at which it is full
-/// again (the generic cell rate algorithm, ITU-T I.371).
+/// The lines of one gauge or limit: a token bucket, of which only the time is kept at which it is
+/// full again (the generic cell rate algorithm, ITU-T I.371).
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     full_at: Option<Instant>,

@@ -19,8 +19,8 @@ const TARGET: &str = "fillgauge_std";
 
 static HANDLER: Slot<Handler> = Slot::new();
 
-/// Installs the handler that receives every warning of the process, in place of the one before: each
-/// time a gauge reaches its warn threshold, and each
+/// Installs the handler that receives every warning of the process, in place of the one before:
+/// each time a gauge reaches its warn threshold, and each
 /// [`warn_limit_exhausted`](crate::warn_limit_exhausted).
 ///
 /// It runs after the `tracing` event, outside of every lock, on one of these threads:
@@ -34,12 +34,12 @@ static HANDLER: Slot<Handler> = Slot::new();
 /// A queue of your own does the same, if its consumer records through `gauge.deferred()`, see
 /// [`Gauge::deferred`](fillgauge::Gauge::deferred).
 ///
-/// A producer takes over the warning that waits for the background thread. Warnings of one gauge reach
-/// the handler one after the other, in their order.
+/// A producer takes over the warning that waits for the background thread. Warnings of one gauge
+/// reach the handler one after the other, in their order.
 ///
-/// The handler may send on tracked channels, also wait for room in the one that warns. It may receive,
-/// register and drop gauges, and install another handler. A panic in it is caught and logged. It should
-/// be quick: the thread waits for it, and so does the next event of that gauge.
+/// The handler may send on tracked channels, also wait for room in the one that warns. It may
+/// receive, register and drop gauges, and install another handler. A panic in it is caught and
+/// logged. It should be quick: the thread waits for it, and so does the next event of that gauge.
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -80,12 +80,13 @@ pub(crate) fn may_want(edge: Edge) -> bool {
 /// foreign code runs.
 pub(crate) fn want(event: &LimitEvent, may_log: impl FnOnce() -> bool) -> bool {
     let handled = event.warning().is_some() && HANDLER.is_set();
-    // In this order: a line that may not be logged counts as suppressed, here or when it is delivered.
+    // In this order: a line that may not be logged counts as suppressed, here or when it is
+    // delivered.
     handled || is_logged(level_of(event)) && may_log()
 }
 
-/// Lets every observer have `event`. `take_line` takes the right to log one more line, and says how many
-/// were suppressed before it.
+/// Lets every observer have `event`. `take_line` takes the right to log one more line, and says how
+/// many were suppressed before it.
 #[inline]
 pub(crate) fn notify(event: &LimitEvent, log: &Log, take_line: impl Fn() -> Option<usize>) {
     if is_logged(level_of(event)) {
@@ -188,8 +189,8 @@ impl Log {
     /// The subscriber of whatever thread writes.
     pub(crate) const LOCAL: Self = Self(None);
 
-    /// The subscriber of this thread, for a thread that writes in its place. Weakly, since it may be gone
-    /// by then.
+    /// The subscriber of this thread, for a thread that writes in its place. Weakly, since it may
+    /// be gone by then.
     pub(crate) fn current() -> Self {
         // Nothing of the subscriber runs here: it is not even asked what it is.
         Self(Some(dispatcher::get_default(Dispatch::downgrade)))
@@ -198,8 +199,8 @@ impl Log {
     #[cold]
     fn write(&self, line: impl FnOnce()) {
         let log = self.0.as_ref().and_then(WeakDispatch::upgrade);
-        // The subscriber may have been dropped meanwhile, so that its destructor runs here. Its panic has
-        // nobody left to tell.
+        // The subscriber may have been dropped meanwhile, so that its destructor runs here. Its
+        // panic has nobody left to tell.
         let written = guard::run_with(log, |log| match log {
             // There was none, or `tracing` hid it, as it does from what a subscriber itself causes.
             Some(log) if !log.is::<NoSubscriber>() => dispatcher::with_default(log, line),

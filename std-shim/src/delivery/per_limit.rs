@@ -11,8 +11,8 @@ use super::background::{self, Errand, GaugeName};
 use super::observers::{self, Log};
 use crate::sync::{Lazy, List, Mutex, force, lock, with_room};
 
-/// Warns that a limit is used up which nobody samples on the way, such as a budget of processor time:
-/// `observed` of `capacity`.
+/// Warns that a limit is used up which nobody samples on the way, such as a budget of processor
+/// time: `observed` of `capacity`.
 ///
 /// Every call reaches the warning handler, on this thread. The log gets at most as many lines of a
 /// `name` as [`LogLimit`](crate::LogLimit) says.
@@ -122,8 +122,8 @@ fn key(limit: &Limit) -> (&'static str, fillgauge::LimitCategory) {
     (limit.as_str(), limit.category())
 }
 
-/// Logs for each limit how many lines were suppressed: of [`warn_limit_exhausted`], and of gauges that are
-/// gone.
+/// Logs for each limit how many lines were suppressed: of [`warn_limit_exhausted`], and of gauges
+/// that are gone.
 pub(crate) fn say_suppressed() {
     if !observers::can_say() {
         return;

@@ -1,7 +1,7 @@
 //! The live gauges of one registry, in order of registration.
 
-// Nothing is allocated or freed under the lock, and no observer runs there. So what a method takes out
-// of the list is returned, for the caller to drop when the lock is free.
+// Nothing is allocated or freed under the lock, and no observer runs there. So what a method takes
+// out of the list is returned, for the caller to drop when the lock is free.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -61,8 +61,8 @@ impl Entry {
         Some(gauge)
     }
 
-    /// Whether someone holds the gauge who is not about to deliver its event. It has `extra` references
-    /// besides.
+    /// Whether someone holds the gauge who is not about to deliver its event. It has `extra`
+    /// references besides.
     #[inline]
     fn is_in_use(&self, gauge: &Weak<QueueGauge>, extra: usize) -> bool {
         self.pins == 0 || gauge.strong_count() > self.pins + extra
@@ -209,8 +209,8 @@ impl Listing {
         snapshot
     }
 
-    /// Pins the gauge of `instance`: a reference for the delivery of its event, which does not keep it in
-    /// snapshots. `None` if it is not listed.
+    /// Pins the gauge of `instance`: a reference for the delivery of its event, which does not keep
+    /// it in snapshots. `None` if it is not listed.
     pub(super) fn pin(&self, instance: usize) -> Option<Arc<QueueGauge>> {
         let mut gauges = lock(&self.gauges);
         gauges.entry(instance)?.pin()
@@ -233,8 +233,8 @@ impl Listing {
         if let Some(entry) = gauges.entry(instance) {
             entry.pins -= 1;
         }
-        // Under the lock, or a snapshot might take this reference for that of a user. Nothing is freed
-        // here: the list has a weak reference.
+        // Under the lock, or a snapshot might take this reference for that of a user. Nothing is
+        // freed here: the list has a weak reference.
         let mut released = Arc::into_inner(gauge);
         if let Some(gauge) = &mut released {
             gauge.unlisted = gauges.remove(instance);

@@ -19,7 +19,8 @@ pub(crate) use outlet::{HandingOver, say_suppressed};
 use crate::delivery::{background, observers};
 use crate::sync::{Lazy, force};
 
-/// The registered gauge of one bounded queue or limit, shared through an [`Arc`]: a [`Gauge`], which it derefs to.
+/// The registered gauge of one bounded queue or limit, shared through an [`Arc`]: a [`Gauge`],
+/// which it derefs to.
 ///
 /// When the last reference is dropped it leaves its registry.
 ///
@@ -40,7 +41,8 @@ pub struct QueueGauge {
 impl QueueGauge {
     /// The limit, which reads as its stable name.
     ///
-    /// This and the methods below are those that the original's gauge has; those of [`Gauge`] come by deref.
+    /// This and the methods below are those that the original's gauge has; those of [`Gauge`] come
+    /// by deref.
     pub fn name(&self) -> &'static Limit {
         self.gauge.limit()
     }
@@ -109,7 +111,8 @@ impl Drop for QueueGauge {
     }
 }
 
-/// A registry of live gauges. It grows as needed and refuses none; a service uses the [global](Self::global) one.
+/// A registry of live gauges. It grows as needed and refuses none; a service uses the
+/// [global](Self::global) one.
 ///
 /// ```
 /// use fillgauge_std::{QueueRegistry, TrackedLimit};
@@ -136,8 +139,8 @@ impl QueueRegistry {
         force(&GLOBAL)
     }
 
-    /// The same registry, whose gauges leave all their events to the background thread: no operation
-    /// on one of them runs a subscriber or a handler.
+    /// The same registry, whose gauges leave all their events to the background thread: no
+    /// operation on one of them runs a subscriber or a handler.
     ///
     /// For what the observers themselves use: an allocator, or the queue that carries the log.
     ///
@@ -159,8 +162,8 @@ impl QueueRegistry {
         }
     }
 
-    /// Registers a gauge of `name`, from [`TrackedLimit`](crate::TrackedLimit) or any other catalogue, with `capacity`;
-    /// 0 is unbounded.
+    /// Registers a gauge of `name`, from [`TrackedLimit`](crate::TrackedLimit) or any other
+    /// catalogue, with `capacity`; 0 is unbounded.
     ///
     /// It takes a lock for a constant time.
     #[must_use = "dropping the gauge ends the registration"]
@@ -221,7 +224,8 @@ impl fmt::Debug for QueueRegistry {
     }
 }
 
-/// Registers a bounded queue with the global registry. Dropping the gauge and all its clones ends the registration.
+/// Registers a bounded queue with the global registry. Dropping the gauge and all its clones ends
+/// the registration.
 ///
 /// ```
 /// use fillgauge_std::{TrackedLimit, register_queue};
@@ -235,8 +239,9 @@ pub fn register_queue(name: impl Into<&'static Limit>, capacity: usize) -> Arc<Q
     QueueRegistry::global().register(name, capacity)
 }
 
-/// Registers a bounded resource, a memory envelope or a budget of time with the global registry: the same as
-/// [`register_queue`], by the name that suits it. Tell its use with [`Gauge::observe_depth`].
+/// Registers a bounded resource, a memory envelope or a budget of time with the global registry:
+/// the same as [`register_queue`], by the name that suits it. Tell its use with
+/// [`Gauge::observe_depth`].
 ///
 /// ```
 /// use fillgauge_std::{TrackedLimit, register_limit};

@@ -6,8 +6,8 @@
 //! | a receive, a drop | the background thread |
 //! | anything on a gauge that is `background` | the background thread |
 //!
-//! An event that is pending waits in the gauge. The background thread gets a reference to the gauge, which
-//! it takes the event from, unless a thread of the first row was quicker.
+//! An event that is pending waits in the gauge. The background thread gets a reference to the
+//! gauge, which it takes the event from, unless a thread of the first row was quicker.
 
 use std::fmt;
 use std::ptr;
@@ -162,8 +162,8 @@ impl Outlet {
         match self.listing.pin(instance) {
             Some(gauge) if self.is(PLACED) => background::post(gauge),
             Some(gauge) => background::post_once(gauge),
-            // The owner has moved the gauge out of its `Arc`: the event stays until the gauge is used
-            // again, or dropped.
+            // The owner has moved the gauge out of its `Arc`: the event stays until the gauge is
+            // used again, or dropped.
             None => self.is_not_posted(),
         }
     }
@@ -259,7 +259,8 @@ impl Errand for QueueGauge {
     }
 
     fn run(self: Arc<Self>) {
-        // Before the event is taken: one that comes later finds that it has to post the gauge again.
+        // Before the event is taken: one that comes later finds that it has to post the gauge
+        // again.
         let outlet = self.gauge.delivery();
         outlet.is_not_posted();
         let role = outlet.deliverer().enter();
@@ -276,8 +277,8 @@ impl Errand for QueueGauge {
     fn discard(self: Arc<Self>) {
         let outlet = self.gauge.delivery();
         outlet.is_not_posted();
-        // Pairs with the addition of the flag in `Outlet::post`, which comes after an event was left
-        // pending: either that is seen here, or the gauge is posted again.
+        // Pairs with the addition of the flag in `Outlet::post`, which comes after an event was
+        // left pending: either that is seen here, or the gauge is posted again.
         if self.gauge.has_pending_event() {
             outlet.post(self.gauge.instance());
         }
@@ -285,7 +286,8 @@ impl Errand for QueueGauge {
     }
 }
 
-/// The event that was pending when the gauge was dropped by an owner who had moved it out of its `Arc`.
+/// The event that was pending when the gauge was dropped by an owner who had moved it out of its
+/// `Arc`.
 struct LastEvent {
     name: GaugeName,
     parcel: Parcel,

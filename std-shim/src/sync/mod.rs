@@ -1,5 +1,5 @@
-//! The one folder that names where threads, channels, locks, atomics and the clock come from: std, or
-//! shuttle under `cfg(fillgauge_shuttle)`.
+//! The one folder that names where threads, channels, locks, atomics and the clock come from: std,
+//! or shuttle under `cfg(fillgauge_shuttle)`.
 
 mod list;
 mod slot;
@@ -26,7 +26,8 @@ pub(crate) use shuttle::{
 /// Whether threads can be started at all. Where they cannot, every thread delivers what it causes.
 pub(crate) const HAS_THREADS: bool = !cfg!(all(target_family = "wasm", target_os = "unknown"));
 
-/// Whether there is a clock. Shuttle has none, and `wasm32-unknown-unknown` panics when it is asked.
+/// Whether there is a clock. Shuttle has none, and `wasm32-unknown-unknown` panics when it is
+/// asked.
 const HAS_CLOCK: bool = HAS_THREADS && !cfg!(fillgauge_shuttle);
 
 /// The time, where there is a clock.
@@ -39,7 +40,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Waits until `condvar` is notified, or at most until `deadline`. Returns whether there is time left.
+/// Waits until `condvar` is notified, or at most until `deadline`. Returns whether there is time
+/// left.
 pub(crate) fn wait<'a, T>(
     condvar: &Condvar,
     guard: MutexGuard<'a, T>,
@@ -112,8 +114,8 @@ pub(crate) fn recv_timeout<T>(
     return receiver.recv_timeout(timeout);
     #[cfg(fillgauge_shuttle)]
     {
-        // Shuttle has no clock and its own method never times out: here its scheduler decides, before the call, what comes
-        // in time.
+        // Shuttle has no clock and its own method never times out: here its scheduler decides,
+        // before the call, what comes in time.
         let _ = timeout;
         receiver.try_recv().map_err(|error| match error {
             mpsc::TryRecvError::Empty => mpsc::RecvTimeoutError::Timeout,

@@ -1,4 +1,5 @@
-//! The channels of a row: tracked, and the same of std with the foreign code called at the same places.
+//! The channels of a row: tracked, and the same of std with the foreign code called at the same
+//! places.
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};

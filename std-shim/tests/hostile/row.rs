@@ -85,7 +85,8 @@ names! {
 }
 
 impl Operation {
-    /// Whether it fills the channel up to the warn point; the others drain it down to the re-arm point.
+    /// Whether it fills the channel up to the warn point; the others drain it down to the re-arm
+    /// point.
     pub(crate) fn warns(self) -> bool {
         match self {
             Self::Send | Self::TrySend | Self::SenderAtThreadEnd | Self::SenderInUnwind => true,

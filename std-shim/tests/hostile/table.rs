@@ -18,7 +18,8 @@ const TRACKED: Duration = Duration::from_secs(12);
 /// Most of them sleep.
 const AT_ONCE: usize = 8;
 
-/// The fewest rows that std's channel gets to the end of: a table that demands nothing proves nothing.
+/// The fewest rows that std's channel gets to the end of: a table that demands nothing proves
+/// nothing.
 const FEWEST_DEMANDED: usize = 700;
 
 enum Verdict {

@@ -196,7 +196,8 @@ fn a_broken_pipe_is_one_line_and_a_failure_even_while_input_is_awaited() {
 /// The input of the tests below: enough that its events fill a pipe, if they are not limited.
 const STORM: &[&str] = &["--delay", "0.02", "--events", "1", "--frames", "1"];
 
-/// Runs the sidecar on the README with this for its stderr, and checks that its stdout is the README.
+/// Runs the sidecar on the README with this for its stderr, and checks that its stdout is the
+/// README.
 fn streams_with(stderr: impl Into<Stdio>) {
     let start = Instant::now();
     let readme = readme();

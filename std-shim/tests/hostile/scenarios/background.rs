@@ -1,4 +1,5 @@
-//! The background thread: when it is stuck, when there is none, and what becomes of what it was to deliver.
+//! The background thread: when it is stuck, when there is none, and what becomes of what it was to
+//! deliver.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -126,7 +126,8 @@ fn receiving_subscriber() {
         }
     }));
     let (sender, receiver) = tracked_sync_channel(TrackedLimit::VmPipes, 5);
-    // While one drains, the other fills: the consumer is often the first to find that a warning is due.
+    // While one drains, the other fills: the consumer is often the first to find that a warning is
+    // due.
     let filler = thread::spawn(move || while sender.send(0).is_ok() {});
     for _ in 0..20_000 {
         receiver.recv().unwrap();

@@ -75,8 +75,8 @@ impl Log {
         lines
     }
 
-    /// The messages of `limit`, in short: `+` near capacity, `=` full, `-` recovered, `!` handler panicked,
-    /// `x` exhausted, `.` what was suppressed.
+    /// The messages of `limit`, in short: `+` near capacity, `=` full, `-` recovered, `!` handler
+    /// panicked, `x` exhausted, `.` what was suppressed.
     pub(crate) fn in_short(&self, limit: &str) -> String {
         let short = |line: &Line| match line.message.as_str() {
             "bounded limit near capacity" => '+',

@@ -47,7 +47,8 @@ fn storm_in_background() {
     run_storm(true);
 }
 
-/// Four producers and two channels. Per gauge, the log and the handler have all events in their order, one at a time.
+/// Four producers and two channels. Per gauge, the log and the handler have all events in their
+/// order, one at a time.
 fn run_storm(is_background: bool) {
     set_log_limit(LogLimit::OFF);
     let log = Log::install();
@@ -149,7 +150,8 @@ fn assert_in_order(lines: &[&Line]) {
     assert!(!warned, "the last recovery is missing");
 }
 
-/// What was logged of `limit` but for the lines that say what was suppressed; and how many were suppressed.
+/// What was logged of `limit` but for the lines that say what was suppressed; and how many were
+/// suppressed.
 fn logged_and_suppressed(log: &Log, limit: &str) -> (usize, usize) {
     let lines = log.of(limit);
     let is_line = |line: &&Line| line.message != "bounded limit events were not logged";
