@@ -251,7 +251,7 @@ impl<D: Deliver> Gauge<D> {
     }
 
     /// Whether no dequeue has anything to check: the gauge is armed and was never sampled, so that
-    /// none goes over an edge, and there is no event that `caller` may take over.
+    /// none crosses a threshold, and there is no event that `caller` may take over.
     #[inline]
     fn is_quiet(latch: Latch, caller: Caller) -> bool {
         latch.is_quiet() && !(caller == Caller::Delivers && Self::is_pending(latch))
@@ -371,7 +371,7 @@ impl<D> Gauge<D> {
         Self::depth_in(self.capacity(), latch, enqueued.wrapping_sub(dequeued))
     }
 
-    /// The depth that a difference of the counters stands for. Of a paired gauge, records under way
+    /// The depth that a difference of the counters stands for. Of a paired gauge, records in progress
     /// may take it over the capacity.
     #[inline]
     fn depth_in(capacity: usize, latch: Latch, difference: usize) -> usize {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use fillgauge_std::{
     LogLimit, QueueRegistry, TrackedLimit, TrackedReceiver, TrackedSyncSender, flush_events,
-    queue_snapshot, set_limit_warning_handler, set_log_limit, track, tracked_sync_channel,
+    queue_snapshot, register_limit, set_limit_warning_handler, set_log_limit, track,
+    tracked_sync_channel,
 };
 
 use super::log::Log;
@@ -43,6 +44,14 @@ pub(super) const ALL: &[Scenario] = &[
         scoped_log,
     ),
     ("a scoped log that is gone", scoped_log_that_is_gone),
+    (
+        "a scoped log that panics, and panics when it is dropped meanwhile",
+        scoped_log_that_panics,
+    ),
+    (
+        "a scoped log hears what a gauge had suppressed that is dropped",
+        scoped_log_of_a_dropped_gauge,
+    ),
     (
         "a background gauge that is moved out of its registry",
         moved_out,
@@ -295,6 +304,55 @@ fn scoped_log_that_is_gone() {
         "-",
         "the log of the thread that delivers"
     );
+}
+
+fn scoped_log_that_panics() {
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    let (gate, is_reached) = Gate::new();
+    let (scoped, owned, held) = (Log::default(), PanicsWhenDropped, gate.clone());
+    scoped.instead(move |line| {
+        let _ = &owned;
+        if line.message.contains("drained") {
+            held.pass();
+            panic!("logged");
+        }
+    });
+    let (sender, receiver) = channel();
+    tracing::subscriber::with_default(scoped, || {
+        (0..4).for_each(|item| sender.send(item).unwrap());
+        assert_eq!(receiver.try_iter().count(), 4);
+        is_reached.recv().unwrap();
+    });
+    // The background thread has the last reference.
+    gate.open();
+    flush_events(Duration::from_secs(5)).unwrap();
+    sender.send(4).unwrap();
+    assert_eq!(receiver.recv(), Ok(4));
+}
+
+fn scoped_log_of_a_dropped_gauge() {
+    let (global, scoped) = (Log::install(), Log::default());
+    tracing::subscriber::with_default(scoped.clone(), || {
+        let pipes = register_limit(TrackedLimit::VmPipes, 10);
+        for _ in 0..50 {
+            pipes.observe_depth(9);
+            pipes.observe_depth(0);
+        }
+        drop(pipes);
+        until("it is said", || {
+            scoped.in_short("vm_pipes") == "+-".repeat(5) + "."
+        });
+    });
+    let said = scoped.of("vm_pipes").pop().unwrap();
+    assert_eq!(said.number("suppressed"), 90);
+    assert!(global.lines().is_empty());
 }
 
 /// Holds up the background thread until the gate is opened.
