@@ -1,6 +1,6 @@
 //! What a gauge is made from.
 
-use crate::latch::Points;
+use crate::alarm::state::TripPoints;
 use crate::limit::Limit;
 use crate::thresholds::Thresholds;
 
@@ -63,9 +63,9 @@ impl GaugeConfig {
         }
     }
 
-    pub(crate) const fn points(&self) -> Points {
+    pub(crate) const fn points(&self) -> TripPoints {
         let capacity = self.capacity;
-        Points {
+        TripPoints {
             capacity,
             warn_depth: match capacity {
                 // A rendezvous: every depth is near the capacity, so that it is looked at and clamped.

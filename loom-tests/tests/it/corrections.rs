@@ -1,9 +1,9 @@
 //! What sets a gauge right from outside: strays that are made good, clearing, observations. Every model is held against
 //! all promises of a gauge, see `Model`.
 
+use fillgauge_loom_tests::broken::{Fault, Flag};
 use fillgauge_loom_tests::model::Model;
 use fillgauge_loom_tests::subject::Op::*;
-use fillgauge_loom_tests::wrong::{Fault, Flag};
 
 /// More at once than leaves a deficit: taken in one step, as clearing does.
 const ALL: usize = usize::MAX;
@@ -40,7 +40,7 @@ fn canary_strays_of_two_consumers() {
     STRAYS_OF_TWO_CONSUMERS.check_fault(Fault::StraysByAddition);
 }
 
-/// Two strays that race with a producer at the warn point leave neither a deficit nor a latch.
+/// Two strays that race with a producer at the warn point leave neither a deficit nor a state.
 const STRAYS_AT_THE_WARN_POINT: Model = Model {
     capacity: 1,
     threads: &[&[Dequeue], &[Dequeue], &[Enqueue]],
@@ -174,7 +174,7 @@ fn canary_clear_of_a_paired_gauge() {
 
 // Observations.
 
-/// Two observers leave what one of them saw, and the latch that belongs to it.
+/// Two observers leave what one of them saw, and the state that belongs to it.
 pub(crate) const TWO_OBSERVERS: Model = Model {
     threads: &[&[Observe(2), Observe(1)], &[Observe(0), Observe(3)]],
     preemptions: Some(3),
@@ -199,7 +199,7 @@ fn canary_two_observers_that_swap_a_flag() {
     TWO_OBSERVERS.check_on(Flag::new);
 }
 
-/// An observer that meets with a producer at the warn point leaves the latch that belongs to the depth.
+/// An observer that meets with a producer at the warn point leaves the state that belongs to the depth.
 const OBSERVER_AGAINST_PRODUCER: Model = Model {
     before: &[Enqueue],
     threads: &[&[Observe(1)], &[Enqueue, Enqueue]],

@@ -12,7 +12,7 @@ use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
-use fillgauge::queue::SpscGauge;
+use fillgauge::queues::heapless::SpscGauge;
 use fillgauge::{EventLog, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueRegistry};
 use fillgauge_firmware::{board, succeed};
 use heapless::spsc::Queue;

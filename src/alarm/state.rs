@@ -4,7 +4,7 @@ use crate::event::Edge;
 
 /// The depths at which something happens.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Points {
+pub(crate) struct TripPoints {
     /// 0 for unbounded: then nothing ever happens.
     pub(crate) capacity: usize,
     pub(crate) warn_depth: usize,
@@ -13,9 +13,9 @@ pub(crate) struct Points {
 
 /// A value of the latch word. All zero is armed, with no warning so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Latch(pub(crate) usize);
+pub(crate) struct AlarmState(pub(crate) usize);
 
-impl Latch {
+impl AlarmState {
     /// Has warned and not yet recovered; otherwise armed.
     const WARNED: usize = 1;
     /// Has reached the capacity since it warned.
@@ -68,7 +68,7 @@ impl Latch {
 
     /// The edge that a gauge in this state goes over at `depth`.
     #[inline]
-    pub(crate) const fn due(self, depth: usize, points: Points) -> Option<Edge> {
+    pub(crate) const fn pending_edge(self, depth: usize, points: TripPoints) -> Option<Edge> {
         if points.capacity == 0 {
             None
         } else if !self.has_warned() {
@@ -94,7 +94,7 @@ impl Latch {
     /// The state after `edge`. It differs from every earlier one until the count of warnings wraps,
     /// so that a compare-exchange on it cannot use evidence of another state.
     #[inline]
-    pub(crate) const fn over(self, edge: Edge) -> Self {
+    pub(crate) const fn after(self, edge: Edge) -> Self {
         Self(match edge {
             Edge::NearCapacity => self.0.wrapping_add(Self::ONE_WARNING) | Self::WARNED,
             Edge::Full => self.0 | Self::FULL,
@@ -113,7 +113,7 @@ impl Latch {
 mod tests {
     use super::*;
 
-    const POINTS: Points = Points {
+    const POINTS: TripPoints = TripPoints {
         capacity: 10,
         warn_depth: 8,
         rearm_depth: 5,
@@ -121,9 +121,9 @@ mod tests {
 
     #[test]
     fn every_state_goes_over_the_edge_that_its_depth_asks_for() {
-        let armed = Latch::new(false);
-        let warned = armed.over(Edge::NearCapacity);
-        let full = warned.over(Edge::Full);
+        let armed = AlarmState::new(false);
+        let warned = armed.after(Edge::NearCapacity);
+        let full = warned.after(Edge::Full);
         for depth in 0..=12 {
             let expected = match depth {
                 0..=5 => [None, Some(Edge::Recovered), Some(Edge::Recovered)],
@@ -132,7 +132,7 @@ mod tests {
                 _ => [Some(Edge::NearCapacity), Some(Edge::Full), None],
             };
             assert_eq!(
-                [armed, warned, full].map(|latch| latch.due(depth, POINTS)),
+                [armed, warned, full].map(|latch| latch.pending_edge(depth, POINTS)),
                 expected
             );
         }
@@ -140,16 +140,16 @@ mod tests {
 
     #[test]
     fn nothing_is_due_without_a_bound() {
-        let unbounded = Points {
+        let unbounded = TripPoints {
             capacity: 0,
             ..POINTS
         };
         for state in [
-            Latch::new(false),
-            Latch::new(false).over(Edge::NearCapacity),
+            AlarmState::new(false),
+            AlarmState::new(false).after(Edge::NearCapacity),
         ] {
             for depth in [0, 8, usize::MAX] {
-                assert_eq!(state.due(depth, unbounded), None);
+                assert_eq!(state.pending_edge(depth, unbounded), None);
             }
         }
     }
@@ -157,11 +157,11 @@ mod tests {
     #[test]
     fn no_state_comes_back_over_many_warnings() {
         for paired in [false, true] {
-            let mut latch = Latch::new(paired);
+            let mut latch = AlarmState::new(paired);
             let mut seen = std::collections::HashSet::new();
             for warnings in 1..=100 {
                 for edge in [Edge::NearCapacity, Edge::Full, Edge::Recovered] {
-                    latch = latch.over(edge);
+                    latch = latch.after(edge);
                     assert!(seen.insert(latch.running().0) && seen.insert(latch.0));
                     assert!(latch.running().is_running() && !latch.is_running());
                     assert_eq!(latch.warnings(), warnings);

@@ -2,31 +2,31 @@
 
 // `enqueued` and `dequeued` grow, wrapping; their difference is the depth, or a deficit. Producers write the one,
 // consumers the other, and `shared` is read by both and written at edges and at new high-water marks. All protocol words
-// are SeqCst (`sync::Word`), so that what follows argues about one total order of accesses. Two operations break the
-// pattern: `observe_depth` sets `enqueued`, also back, and `make_good` raises it for a consumer.
+// are SeqCst (`sync::SeqCstUsize`), so that what follows argues about one total order of accesses. Two operations break the
+// pattern: `observe_depth` sets `enqueued`, also back, and `absorb_strays` raises it for a consumer.
 //
-// An edge. `settle` reads the latch, then takes a reading of the counters that is exact for some instant (`reading`),
+// An edge. `deliver_pending_edges` reads the latch, then takes a reading of the counters that is exact for some instant (`reading`),
 // and moves the latch by compare-exchange from the very state it read: no other edge lies between, which is promise 2.
 // The new state has DELIVERING set, and while it is, nobody moves the latch: one event at a time, which is promise 1.
-// When the sink has returned, the bit is cleared and `settle` looks again.
+// When the sink has returned, the bit is cleared and `deliver_pending_edges` looks again.
 //
 // Promise 3, a gauge at rest at or above its warn point. Consider the last of: the additions to and swaps of
-// `enqueued`, and the clearings of DELIVERING. Whoever did it looks at the gauge afterwards: after a clearing, `settle`
+// `enqueued`, and the clearings of DELIVERING. Whoever did it looks at the gauge afterwards: after a clearing, `deliver_pending_edges`
 // does; after an addition, the producer does unless it has an upper bound of the depth below the warn point, which the
 // final depth contradicts. That look finds DELIVERING not set (a clearing would follow), `enqueued` unmoved, hence an
 // exact reading of at least the final depth, and its compare-exchange fails only against another that is followed by a
 // clearing, or against the SAMPLED bit, that is followed by a swap. So the gauge has warned. The argument allows a
-// look to give up when `enqueued` moved under it: whoever moved it looks later, or was `make_good`, and the depth is 0.
+// look to give up when `enqueued` moved under it: whoever moved it looks later, or was `absorb_strays`, and the depth is 0.
 // At or below the re-arm point it is the same with `dequeued` for `enqueued` and a lower bound for the upper one.
 //
-// The cached bounds. `dequeued` never goes backwards, so an old value of it, `dequeued_seen`, makes an upper bound of
+// The cached bounds. `dequeued` never goes backwards, so an old value of it, `cached_dequeued`, makes an upper bound of
 // the depth, and a producer that finds this bound under the warn point and the high-water mark touches no other
-// line. In the same way `enqueued_seen` makes a lower bound for consumers, unless `observe_depth` swapped `enqueued`
+// line. In the same way `cached_enqueued` makes a lower bound for consumers, unless `observe_depth` swapped `enqueued`
 // back. It therefore sets SAMPLED first: a consumer that finds the bit does without the bound; one that does not find
 // it recorded its dequeue before the bit was set, hence before the observer read `dequeued`, and is part of the
 // observation. Of a sampled gauge every dequeue looks for both kinds of edges.
 //
-// Strays. A dequeue that finds more out than in raises `enqueued` to its own count (`make_good`), which is done once for
+// Strays. A dequeue that finds more out than in raises `enqueued` to its own count (`absorb_strays`), which is done once for
 // all strays before it, whoever comes first. The depth is 0 then, which is no edge that a producer's look could miss.
 // A paired gauge keeps the deficit instead.
 //
@@ -37,32 +37,32 @@
 use core::cell::Cell;
 
 use super::Gauge;
-use crate::delivery::{Caller, Deliver, Delivery};
+use crate::alarm::delivery::{Caller, Deliver, Delivery};
+use crate::alarm::state::{AlarmState, TripPoints};
 use crate::event::{Edge, LimitEvent};
-use crate::latch::{Latch, Points};
 use crate::snapshot::QueueSnapshot;
 use crate::thresholds::fill_percent;
 
 impl<D: Deliver> Gauge<D> {
     /// Deficits of up to four dequeues of this size at once do not pass for depths.
-    const MANY: usize = usize::MAX / 32;
+    const MAX_FAST_DEQUEUE: usize = usize::MAX / 32;
 
     #[inline]
     pub(super) fn enqueue(&self, n: usize) {
         let (producers, shared) = (&self.producers, &self.shared);
-        let enqueued = producers.enqueued.add(n);
+        let enqueued = producers.enqueued.add_fetch(n);
         // An upper bound of the depth.
-        let bound = enqueued.wrapping_sub(producers.dequeued_seen.get());
+        let bound = enqueued.wrapping_sub(producers.cached_dequeued.get());
         if bound >= shared.warn_depth.get() {
-            return self.enqueue_near(enqueued, bound);
+            return self.enqueue_slow(enqueued, bound);
         }
         let high_water = shared.high_water.get();
         if bound > high_water {
             let dequeued = self.consumers.dequeued.get();
-            producers.dequeued_seen.set(dequeued);
+            producers.cached_dequeued.set(dequeued);
             let depth = enqueued.wrapping_sub(dequeued);
             // Consumers may be ahead, also when the bound is already a deficit itself.
-            if depth > high_water && !self.is_deficit(depth) {
+            if depth > high_water && !self.is_underflow(depth) {
                 shared.high_water.raise(depth);
             }
         }
@@ -70,7 +70,7 @@ impl<D: Deliver> Gauge<D> {
 
     /// An enqueue after which the depth may be at the warn point or above; `bound` is an upper bound of it.
     #[inline(never)]
-    fn enqueue_near(&self, enqueued: usize, bound: usize) {
+    fn enqueue_slow(&self, enqueued: usize, bound: usize) {
         let latch = self.latch();
         let (points, high_water) = (self.points(), self.high_water());
         // A paired gauge has no mark above its capacity; its bound may lag there, short of wrapping.
@@ -79,96 +79,101 @@ impl<D: Deliver> Gauge<D> {
         if latch.has_warned()
             && !Self::is_pending(latch)
             && (bound <= high_water || marks_end)
-            && latch.due(bound, points).is_none()
+            && latch.pending_edge(bound, points).is_none()
         {
             // Neither an edge nor a new mark: no need to read what consumers write.
             return;
         }
         let dequeued = self.consumers.dequeued.get();
-        self.producers.dequeued_seen.set(dequeued);
-        let depth = self.depth_between(latch, enqueued, dequeued);
+        self.producers.cached_dequeued.set(dequeued);
+        let depth = self.depth_gap1(latch, enqueued, dequeued);
         self.raise_high_water(depth);
-        if latch.due(depth, points).is_some() || Self::is_pending(latch) {
-            self.settle(Caller::Delivers);
+        if latch.pending_edge(depth, points).is_some() || Self::is_pending(latch) {
+            self.deliver_pending_edges(Caller::Delivers);
         }
     }
 
     /// An enqueue that may lead beyond the range.
     #[cold]
-    pub(super) fn enqueue_up_to(&self, n: usize) {
+    pub(super) fn enqueue_saturating(&self, n: usize) {
         let dequeued = self.consumers.dequeued.get();
-        self.producers.dequeued_seen.set(dequeued);
+        self.producers.cached_dequeued.set(dequeued);
         let difference = self.producers.enqueued.get().wrapping_sub(dequeued);
         // Not the depth that is read: a paired gauge may have more in than its capacity, or be owed enqueues, which makes
         // room for as many. A deficit of strays is about to be made good.
-        let depth = if self.is_deficit(difference) && !self.latch().is_paired() {
+        let depth = if self.is_underflow(difference) && !self.latch().is_paired() {
             0
         } else {
             difference
         };
-        let room = self.ceiling().wrapping_sub(depth);
+        let room = self.max_depth().wrapping_sub(depth);
         self.enqueue(n.min(room));
     }
 
     #[inline]
     pub(super) fn dequeue_n(&self, n: usize, caller: Caller) {
-        if n <= Self::MANY {
+        if n <= Self::MAX_FAST_DEQUEUE {
             self.dequeue(n, caller);
         } else {
-            self.dequeue_up_to(n, caller);
+            self.dequeue_saturating(n, caller);
         }
     }
 
     #[inline]
     pub(super) fn dequeue(&self, n: usize, caller: Caller) {
-        self.dequeued_to(self.consumers.dequeued.add(n), caller);
+        self.after_dequeue(self.consumers.dequeued.add_fetch(n), caller);
     }
 
     /// Dequeues `n` or what there is, and leaves no deficit, however large `n`.
-    pub(super) fn dequeue_up_to(&self, n: usize, caller: Caller) {
+    pub(super) fn dequeue_saturating(&self, n: usize, caller: Caller) {
         let paired = self.latch().is_paired();
         loop {
             let dequeued = self.consumers.dequeued.get();
             let enqueued = self.producers.enqueued.get();
-            self.consumers.enqueued_seen.set(enqueued);
+            self.consumers.cached_enqueued.set(enqueued);
             let depth = enqueued.wrapping_sub(dequeued);
-            if self.is_deficit(depth) {
+            if self.is_underflow(depth) {
                 if paired {
                     // The enqueues that it waits for are recorded later.
                     return;
                 }
-                self.make_good(dequeued);
+                self.absorb_strays(dequeued);
                 continue;
             }
             let rest = dequeued.wrapping_add(n.min(depth));
-            if self.consumers.dequeued.replace(dequeued, rest).is_ok() {
-                return self.dequeued_to(rest, caller);
+            if self
+                .consumers
+                .dequeued
+                .compare_exchange(dequeued, rest)
+                .is_ok()
+            {
+                return self.after_dequeue(rest, caller);
             }
         }
     }
 
     /// What there is to do after a dequeue that made the count `dequeued`.
     #[inline]
-    fn dequeued_to(&self, dequeued: usize, caller: Caller) {
+    fn after_dequeue(&self, dequeued: usize, caller: Caller) {
         let consumers = &self.consumers;
         let latch = self.latch();
         let is_quiet = Self::is_quiet(latch, caller);
         // A lower bound of the depth; if it is negative, more is out than was seen in.
-        let mut bound = consumers.enqueued_seen.get().wrapping_sub(dequeued);
+        let mut bound = consumers.cached_enqueued.get().wrapping_sub(dequeued);
         // Not only if it is negative: a deficit of half the word, and a dequeue more, leave a bound that passes for a great
         // depth.
-        let quarter = bound >> (usize::BITS - 2);
-        if quarter != 0 {
+        let top_bits = bound >> (usize::BITS - 2);
+        if top_bits != 0 {
             // To an armed gauge that keeps its deficits no dequeue matters. Its bound may lag, short of wrapping.
-            if quarter == 3 && is_quiet && latch.is_paired() {
+            if top_bits == 3 && is_quiet && latch.is_paired() {
                 return;
             }
             let enqueued = self.producers.enqueued.get();
-            consumers.enqueued_seen.set(enqueued);
+            consumers.cached_enqueued.set(enqueued);
             bound = enqueued.wrapping_sub(dequeued);
             let is_negative = bound > isize::MAX as usize;
             if is_negative {
-                return self.dequeue_low(dequeued, latch, caller);
+                return self.dequeue_slow(dequeued, latch, caller);
             }
         }
         if is_quiet {
@@ -176,20 +181,20 @@ impl<D: Deliver> Gauge<D> {
         }
         let takes_over = caller == Caller::Delivers && Self::is_pending(latch);
         if bound <= self.shared.rearm_depth.get() || latch.is_sampled() || takes_over {
-            self.dequeue_low(dequeued, latch, caller);
+            self.dequeue_slow(dequeued, latch, caller);
         }
     }
 
     /// A dequeue that may be a stray, or after which the depth may be at the re-arm point or below.
     #[inline(never)]
-    fn dequeue_low(&self, dequeued: usize, latch: Latch, caller: Caller) {
+    fn dequeue_slow(&self, dequeued: usize, latch: AlarmState, caller: Caller) {
         let enqueued = self.producers.enqueued.get();
-        self.consumers.enqueued_seen.set(enqueued);
-        if !latch.is_paired() && self.is_deficit(enqueued.wrapping_sub(dequeued)) {
-            self.make_good(dequeued);
+        self.consumers.cached_enqueued.set(enqueued);
+        if !latch.is_paired() && self.is_underflow(enqueued.wrapping_sub(dequeued)) {
+            self.absorb_strays(dequeued);
         }
         if !Self::is_quiet(latch, caller) {
-            self.settle(caller);
+            self.deliver_pending_edges(caller);
         }
     }
 
@@ -197,38 +202,38 @@ impl<D: Deliver> Gauge<D> {
     pub(super) fn observe(&self, depth: usize) {
         let before = self.latch();
         if !before.is_sampled() {
-            self.shared.latch.set_bits(Latch::SAMPLED);
+            self.shared.latch.set_bits(AlarmState::SAMPLED);
         }
-        let depth = depth.min(self.ceiling());
+        let depth = depth.min(self.max_depth());
         let dequeued = self.consumers.dequeued.get();
         let enqueued = dequeued.wrapping_add(depth);
-        self.producers.enqueued.swap(enqueued);
-        self.producers.dequeued_seen.set(dequeued);
+        self.producers.enqueued.store_swap(enqueued);
+        self.producers.cached_dequeued.set(dequeued);
         let latch = self.latch();
-        let is_due = latch.due(depth, self.points()).is_some() || Self::is_pending(latch);
+        let is_due = latch.pending_edge(depth, self.points()).is_some() || Self::is_pending(latch);
         if depth > self.high_water() || self.consumers.dequeued.get() != dequeued {
-            self.observed(enqueued, dequeued);
+            self.after_observe(enqueued, dequeued);
         } else if is_due {
             // Of the instant of the swap, which is after the last edge if the latch is as it was
             // before.
             let reading = (latch == before).then_some((enqueued, dequeued));
-            self.settle_from(Caller::Delivers, latch, reading);
+            self.deliver_pending_edges_from(Caller::Delivers, latch, reading);
         }
     }
 
     /// An observation that raises the high-water mark, or met with a dequeue.
     #[inline(never)]
-    fn observed(&self, enqueued: usize, dequeued_before: usize) {
+    fn after_observe(&self, enqueued: usize, dequeued_before: usize) {
         // Dequeues recorded between the load and the swap saw no deficit, but may have left one.
         let dequeued = self.consumers.dequeued.get();
         if dequeued != dequeued_before {
-            self.make_good(dequeued);
+            self.absorb_strays(dequeued);
         }
         let latch = self.latch();
-        let depth = self.depth_between(latch, enqueued, dequeued);
+        let depth = self.depth_gap1(latch, enqueued, dequeued);
         self.raise_high_water(depth);
-        if latch.due(depth, self.points()).is_some() || Self::is_pending(latch) {
-            self.settle(Caller::Delivers);
+        if latch.pending_edge(depth, self.points()).is_some() || Self::is_pending(latch) {
+            self.deliver_pending_edges(Caller::Delivers);
         }
     }
 
@@ -236,13 +241,13 @@ impl<D: Deliver> Gauge<D> {
     /// Whoever is first raises it for all before, so no stray is made good twice. The depth is 0 at that moment: neither
     /// an edge nor a new mark.
     #[cold]
-    fn make_good(&self, dequeued: usize) {
+    fn absorb_strays(&self, dequeued: usize) {
         let mut enqueued = self.producers.enqueued.get();
-        while self.is_deficit(enqueued.wrapping_sub(dequeued)) {
-            match self.producers.enqueued.replace(enqueued, dequeued) {
+        while self.is_underflow(enqueued.wrapping_sub(dequeued)) {
+            match self.producers.enqueued.compare_exchange(enqueued, dequeued) {
                 Ok(()) => {
                     // Strays alone would take `enqueued` round the word while this bound stays.
-                    self.producers.dequeued_seen.set(dequeued);
+                    self.producers.cached_dequeued.set(dequeued);
                     return;
                 }
                 Err(now) => enqueued = now,
@@ -253,28 +258,33 @@ impl<D: Deliver> Gauge<D> {
     /// Whether no dequeue has anything to check: the gauge is armed and was never sampled, so that
     /// none crosses a threshold, and there is no event that `caller` may take over.
     #[inline]
-    fn is_quiet(latch: Latch, caller: Caller) -> bool {
+    fn is_quiet(latch: AlarmState, caller: Caller) -> bool {
         latch.is_quiet() && !(caller == Caller::Delivers && Self::is_pending(latch))
     }
 
     /// Whether there is an event to take over.
     #[inline]
-    fn is_pending(latch: Latch) -> bool {
+    fn is_pending(latch: AlarmState) -> bool {
         D::LEAVES_PENDING && latch.is_pending()
     }
 
     /// Delivers the pending event and the edges that are due, if `caller` may; otherwise leaves the
     /// event of the first edge pending. Does nothing while another thread owns an event: that one
     /// checks afterwards.
-    pub(super) fn settle(&self, caller: Caller) {
-        self.settle_from(caller, self.latch(), None);
+    pub(super) fn deliver_pending_edges(&self, caller: Caller) {
+        self.deliver_pending_edges_from(caller, self.latch(), None);
     }
 
     /// The same, from the latch as it was read, and a [`reading`](Self::reading) that was taken
     /// after that.
     #[cold]
     #[inline(never)]
-    fn settle_from(&self, caller: Caller, mut latch: Latch, mut reading: Option<(usize, usize)>) {
+    fn deliver_pending_edges_from(
+        &self,
+        caller: Caller,
+        mut latch: AlarmState,
+        mut reading: Option<(usize, usize)>,
+    ) {
         let word = &self.shared.latch;
         let mut caller = match caller {
             Caller::Delivers if self.deliver.may_deliver() => Caller::Delivers,
@@ -291,35 +301,35 @@ impl<D: Deliver> Gauge<D> {
                 }
                 reading = None;
                 let taken_over = latch.taken_over();
-                if let Err(now) = word.replace(latch.0, taken_over.0) {
+                if let Err(now) = word.compare_exchange(latch.0, taken_over.0) {
                     // Another thread has taken the event over, or has set SAMPLED.
-                    latch = Latch(now);
+                    latch = AlarmState(now);
                     continue;
                 }
                 self.deliver
                     .deliver_pending(Delivery::new(word, caller, &after));
             } else {
-                let reading = reading.take().or_else(|| self.reading(latch));
+                let reading = reading.take().or_else(|| self.consistent_counters(latch));
                 let Some((enqueued, dequeued)) = reading else {
                     return;
                 };
                 let points = self.points();
                 let depth = Self::depth_in(points.capacity, latch, enqueued.wrapping_sub(dequeued));
-                let Some(edge) = latch.due(depth, points) else {
+                let Some(edge) = latch.pending_edge(depth, points) else {
                     return;
                 };
-                let next = latch.over(edge);
+                let next = latch.after(edge);
                 if !self.deliver.wants(edge) {
-                    if word.replace(latch.0, next.0).is_err() {
+                    if word.compare_exchange(latch.0, next.0).is_err() {
                         return;
                     }
                     latch = next;
                     continue;
                 }
-                if word.replace(latch.0, next.running().0).is_err() {
+                if word.compare_exchange(latch.0, next.running().0).is_err() {
                     return;
                 }
-                let figures = || self.figures(next, depth, enqueued, dequeued);
+                let figures = || self.snapshot_from(next, depth, enqueued, dequeued);
                 let event = match edge {
                     Edge::NearCapacity => LimitEvent::NearCapacity(figures()),
                     Edge::Full => LimitEvent::Full(figures()),
@@ -347,7 +357,7 @@ impl<D: Deliver> Gauge<D> {
 impl<D> Gauge<D> {
     /// The two counters as they were at one instant; `None` if they moved in a way that lets whoever moved them look
     /// instead: `enqueued` for the rising edges and `dequeued` for the falling one, or of a sampled gauge either for both.
-    fn reading(&self, latch: Latch) -> Option<(usize, usize)> {
+    fn consistent_counters(&self, latch: AlarmState) -> Option<(usize, usize)> {
         let dequeued = self.consumers.dequeued.get();
         let enqueued = self.producers.enqueued.get();
         let dequeued_again = self.consumers.dequeued.get();
@@ -367,15 +377,15 @@ impl<D> Gauge<D> {
     }
 
     #[inline]
-    pub(super) fn depth_between(&self, latch: Latch, enqueued: usize, dequeued: usize) -> usize {
+    pub(super) fn depth_gap1(&self, latch: AlarmState, enqueued: usize, dequeued: usize) -> usize {
         Self::depth_in(self.capacity(), latch, enqueued.wrapping_sub(dequeued))
     }
 
     /// The depth that a difference of the counters stands for. Of a paired gauge, records in progress
     /// may take it over the capacity.
     #[inline]
-    fn depth_in(capacity: usize, latch: Latch, difference: usize) -> usize {
-        if difference > Self::ceiling_of(capacity) {
+    fn depth_in(capacity: usize, latch: AlarmState, difference: usize) -> usize {
+        if difference > Self::max_depth_of(capacity) {
             0
         } else if latch.is_paired() {
             difference.min(capacity)
@@ -385,32 +395,32 @@ impl<D> Gauge<D> {
     }
 
     /// Whether a difference of the counters, taken modulo the word, is negative.
-    fn is_deficit(&self, difference: usize) -> bool {
-        difference > self.ceiling()
+    fn is_underflow(&self, difference: usize) -> bool {
+        difference > self.max_depth()
     }
 
     #[inline]
-    pub(super) fn ceiling(&self) -> usize {
-        Self::ceiling_of(self.capacity())
+    pub(super) fn max_depth(&self) -> usize {
+        Self::max_depth_of(self.capacity())
     }
 
     /// The greatest depth: half of what the capacity leaves of the word is for depths above it, half for deficits, which
     /// have an eighth of the word in any case.
     #[inline]
-    const fn ceiling_of(capacity: usize) -> usize {
+    const fn max_depth_of(capacity: usize) -> usize {
         const MOST: usize = usize::MAX / 4 * 3;
         let capacity = if capacity < MOST { capacity } else { MOST };
         usize::MAX - (usize::MAX - capacity) / 2
     }
 
     #[inline]
-    pub(super) fn latch(&self) -> Latch {
-        Latch(self.shared.latch.get())
+    pub(super) fn latch(&self) -> AlarmState {
+        AlarmState(self.shared.latch.get())
     }
 
     #[inline]
-    fn points(&self) -> Points {
-        Points {
+    fn points(&self) -> TripPoints {
+        TripPoints {
             capacity: self.capacity(),
             warn_depth: self.shared.warn_depth.get(),
             rearm_depth: self.shared.rearm_depth.get(),
@@ -420,9 +430,9 @@ impl<D> Gauge<D> {
     /// Inlined, so that nothing is copied on the way into an event: that takes longer than the code
     /// saves.
     #[inline(always)]
-    pub(super) fn figures(
+    pub(super) fn snapshot_from(
         &self,
-        latch: Latch,
+        latch: AlarmState,
         depth: usize,
         enqueued: usize,
         dequeued: usize,

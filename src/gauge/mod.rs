@@ -12,22 +12,22 @@
 //! 4. *Conservation.* Whenever no operation is under way, the depth is enqueued less dequeued.
 //! 5. *High water.* The mark is at least every depth at which the gauge came to rest and at most the greatest it had.
 
+mod counters;
 mod deferred;
-mod protocol;
 
 use core::fmt;
 use core::mem::MaybeUninit;
 
 pub use deferred::Deferred;
 
+use crate::alarm::delivery::{Caller, Deliver, StaticSink};
+use crate::alarm::state::{AlarmState, TripPoints};
 use crate::config::GaugeConfig;
-use crate::delivery::{Caller, Deliver, StaticSink};
 use crate::event::LimitSink;
-use crate::latch::{Latch, Points};
 use crate::limit::Limit;
-use crate::limit_cell::LimitCell;
+use crate::limit::atomic::AtomicLimit;
 use crate::snapshot::QueueSnapshot;
-use crate::sync::{AtomicUsize, Hint, Ordering, Word, const_fn, fence};
+use crate::sync::{AtomicUsize, Ordering, RelaxedUsize, SeqCstUsize, const_fn, fence};
 use crate::thresholds::fill_percent;
 
 /// Keeps what different threads write on cache lines of their own: no word of one side is nearer than 128 bytes to one of
@@ -37,11 +37,11 @@ use crate::thresholds::fill_percent;
 /// By distance and not by alignment: over-aligned allocations are slower, and gauges come and go. Without a value, so that
 /// none is written when they do.
 #[derive(Debug)]
-struct Apart {
+struct CacheGap {
     _padding: MaybeUninit<[u8; Self::BYTES]>,
 }
 
-impl Apart {
+impl CacheGap {
     const BYTES: usize = if cfg!(target_pointer_width = "64") {
         120
     } else {
@@ -55,29 +55,29 @@ impl Apart {
 /// What producers write.
 #[derive(Debug)]
 struct Producers {
-    enqueued: Word,
+    enqueued: SeqCstUsize,
     /// A value that `dequeued` had.
-    dequeued_seen: Hint,
+    cached_dequeued: RelaxedUsize,
 }
 
 /// What consumers write.
 #[derive(Debug)]
 struct Consumers {
-    dequeued: Word,
+    dequeued: SeqCstUsize,
     /// A value that `enqueued` had; a lower bound of it unless the gauge is sampled.
-    enqueued_seen: Hint,
+    cached_enqueued: RelaxedUsize,
 }
 
 /// What is mostly read.
 struct Shared {
-    latch: Word,
-    high_water: Hint,
-    capacity: Hint,
-    warn_depth: Hint,
-    rearm_depth: Hint,
+    latch: SeqCstUsize,
+    high_water: RelaxedUsize,
+    capacity: RelaxedUsize,
+    warn_depth: RelaxedUsize,
+    rearm_depth: RelaxedUsize,
     /// 0 in a slot that is free, or about to be claimed.
     instance: AtomicUsize,
-    limit: LimitCell,
+    limit: AtomicLimit,
 }
 
 /// The usage gauge of one bounded queue or limit.
@@ -139,11 +139,11 @@ struct Shared {
 pub struct Gauge<D = StaticSink> {
     shared: Shared,
     deliver: D,
-    _between: Apart,
+    _gap1: CacheGap,
     producers: Producers,
-    _between_too: Apart,
+    _gap2: CacheGap,
     consumers: Consumers,
-    _behind: Apart,
+    _gap3: CacheGap,
 }
 
 /// Gauges whose events go to a static [`LimitSink`], or nowhere.
@@ -177,8 +177,8 @@ impl Gauge {
     const_fn! {
         /// What a free slot holds: all zero.
         pub(crate) const fn vacant() -> Self {
-            let points = Points { capacity: 0, warn_depth: 0, rearm_depth: 0 };
-            Self::from_parts(LimitCell::empty(), points, Latch::new(false), StaticSink::NONE)
+            let points = TripPoints { capacity: 0, warn_depth: 0, rearm_depth: 0 };
+            Self::from_parts(AtomicLimit::empty(), points, AlarmState::new(false), StaticSink::NONE)
         }
     }
 
@@ -204,9 +204,9 @@ impl<D> Gauge<D> {
         #[inline(always)]
         pub const fn with_delivery(config: GaugeConfig, deliver: D) -> Self {
             Self::from_parts(
-                LimitCell::new(config.limit),
+                AtomicLimit::new(config.limit),
                 config.points(),
-                Latch::new(config.paired),
+                AlarmState::new(config.paired),
                 deliver,
             )
         }
@@ -214,29 +214,29 @@ impl<D> Gauge<D> {
 
     const_fn! {
         #[inline(always)]
-        const fn from_parts(limit: LimitCell, points: Points, latch: Latch, deliver: D) -> Self {
+        const fn from_parts(limit: AtomicLimit, points: TripPoints, latch: AlarmState, deliver: D) -> Self {
             Self {
                 producers: Producers {
-                    enqueued: Word::new(0),
-                    dequeued_seen: Hint::new(0),
+                    enqueued: SeqCstUsize::new(0),
+                    cached_dequeued: RelaxedUsize::new(0),
                 },
                 consumers: Consumers {
-                    dequeued: Word::new(0),
-                    enqueued_seen: Hint::new(0),
+                    dequeued: SeqCstUsize::new(0),
+                    cached_enqueued: RelaxedUsize::new(0),
                 },
                 shared: Shared {
-                    latch: Word::new(latch.0),
-                    high_water: Hint::new(0),
-                    capacity: Hint::new(points.capacity),
-                    warn_depth: Hint::new(points.warn_depth),
-                    rearm_depth: Hint::new(points.rearm_depth),
+                    latch: SeqCstUsize::new(latch.0),
+                    high_water: RelaxedUsize::new(0),
+                    capacity: RelaxedUsize::new(points.capacity),
+                    warn_depth: RelaxedUsize::new(points.warn_depth),
+                    rearm_depth: RelaxedUsize::new(points.rearm_depth),
                     instance: AtomicUsize::new(0),
                     limit,
                 },
                 deliver,
-                _between: Apart::NEW,
-                _between_too: Apart::NEW,
-                _behind: Apart::NEW,
+                _gap1: CacheGap::NEW,
+                _gap2: CacheGap::NEW,
+                _gap3: CacheGap::NEW,
             }
         }
     }
@@ -308,12 +308,12 @@ impl<D: Deliver> Gauge<D> {
         let bound = producers
             .enqueued
             .get()
-            .wrapping_sub(producers.dequeued_seen.get());
-        let room = self.ceiling().saturating_sub(bound);
+            .wrapping_sub(producers.cached_dequeued.get());
+        let room = self.max_depth().saturating_sub(bound);
         if n <= room {
             self.enqueue(n);
         } else {
-            self.enqueue_up_to(n);
+            self.enqueue_saturating(n);
         }
     }
 
@@ -372,7 +372,7 @@ impl<D: Deliver> Gauge<D> {
     /// assert_eq!((TX.depth(), TX.has_warned()), (0, false));
     /// ```
     pub fn record_clear(&self) {
-        self.dequeue_up_to(usize::MAX, Caller::Delivers);
+        self.dequeue_saturating(usize::MAX, Caller::Delivers);
     }
 
     /// Records the depth of a queue that knows its own length: the gauge reads `depth` from now on.
@@ -409,7 +409,7 @@ impl<D: Deliver> Gauge<D> {
     ///
     /// Lock-free, but for what receives the events.
     pub fn deliver_pending(&self) {
-        self.settle(Caller::Delivers);
+        self.deliver_pending_edges(Caller::Delivers);
     }
 }
 
@@ -430,7 +430,7 @@ impl<D> Gauge<D> {
         // In this order, so that it is no more than the depth was at the first load.
         let enqueued = self.producers.enqueued.get();
         let dequeued = self.consumers.dequeued.get();
-        self.depth_between(self.latch(), enqueued, dequeued)
+        self.depth_gap1(self.latch(), enqueued, dequeued)
     }
 
     /// The greatest depth so far.
@@ -602,22 +602,22 @@ impl<D> Gauge<D> {
         // In the order of `depth`.
         let enqueued = self.producers.enqueued.get();
         let dequeued = self.consumers.dequeued.get();
-        let depth = self.depth_between(latch, enqueued, dequeued);
-        self.figures(latch, depth, enqueued, dequeued)
+        let depth = self.depth_gap1(latch, enqueued, dequeued);
+        self.snapshot_from(latch, depth, enqueued, dequeued)
     }
 }
 
 /// Life in a slot of a registry, for which `instance` is the version of a sequence lock: 0 while the slot is free.
 impl Gauge {
     /// Makes a gauge of the vacant slot that the caller has claimed, and lets snapshots see it.
-    pub(crate) fn open(&self, config: GaugeConfig, instance: usize) {
+    pub(crate) fn activate(&self, config: GaugeConfig, instance: usize) {
         let (producers, consumers, shared) = (&self.producers, &self.consumers, &self.shared);
         let points = config.points();
         producers.enqueued.reset(0);
-        producers.dequeued_seen.reset(0);
+        producers.cached_dequeued.reset(0);
         consumers.dequeued.reset(0);
-        consumers.enqueued_seen.reset(0);
-        shared.latch.reset(Latch::new(config.paired).0);
+        consumers.cached_enqueued.reset(0);
+        shared.latch.reset(AlarmState::new(config.paired).0);
         shared.high_water.reset(0);
         shared.capacity.reset(points.capacity);
         shared.warn_depth.reset(points.warn_depth);
@@ -628,7 +628,7 @@ impl Gauge {
     }
 
     /// Hides the gauge from snapshots, before the slot is given back.
-    pub(crate) fn close(&self) {
+    pub(crate) fn deactivate(&self) {
         // Relaxed is enough: the slot is given back by a release, and `open` comes after its acquire.
         self.shared.instance.store(0, Ordering::Relaxed);
     }

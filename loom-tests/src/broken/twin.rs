@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use fillgauge::modelled::AtomicUsize;
 
-use crate::history::{History, Points, Told};
+use crate::history::{Event, History, Points};
 use crate::mailbox::Mailbox;
 use crate::subject::{Figures, Op, Subject};
 
@@ -11,18 +11,18 @@ use crate::subject::{Figures, Op, Subject};
 pub enum Fault {
     /// None: what its canaries turn red is the fault, then, and not the twin.
     None,
-    /// An edge is told while another is being told.
+    /// An edge is delivered while another is being delivered.
     TwoAtATime,
-    /// Having told an edge, it does not look again.
+    /// After an edge it does not check again.
     NoSecondLook,
     /// It reads what was dequeued, then what was enqueued, and no more.
     TornReading,
     /// It reads them the other way round.
     SwappedReading,
-    /// It reads the counters before the latch that it then moves.
+    /// It reads the counters before the state that it then moves.
     EvidenceOfAnotherState,
-    /// It moves the latch whatever that has become meanwhile.
-    LatchByStore,
+    /// It moves the state whatever that has become meanwhile.
+    StateByStore,
     /// Strays are made good by adding what is missing.
     StraysByAddition,
     /// Clearing takes out what there was when it looked.
@@ -33,7 +33,7 @@ pub enum Fault {
     MarkByStore,
     /// The mark is that of a difference, also of one below zero.
     MarkOfDeficit,
-    /// An observer leaves the latch to those who count.
+    /// An observer leaves the state to those who count.
     ObserverDoesNotLook,
     /// A consumer keeps to the bound that it has, though an observer may have taken `enqueued` back.
     OldBound,
@@ -56,9 +56,9 @@ pub struct Twin {
     enqueued: AtomicUsize,
     dequeued: AtomicUsize,
     /// A value that `enqueued` had, for those who keep to it.
-    enqueued_seen: AtomicUsize,
+    cached_enqueued: AtomicUsize,
     high_water: AtomicUsize,
-    latch: AtomicUsize,
+    state: AtomicUsize,
     mailbox: Mailbox,
     points: Points,
     fault: Fault,
@@ -67,7 +67,7 @@ pub struct Twin {
 
 const WARNED: usize = 1;
 const FULL: usize = 2;
-const TELLING: usize = 4;
+const DELIVERING: usize = 4;
 const PENDING: usize = 8;
 const ONE_WARNING: usize = 16;
 
@@ -76,9 +76,9 @@ impl Twin {
         move |points, history| Self {
             enqueued: AtomicUsize::new(0),
             dequeued: AtomicUsize::new(0),
-            enqueued_seen: AtomicUsize::new(0),
+            cached_enqueued: AtomicUsize::new(0),
             high_water: AtomicUsize::new(0),
-            latch: AtomicUsize::new(0),
+            state: AtomicUsize::new(0),
             mailbox: Mailbox::default(),
             points,
             fault,
@@ -103,7 +103,7 @@ impl Twin {
         } else {
             self.depth_of(enqueued, dequeued)
         });
-        self.settle(true);
+        self.deliver_pending_edges(true);
     }
 
     fn mark(&self, depth: usize) {
@@ -126,18 +126,19 @@ impl Twin {
     fn dequeue(&self, n: usize, may_deliver: bool) {
         let dequeued = self.dequeued.fetch_add(n, SeqCst) + n;
         if self.fault == Fault::OldBound {
-            if self.enqueued_seen.load(SeqCst) > dequeued + self.points.rearm_depth {
+            if self.cached_enqueued.load(SeqCst) > dequeued + self.points.rearm_depth {
                 return;
             }
-            self.enqueued_seen.swap(self.enqueued.load(SeqCst), SeqCst);
+            self.cached_enqueued
+                .swap(self.enqueued.load(SeqCst), SeqCst);
         }
         if !self.points.paired {
-            self.make_good(dequeued);
+            self.absorb_strays(dequeued);
         }
-        self.settle(may_deliver);
+        self.deliver_pending_edges(may_deliver);
     }
 
-    fn make_good(&self, dequeued: usize) {
+    fn absorb_strays(&self, dequeued: usize) {
         let mut enqueued = self.enqueued.load(SeqCst);
         while enqueued < dequeued {
             if self.fault == Fault::StraysByAddition {
@@ -160,7 +161,7 @@ impl Twin {
             let enqueued = self.enqueued.load(SeqCst);
             if enqueued <= dequeued {
                 if self.fault == Fault::ClearOfWhatIsOwed {
-                    self.make_good(dequeued);
+                    self.absorb_strays(dequeued);
                 }
                 break;
             }
@@ -176,7 +177,7 @@ impl Twin {
                 break;
             }
         }
-        self.settle(may_deliver);
+        self.deliver_pending_edges(may_deliver);
     }
 
     fn observe(&self, depth: usize) {
@@ -184,33 +185,33 @@ impl Twin {
         self.enqueued.swap(before + depth, SeqCst);
         let dequeued = self.dequeued.load(SeqCst);
         if self.fault != Fault::ObserverKeepsDeficit {
-            self.make_good(dequeued);
+            self.absorb_strays(dequeued);
         }
         self.mark(self.depth_of(before + depth, dequeued));
         match self.fault {
             Fault::ObserverDoesNotLook => {}
-            Fault::OldEvidence => self.settle_from(true, Some(depth)),
-            _ => self.settle(true),
+            Fault::OldEvidence => self.deliver_pending_edges_from(true, Some(depth)),
+            _ => self.deliver_pending_edges(true),
         }
     }
 
-    fn settle(&self, may_deliver: bool) {
-        self.settle_from(may_deliver, None);
+    fn deliver_pending_edges(&self, may_deliver: bool) {
+        self.deliver_pending_edges_from(may_deliver, None);
     }
 
-    fn settle_from(&self, may_deliver: bool, mut evidence: Option<usize>) {
+    fn deliver_pending_edges_from(&self, may_deliver: bool, mut evidence: Option<usize>) {
         loop {
-            let early = self.reading();
-            let latch = self.latch.load(SeqCst);
-            if latch & TELLING != 0 {
+            let early = self.consistent_depth();
+            let state = self.state.load(SeqCst);
+            if state & DELIVERING != 0 {
                 return;
             }
-            if latch & PENDING != 0 {
-                if !may_deliver || !self.take_over(latch) {
+            if state & PENDING != 0 {
+                if !may_deliver || !self.take_over(state) {
                     return;
                 }
                 self.mailbox.deliver(self.history);
-                self.latch.fetch_sub(TELLING, SeqCst);
+                self.state.fetch_sub(DELIVERING, SeqCst);
                 if self.fault == Fault::EndsUnchecked {
                     return;
                 }
@@ -219,58 +220,58 @@ impl Twin {
             let depth = match evidence.take() {
                 Some(evidence) => evidence,
                 None if self.fault == Fault::EvidenceOfAnotherState => early,
-                None => self.reading(),
+                None => self.consistent_depth(),
             };
-            let Some((told, next)) = self.due(latch, depth) else {
+            let Some((event, next)) = self.pending_edge(state, depth) else {
                 return;
             };
-            let telling = if self.fault == Fault::TwoAtATime {
+            let delivering = if self.fault == Fault::TwoAtATime {
                 0
             } else {
-                TELLING
+                DELIVERING
             };
-            if self.fault == Fault::LatchByStore {
-                self.latch.swap(next | telling, SeqCst);
+            if self.fault == Fault::StateByStore {
+                self.state.swap(next | delivering, SeqCst);
             } else if self
-                .latch
-                .compare_exchange(latch, next | telling, SeqCst, SeqCst)
+                .state
+                .compare_exchange(state, next | delivering, SeqCst, SeqCst)
                 .is_err()
             {
                 return;
             }
             if !may_deliver {
-                self.leave(told, depth);
+                self.leave(event, depth);
                 return;
             }
-            self.history.tell(told, depth);
-            self.latch.fetch_sub(telling, SeqCst);
+            self.history.deliver(event, depth);
+            self.state.fetch_sub(delivering, SeqCst);
             if self.fault == Fault::NoSecondLook {
                 return;
             }
         }
     }
 
-    fn take_over(&self, latch: usize) -> bool {
-        let taken_over = latch & !PENDING | TELLING;
+    fn take_over(&self, state: usize) -> bool {
+        let taken_over = state & !PENDING | DELIVERING;
         if self.fault == Fault::TakesOverByStore {
-            self.latch.swap(taken_over, SeqCst);
+            self.state.swap(taken_over, SeqCst);
             return true;
         }
-        self.latch
-            .compare_exchange(latch, taken_over, SeqCst, SeqCst)
+        self.state
+            .compare_exchange(state, taken_over, SeqCst, SeqCst)
             .is_ok()
     }
 
-    fn leave(&self, told: Told, depth: usize) {
-        self.mailbox.store(told, depth);
+    fn leave(&self, event: Event, depth: usize) {
+        self.mailbox.store(event, depth);
         if self.fault == Fault::WakesFirst {
             self.mailbox.wake();
         }
         if self.fault == Fault::LeavesInTwoSteps {
-            self.latch.fetch_sub(TELLING, SeqCst);
-            self.latch.fetch_add(PENDING, SeqCst);
+            self.state.fetch_sub(DELIVERING, SeqCst);
+            self.state.fetch_add(PENDING, SeqCst);
         } else {
-            self.latch.fetch_add(PENDING - TELLING, SeqCst);
+            self.state.fetch_add(PENDING - DELIVERING, SeqCst);
         }
         if self.fault != Fault::WakesFirst {
             self.mailbox.wake();
@@ -278,7 +279,7 @@ impl Twin {
     }
 
     /// A depth that was: that of an instant at which nobody took anything.
-    fn reading(&self) -> usize {
+    fn consistent_depth(&self) -> usize {
         if self.fault == Fault::SwappedReading {
             let enqueued = self.enqueued.load(SeqCst);
             return self.depth_of(enqueued, self.dequeued.load(SeqCst));
@@ -292,14 +293,14 @@ impl Twin {
         }
     }
 
-    fn due(&self, latch: usize, depth: usize) -> Option<(Told, usize)> {
-        let warned = latch & WARNED != 0;
+    fn pending_edge(&self, state: usize, depth: usize) -> Option<(Event, usize)> {
+        let warned = state & WARNED != 0;
         if !warned && depth >= self.points.warn_depth {
-            Some((Told::NearCapacity, (latch + ONE_WARNING) | WARNED))
+            Some((Event::NearCapacity, (state + ONE_WARNING) | WARNED))
         } else if warned && depth <= self.points.rearm_depth {
-            Some((Told::Recovered, latch & !(WARNED | FULL)))
-        } else if warned && depth >= self.points.capacity && latch & FULL == 0 {
-            Some((Told::Full, latch | FULL))
+            Some((Event::Recovered, state & !(WARNED | FULL)))
+        } else if warned && depth >= self.points.capacity && state & FULL == 0 {
+            Some((Event::Full, state | FULL))
         } else {
             None
         }
@@ -318,10 +319,10 @@ impl Subject for Twin {
             Op::TakeAll => self.clear(false),
             Op::Deliver => {
                 if self.mailbox.is_woken() {
-                    self.settle(true);
+                    self.deliver_pending_edges(true);
                 }
             }
-            Op::ComeBy => self.settle(true),
+            Op::ComeBy => self.deliver_pending_edges(true),
             Op::Observe(depth) => self.observe(depth),
         }
     }
@@ -332,7 +333,7 @@ impl Subject for Twin {
         Figures {
             depth: self.depth_of(enqueued, dequeued),
             high_water: self.high_water.load(SeqCst),
-            warned: self.latch.load(SeqCst) & WARNED != 0,
+            warned: self.state.load(SeqCst) & WARNED != 0,
         }
     }
 
@@ -341,6 +342,6 @@ impl Subject for Twin {
     }
 
     fn has_pending_event(&self) -> bool {
-        self.latch.load(SeqCst) & PENDING != 0
+        self.state.load(SeqCst) & PENDING != 0
     }
 }
