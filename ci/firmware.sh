@@ -52,11 +52,11 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
         fail "the fault was not found: these checks prove nothing"
     fi
     grep -q 'radio_frames: conservation' <<<"$output" || fail "the fault led to something else: $output"
-    # And with plain gauges where paired ones are recommended.
+    # And with plain gauges where those of a queue are recommended.
     if output=$(firmware run "$backend,fault" --bin rests); then
-        fail "the gauges that are not paired were not found: this stress proves nothing"
+        fail "the gauges that are wrong were not found: this stress proves nothing"
     fi
-    grep -q 'paired: wrong at' <<<"$output" || fail "the gauges that are not paired led to something else: $output"
+    grep -q 'for_queue: wrong at' <<<"$output" || fail "the gauges that are wrong led to something else: $output"
     look_for_unwanted "$backend,fault"
     [ -n "$found" ] || fail "code that panics was not found: this check proves nothing"
     echo "firmware: $configuration: all checks hold, and find the fault"

@@ -73,6 +73,10 @@ extern crate std;
 #[doc = include_str!("../docs/embedded.md")]
 pub mod embedded {}
 
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/guarantees.md")]
+pub mod guarantees {}
+
 mod alarm;
 mod config;
 mod event;

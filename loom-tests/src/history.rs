@@ -171,7 +171,12 @@ impl History {
             assert!(in_turn && alone, "out of turn: {:?}", self.moments());
             full &= warned;
         }
-        assert_eq!(warned, figures.warned, "not delivered: {:?}", self.moments());
+        assert_eq!(
+            warned,
+            figures.warned,
+            "not delivered: {:?}",
+            self.moments()
+        );
     }
 
     /// The depth in an event was the depth of the gauge at some instant after the event before, and one that the event

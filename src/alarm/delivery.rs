@@ -2,7 +2,7 @@
 
 use core::cell::Cell;
 
-use crate::alarm::state::AlarmState;
+use super::state::AlarmState;
 use crate::event::{Edge, LimitEvent, LimitSink};
 use crate::sync::SeqCstUsize;
 
@@ -151,7 +151,7 @@ impl Drop for Delivery<'_> {
     #[inline]
     fn drop(&mut self) {
         // Nobody else changes these two bits while this guard lives, so an addition clears RUNNING,
-        // and sets PENDING in the same step. Pairs with the loads in `Gauge::deliver_pending_edges`: what was
+        // and sets PENDING in the same step. Pairs with the loads in `Alarm::check`: what was
         // stored, and what was observed, comes before.
         let pending = if self.is_left { AlarmState::PENDING } else { 0 };
         let after = self
@@ -205,7 +205,6 @@ impl core::fmt::Debug for StaticSink {
     }
 }
 
-// A panicking sink leaves the counters right and the latch free; see `LimitSink` for what it may
-// miss.
+// A panicking sink leaves the counters right and the alarm free.
 impl core::panic::UnwindSafe for StaticSink {}
 impl core::panic::RefUnwindSafe for StaticSink {}

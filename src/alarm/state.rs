@@ -1,17 +1,20 @@
-//! The edge latch of a gauge: a word of named bits, and when it may change. Pure; `gauge` moves it atomically.
+//! The state of an alarm: a word of named bits, and when it may change. Pure; `alarm` moves it
+//! atomically.
 
 use crate::event::Edge;
 
-/// The depths at which something happens.
+/// The depths at which an alarm changes its state.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TripPoints {
-    /// 0 for unbounded: then nothing ever happens.
+    /// 0 for unbounded, and for a rendezvous.
     pub(crate) capacity: usize,
+    /// `usize::MAX`, which no depth reaches, for these two.
     pub(crate) warn_depth: usize,
+    /// `usize::MAX` for unbounded.
     pub(crate) rearm_depth: usize,
 }
 
-/// A value of the latch word. All zero is armed, with no warning so far.
+/// A value of the state word. All zero is armed, with no warning so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AlarmState(pub(crate) usize);
 
@@ -20,21 +23,23 @@ impl AlarmState {
     const WARNED: usize = 1;
     /// Has reached the capacity since it warned.
     const FULL: usize = 1 << 1;
-    /// A thread owns the event of the last edge, to deliver it. Until it has ended nobody else
-    /// moves the latch, and the thread that ended it checks again.
+    /// A thread owns the event of the last edge, to deliver it. Until it has ended no other thread
+    /// crosses an edge, and the thread that ended it checks again.
     pub(crate) const RUNNING: usize = 1 << 2;
-    /// Nobody owns the event of the last edge. The thread that takes it over sets RUNNING instead.
-    /// Until then the latch does not move.
+    /// No thread owns the event of the last edge. The thread that takes it over sets RUNNING
+    /// instead. Until then no edge is crossed.
     pub(crate) const PENDING: usize = 1 << 3;
-    /// `observe_depth` was used: `enqueued` may go backwards.
-    pub(crate) const SAMPLED: usize = 1 << 4;
-    /// Every dequeue has its enqueue.
-    const PAIRED: usize = 1 << 5;
+    /// A sink panicked. The next operation checks, and clears this first.
+    pub(crate) const UNCHECKED: usize = 1 << 4;
+    /// Kept for a gauge: a thread repeats a correction that met another one.
+    pub(crate) const CORRECTING: usize = 1 << 5;
+    /// Kept for a gauge: every dequeue has its enqueue, in either order of records.
+    const FOR_QUEUE: usize = 1 << 6;
     /// The rest counts warnings.
-    const ONE_WARNING: usize = 1 << 6;
+    const ONE_WARNING: usize = 1 << 7;
 
-    pub(crate) const fn new(paired: bool) -> Self {
-        Self(if paired { Self::PAIRED } else { 0 })
+    pub(crate) const fn new(for_queue: bool) -> Self {
+        Self(if for_queue { Self::FOR_QUEUE } else { 0 })
     }
 
     pub(crate) const fn has_warned(self) -> bool {
@@ -49,29 +54,23 @@ impl AlarmState {
         self.0 & Self::PENDING != 0
     }
 
-    pub(crate) const fn is_sampled(self) -> bool {
-        self.0 & Self::SAMPLED != 0
+    /// Never, where a panic ends the program.
+    pub(crate) const fn is_unchecked(self) -> bool {
+        cfg!(panic = "unwind") && self.0 & Self::UNCHECKED != 0
     }
 
-    pub(crate) const fn is_paired(self) -> bool {
-        self.0 & Self::PAIRED != 0
-    }
-
-    /// Armed, and never sampled: no dequeue goes over an edge.
-    pub(crate) const fn is_quiet(self) -> bool {
-        self.0 & (Self::WARNED | Self::SAMPLED) == 0
+    pub(crate) const fn is_for_queue(self) -> bool {
+        self.0 & Self::FOR_QUEUE != 0
     }
 
     pub(crate) const fn warnings(self) -> usize {
         self.0 / Self::ONE_WARNING
     }
 
-    /// The edge that a gauge in this state goes over at `depth`.
+    /// The edge that is due in this state at `depth`.
     #[inline]
     pub(crate) const fn pending_edge(self, depth: usize, points: TripPoints) -> Option<Edge> {
-        if points.capacity == 0 {
-            None
-        } else if !self.has_warned() {
+        if !self.has_warned() {
             if depth >= points.warn_depth {
                 Some(Edge::NearCapacity)
             } else {
@@ -91,8 +90,13 @@ impl AlarmState {
         Self(self.0 & !Self::PENDING | Self::RUNNING)
     }
 
+    /// The state of an alarm that somebody is about to check.
+    pub(crate) const fn checked(self) -> Self {
+        Self(self.0 & !Self::UNCHECKED)
+    }
+
     /// The state after `edge`. It differs from every earlier one until the count of warnings wraps,
-    /// so that a compare-exchange on it cannot use evidence of another state.
+    /// so that a compare-and-swap on it cannot use evidence of another state.
     #[inline]
     pub(crate) const fn after(self, edge: Edge) -> Self {
         Self(match edge {
@@ -120,7 +124,7 @@ mod tests {
     };
 
     #[test]
-    fn every_state_goes_over_the_edge_that_its_depth_asks_for() {
+    fn the_edge_that_is_due_follows_from_state_and_depth() {
         let armed = AlarmState::new(false);
         let warned = armed.after(Edge::NearCapacity);
         let full = warned.after(Edge::Full);
@@ -132,42 +136,25 @@ mod tests {
                 _ => [Some(Edge::NearCapacity), Some(Edge::Full), None],
             };
             assert_eq!(
-                [armed, warned, full].map(|latch| latch.pending_edge(depth, POINTS)),
+                [armed, warned, full].map(|state| state.pending_edge(depth, POINTS)),
                 expected
             );
         }
     }
 
     #[test]
-    fn nothing_is_due_without_a_bound() {
-        let unbounded = TripPoints {
-            capacity: 0,
-            ..POINTS
-        };
-        for state in [
-            AlarmState::new(false),
-            AlarmState::new(false).after(Edge::NearCapacity),
-        ] {
-            for depth in [0, 8, usize::MAX] {
-                assert_eq!(state.pending_edge(depth, unbounded), None);
-            }
-        }
-    }
-
-    #[test]
     fn no_state_comes_back_over_many_warnings() {
-        for paired in [false, true] {
-            let mut latch = AlarmState::new(paired);
+        for for_queue in [false, true] {
+            let mut state = AlarmState::new(for_queue);
             let mut seen = std::collections::HashSet::new();
             for warnings in 1..=100 {
                 for edge in [Edge::NearCapacity, Edge::Full, Edge::Recovered] {
-                    latch = latch.after(edge);
-                    assert!(seen.insert(latch.running().0) && seen.insert(latch.0));
-                    assert!(latch.running().is_running() && !latch.is_running());
-                    assert_eq!(latch.warnings(), warnings);
-                    assert_eq!(latch.has_warned(), edge != Edge::Recovered);
-                    assert_eq!(latch.is_paired(), paired);
-                    assert!(!latch.is_sampled());
+                    state = state.after(edge);
+                    assert!(seen.insert(state.running().0) && seen.insert(state.0));
+                    assert!(state.running().is_running() && !state.is_running());
+                    assert_eq!(state.warnings(), warnings);
+                    assert_eq!(state.has_warned(), edge != Edge::Recovered);
+                    assert_eq!(state.is_for_queue(), for_queue);
                 }
             }
         }

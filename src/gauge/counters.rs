@@ -1,95 +1,169 @@
-//! How a gauge keeps its promises, which stand in `gauge`.
+//! Two counters, and a cached copy of each on the other side.
+//!
+//! # The words
+//!
+//! ```text
+//! alarm       state · high_water · capacity · warn_depth · rearm_depth · instance · limit · sink
+//! producers   enqueued · cached_dequeued
+//! consumers   dequeued · cached_enqueued
+//! ```
+//!
+//! `enqueued` and `dequeued` only grow, wrapping. Their difference is the depth. It may be negative:
+//! an *underflow*. Each is written by one side, and by corrections (`corrections`). Both are
+//! sequentially consistent. On 64-bit targets the three groups lie 128 bytes apart.
+//!
+//! `cached_dequeued` is a value that `dequeued` had, so `enqueued - cached_dequeued` is at least the
+//! depth. `cached_enqueued` is a value that `enqueued` had, so `cached_enqueued - dequeued` is at
+//! most the depth. Both are relaxed: any old value is good. A record whose bound is on the safe side
+//! of every threshold reads nothing of the other side.
+//!
+//! # Who checks
+//!
+//! | what changed the depth last | who checks afterwards |
+//! |---|---|
+//! | an enqueue | the producer, unless its upper bound is below the warn point |
+//! | a dequeue | the consumer, unless its lower bound is above the re-arm point, or it is armed |
+//! | a correction | the thread that corrected |
+//! | a stray that was absorbed | nobody: the depth is 0, and the dequeue checks |
+//!
+//! A rising edge is found by the last thread that moved `enqueued`, and a falling edge by the last
+//! that moved `dequeued`. So `Gauge::read` may give up when both counters moved under it: the
+//! threads that moved them check later.
+//!
+//! A record loads the state after it has changed its counter. If a sink panicked before, it finds
+//! UNCHECKED.
+//!
+//! # The high-water mark
+//!
+//! A producer whose upper bound is above the mark reads `dequeued` after its addition. The
+//! difference is at most the depth that its addition made. It is at least the depth at rest, if that
+//! addition was the last. Otherwise it is negative, and no mark. A correction that raises the depth
+//! does the same.
 
-// `enqueued` and `dequeued` grow, wrapping; their difference is the depth, or a deficit. Producers write the one,
-// consumers the other, and `shared` is read by both and written at edges and at new high-water marks. All protocol words
-// are SeqCst (`sync::SeqCstUsize`), so that what follows argues about one total order of accesses. Two operations break the
-// pattern: `observe_depth` sets `enqueued`, also back, and `absorb_strays` raises it for a consumer.
-//
-// An edge. `deliver_pending_edges` reads the latch, then takes a reading of the counters that is exact for some instant (`reading`),
-// and moves the latch by compare-exchange from the very state it read: no other edge lies between, which is promise 2.
-// The new state has DELIVERING set, and while it is, nobody moves the latch: one event at a time, which is promise 1.
-// When the sink has returned, the bit is cleared and `deliver_pending_edges` looks again.
-//
-// Promise 3, a gauge at rest at or above its warn point. Consider the last of: the additions to and swaps of
-// `enqueued`, and the clearings of DELIVERING. Whoever did it looks at the gauge afterwards: after a clearing, `deliver_pending_edges`
-// does; after an addition, the producer does unless it has an upper bound of the depth below the warn point, which the
-// final depth contradicts. That look finds DELIVERING not set (a clearing would follow), `enqueued` unmoved, hence an
-// exact reading of at least the final depth, and its compare-exchange fails only against another that is followed by a
-// clearing, or against the SAMPLED bit, that is followed by a swap. So the gauge has warned. The argument allows a
-// look to give up when `enqueued` moved under it: whoever moved it looks later, or was `absorb_strays`, and the depth is 0.
-// At or below the re-arm point it is the same with `dequeued` for `enqueued` and a lower bound for the upper one.
-//
-// The cached bounds. `dequeued` never goes backwards, so an old value of it, `cached_dequeued`, makes an upper bound of
-// the depth, and a producer that finds this bound under the warn point and the high-water mark touches no other
-// line. In the same way `cached_enqueued` makes a lower bound for consumers, unless `observe_depth` swapped `enqueued`
-// back. It therefore sets SAMPLED first: a consumer that finds the bit does without the bound; one that does not find
-// it recorded its dequeue before the bit was set, hence before the observer read `dequeued`, and is part of the
-// observation. Of a sampled gauge every dequeue looks for both kinds of edges.
-//
-// Strays. A dequeue that finds more out than in raises `enqueued` to its own count (`absorb_strays`), which is done once for
-// all strays before it, whoever comes first. The depth is 0 then, which is no edge that a producer's look could miss.
-// A paired gauge keeps the deficit instead.
-//
-// Promise 5. A producer that may be above the mark reads `dequeued` after its addition: the difference is at most the
-// depth that its addition made, and at least the depth at rest if it was the last; or it is a deficit, and no mark. An
-// observer does the same with what it wrote.
-
-use core::cell::Cell;
+use core::mem::MaybeUninit;
 
 use super::Gauge;
-use crate::alarm::delivery::{Caller, Deliver, Delivery};
-use crate::alarm::state::{AlarmState, TripPoints};
-use crate::event::{Edge, LimitEvent};
-use crate::snapshot::QueueSnapshot;
-use crate::thresholds::fill_percent;
+use crate::alarm::delivery::{Caller, Deliver};
+use crate::alarm::state::AlarmState;
+use crate::alarm::{Alarm, DepthSource, Reading};
+use crate::sync::{RelaxedUsize, SeqCstUsize, const_fn};
 
-impl<D: Deliver> Gauge<D> {
-    /// Deficits of up to four dequeues of this size at once do not pass for depths.
-    const MAX_FAST_DEQUEUE: usize = usize::MAX / 32;
+/// Keeps what different threads write on cache lines of their own: no word of one side is nearer
+/// than 128 bytes to one of the other. That is two lines of most processors, since prefetchers fetch
+/// lines in pairs, and one of some. Nothing on targets of 32 bits and less, where memory is dear and
+/// few have a cache that cores fight over.
+///
+/// By distance and not by alignment: over-aligned allocations are slower, and gauges come and go.
+/// Without a value, so that none is written when they do.
+#[derive(Debug)]
+pub(super) struct CacheGap {
+    _padding: MaybeUninit<[u8; Self::BYTES]>,
+}
 
-    #[inline]
-    pub(super) fn enqueue(&self, n: usize) {
-        let (producers, shared) = (&self.producers, &self.shared);
-        let enqueued = producers.enqueued.add_fetch(n);
-        // An upper bound of the depth.
-        let bound = enqueued.wrapping_sub(producers.cached_dequeued.get());
-        if bound >= shared.warn_depth.get() {
-            return self.enqueue_slow(enqueued, bound);
-        }
-        let high_water = shared.high_water.get();
-        if bound > high_water {
-            let dequeued = self.consumers.dequeued.get();
-            producers.cached_dequeued.set(dequeued);
-            let depth = enqueued.wrapping_sub(dequeued);
-            // Consumers may be ahead, also when the bound is already a deficit itself.
-            if depth > high_water && !self.is_underflow(depth) {
-                shared.high_water.raise(depth);
+impl CacheGap {
+    const BYTES: usize = if cfg!(target_pointer_width = "64") {
+        120
+    } else {
+        0
+    };
+    pub(super) const NEW: Self = Self {
+        _padding: MaybeUninit::uninit(),
+    };
+}
+
+/// The greatest depth. The eighth of the word above it is for underflows.
+pub(super) const MAX_DEPTH: usize = usize::MAX - usize::MAX / 8 - 1;
+
+/// Whether a difference of the counters, taken modulo the word, is negative.
+#[inline]
+pub(super) const fn is_underflow(difference: usize) -> bool {
+    difference > MAX_DEPTH
+}
+
+/// What producers write.
+#[derive(Debug)]
+pub(super) struct Producers {
+    pub(super) enqueued: SeqCstUsize,
+    pub(super) cached_dequeued: RelaxedUsize,
+}
+
+/// What consumers write.
+#[derive(Debug)]
+pub(super) struct Consumers {
+    pub(super) dequeued: SeqCstUsize,
+    pub(super) cached_enqueued: RelaxedUsize,
+}
+
+impl Producers {
+    const_fn! {
+        pub(super) const fn new() -> Self {
+            Self {
+                enqueued: SeqCstUsize::new(0),
+                cached_dequeued: RelaxedUsize::new(0),
             }
         }
     }
 
-    /// An enqueue after which the depth may be at the warn point or above; `bound` is an upper bound of it.
+    pub(super) fn reset(&self) {
+        self.enqueued.reset(0);
+        self.cached_dequeued.reset(0);
+    }
+}
+
+impl Consumers {
+    const_fn! {
+        pub(super) const fn new() -> Self {
+            Self {
+                dequeued: SeqCstUsize::new(0),
+                cached_enqueued: RelaxedUsize::new(0),
+            }
+        }
+    }
+
+    pub(super) fn reset(&self) {
+        self.dequeued.reset(0);
+        self.cached_enqueued.reset(0);
+    }
+}
+
+impl<D: Deliver> Gauge<D> {
+    #[inline]
+    pub(super) fn enqueue(&self, n: usize) {
+        let (producers, alarm) = (&self.producers, &self.alarm);
+        let enqueued = producers.enqueued.add_fetch(n);
+        // An upper bound of the depth.
+        let mut bound = enqueued.wrapping_sub(producers.cached_dequeued.get());
+        let mut is_new_mark = false;
+        if bound > alarm.high_water() {
+            let dequeued = self.consumers.dequeued.get();
+            producers.cached_dequeued.set(dequeued);
+            bound = enqueued.wrapping_sub(dequeued);
+            is_new_mark = bound > alarm.high_water();
+        }
+        if is_new_mark || bound >= alarm.warn_depth() || alarm.is_unchecked() {
+            self.enqueue_slow(enqueued, bound);
+        }
+    }
+
+    /// An enqueue after which there may be an edge or a new mark, or after a panic of the sink;
+    /// `bound` is an upper bound of the depth.
     #[inline(never)]
     fn enqueue_slow(&self, enqueued: usize, bound: usize) {
-        let latch = self.latch();
-        let (points, high_water) = (self.points(), self.high_water());
-        // A paired gauge has no mark above its capacity; its bound may lag there, short of wrapping.
-        let marks_end =
-            latch.is_paired() && high_water >= points.capacity && bound <= usize::MAX / 4;
-        if latch.has_warned()
-            && !Self::is_pending(latch)
-            && (bound <= high_water || marks_end)
-            && latch.pending_edge(bound, points).is_none()
-        {
-            // Neither an edge nor a new mark: no need to read what consumers write.
-            return;
-        }
-        let dequeued = self.consumers.dequeued.get();
-        self.producers.cached_dequeued.set(dequeued);
-        let depth = self.depth_gap1(latch, enqueued, dequeued);
-        self.raise_high_water(depth);
-        if latch.pending_edge(depth, points).is_some() || Self::is_pending(latch) {
-            self.deliver_pending_edges(Caller::Delivers);
+        let alarm = &self.alarm;
+        let state = alarm.state();
+        let depth = if state.has_warned() && bound <= alarm.high_water() {
+            // No new mark, and one edge at most that is due: no need yet to read what consumers
+            // write.
+            bound
+        } else {
+            let dequeued = self.consumers.dequeued.get();
+            self.producers.cached_dequeued.set(dequeued);
+            let depth = self.depth_between(state, enqueued, dequeued);
+            alarm.raise_high_water(depth);
+            depth
+        };
+        if alarm.must_check(state, depth, Caller::Delivers) {
+            alarm.check(self, Caller::Delivers);
         }
     }
 
@@ -99,363 +173,100 @@ impl<D: Deliver> Gauge<D> {
         let dequeued = self.consumers.dequeued.get();
         self.producers.cached_dequeued.set(dequeued);
         let difference = self.producers.enqueued.get().wrapping_sub(dequeued);
-        // Not the depth that is read: a paired gauge may have more in than its capacity, or be owed enqueues, which makes
-        // room for as many. A deficit of strays is about to be made good.
-        let depth = if self.is_underflow(difference) && !self.latch().is_paired() {
+        // Not the depth that is read. A queue may have more in than its capacity for a moment. Its
+        // underflow makes room for as many; that of another gauge is about to be absorbed.
+        let depth = if is_underflow(difference) && !self.alarm.state().is_for_queue() {
             0
         } else {
             difference
         };
-        let room = self.max_depth().wrapping_sub(depth);
+        let room = MAX_DEPTH.wrapping_sub(depth);
         self.enqueue(n.min(room));
     }
 
     #[inline]
-    pub(super) fn dequeue_n(&self, n: usize, caller: Caller) {
-        if n <= Self::MAX_FAST_DEQUEUE {
-            self.dequeue(n, caller);
-        } else {
-            self.dequeue_saturating(n, caller);
-        }
-    }
-
-    #[inline]
     pub(super) fn dequeue(&self, n: usize, caller: Caller) {
-        self.after_dequeue(self.consumers.dequeued.add_fetch(n), caller);
-    }
-
-    /// Dequeues `n` or what there is, and leaves no deficit, however large `n`.
-    pub(super) fn dequeue_saturating(&self, n: usize, caller: Caller) {
-        let paired = self.latch().is_paired();
-        loop {
-            let dequeued = self.consumers.dequeued.get();
-            let enqueued = self.producers.enqueued.get();
-            self.consumers.cached_enqueued.set(enqueued);
-            let depth = enqueued.wrapping_sub(dequeued);
-            if self.is_underflow(depth) {
-                if paired {
-                    // The enqueues that it waits for are recorded later.
-                    return;
-                }
-                self.absorb_strays(dequeued);
-                continue;
-            }
-            let rest = dequeued.wrapping_add(n.min(depth));
-            if self
-                .consumers
-                .dequeued
-                .compare_exchange(dequeued, rest)
-                .is_ok()
-            {
-                return self.after_dequeue(rest, caller);
-            }
-        }
-    }
-
-    /// What there is to do after a dequeue that made the count `dequeued`.
-    #[inline]
-    fn after_dequeue(&self, dequeued: usize, caller: Caller) {
         let consumers = &self.consumers;
-        let latch = self.latch();
-        let is_quiet = Self::is_quiet(latch, caller);
-        // A lower bound of the depth; if it is negative, more is out than was seen in.
+        let dequeued = consumers.dequeued.add_fetch(n);
+        let state = self.alarm.state();
+        // If not, no dequeue crosses an edge.
+        let must_check = state.has_warned() || Alarm::<D>::must_deliver(state, caller);
+        // A lower bound of the depth.
         let mut bound = consumers.cached_enqueued.get().wrapping_sub(dequeued);
-        // Not only if it is negative: a deficit of half the word, and a dequeue more, leave a bound that passes for a great
-        // depth.
-        let top_bits = bound >> (usize::BITS - 2);
-        if top_bits != 0 {
-            // To an armed gauge that keeps its deficits no dequeue matters. Its bound may lag, short of wrapping.
-            if top_bits == 3 && is_quiet && latch.is_paired() {
+        if (bound as isize) < 0 {
+            // It is negative, or so old that it wrapped, or great.
+            if is_underflow(bound) && state.is_for_queue() && !must_check {
                 return;
             }
             let enqueued = self.producers.enqueued.get();
             consumers.cached_enqueued.set(enqueued);
             bound = enqueued.wrapping_sub(dequeued);
-            let is_negative = bound > isize::MAX as usize;
-            if is_negative {
-                return self.dequeue_slow(dequeued, latch, caller);
+            if is_underflow(bound) {
+                bound = 0;
+                if !state.is_for_queue() {
+                    self.absorb_strays(dequeued);
+                }
             }
         }
-        if is_quiet {
-            return;
-        }
-        let takes_over = caller == Caller::Delivers && Self::is_pending(latch);
-        if bound <= self.shared.rearm_depth.get() || latch.is_sampled() || takes_over {
-            self.dequeue_slow(dequeued, latch, caller);
-        }
-    }
-
-    /// A dequeue that may be a stray, or after which the depth may be at the re-arm point or below.
-    #[inline(never)]
-    fn dequeue_slow(&self, dequeued: usize, latch: AlarmState, caller: Caller) {
-        let enqueued = self.producers.enqueued.get();
-        self.consumers.cached_enqueued.set(enqueued);
-        if !latch.is_paired() && self.is_underflow(enqueued.wrapping_sub(dequeued)) {
-            self.absorb_strays(dequeued);
-        }
-        if !Self::is_quiet(latch, caller) {
-            self.deliver_pending_edges(caller);
-        }
-    }
-
-    #[inline]
-    pub(super) fn observe(&self, depth: usize) {
-        let before = self.latch();
-        if !before.is_sampled() {
-            self.shared.latch.set_bits(AlarmState::SAMPLED);
-        }
-        let depth = depth.min(self.max_depth());
-        let dequeued = self.consumers.dequeued.get();
-        let enqueued = dequeued.wrapping_add(depth);
-        self.producers.enqueued.store_swap(enqueued);
-        self.producers.cached_dequeued.set(dequeued);
-        let latch = self.latch();
-        let is_due = latch.pending_edge(depth, self.points()).is_some() || Self::is_pending(latch);
-        if depth > self.high_water() || self.consumers.dequeued.get() != dequeued {
-            self.after_observe(enqueued, dequeued);
-        } else if is_due {
-            // Of the instant of the swap, which is after the last edge if the latch is as it was
-            // before.
-            let reading = (latch == before).then_some((enqueued, dequeued));
-            self.deliver_pending_edges_from(Caller::Delivers, latch, reading);
-        }
-    }
-
-    /// An observation that raises the high-water mark, or met with a dequeue.
-    #[inline(never)]
-    fn after_observe(&self, enqueued: usize, dequeued_before: usize) {
-        // Dequeues recorded between the load and the swap saw no deficit, but may have left one.
-        let dequeued = self.consumers.dequeued.get();
-        if dequeued != dequeued_before {
-            self.absorb_strays(dequeued);
-        }
-        let latch = self.latch();
-        let depth = self.depth_gap1(latch, enqueued, dequeued);
-        self.raise_high_water(depth);
-        if latch.pending_edge(depth, self.points()).is_some() || Self::is_pending(latch) {
-            self.deliver_pending_edges(Caller::Delivers);
-        }
-    }
-
-    /// Makes good the strays among the first `dequeued` dequeues: raises `enqueued` to that number, unless it is there.
-    /// Whoever is first raises it for all before, so no stray is made good twice. The depth is 0 at that moment: neither
-    /// an edge nor a new mark.
-    #[cold]
-    fn absorb_strays(&self, dequeued: usize) {
-        let mut enqueued = self.producers.enqueued.get();
-        while self.is_underflow(enqueued.wrapping_sub(dequeued)) {
-            match self.producers.enqueued.compare_exchange(enqueued, dequeued) {
-                Ok(()) => {
-                    // Strays alone would take `enqueued` round the word while this bound stays.
-                    self.producers.cached_dequeued.set(dequeued);
-                    return;
-                }
-                Err(now) => enqueued = now,
-            }
-        }
-    }
-
-    /// Whether no dequeue has anything to check: the gauge is armed and was never sampled, so that
-    /// none crosses a threshold, and there is no event that `caller` may take over.
-    #[inline]
-    fn is_quiet(latch: AlarmState, caller: Caller) -> bool {
-        latch.is_quiet() && !(caller == Caller::Delivers && Self::is_pending(latch))
-    }
-
-    /// Whether there is an event to take over.
-    #[inline]
-    fn is_pending(latch: AlarmState) -> bool {
-        D::LEAVES_PENDING && latch.is_pending()
-    }
-
-    /// Delivers the pending event and the edges that are due, if `caller` may; otherwise leaves the
-    /// event of the first edge pending. Does nothing while another thread owns an event: that one
-    /// checks afterwards.
-    pub(super) fn deliver_pending_edges(&self, caller: Caller) {
-        self.deliver_pending_edges_from(caller, self.latch(), None);
-    }
-
-    /// The same, from the latch as it was read, and a [`reading`](Self::reading) that was taken
-    /// after that.
-    #[cold]
-    #[inline(never)]
-    fn deliver_pending_edges_from(
-        &self,
-        caller: Caller,
-        mut latch: AlarmState,
-        mut reading: Option<(usize, usize)>,
-    ) {
-        let word = &self.shared.latch;
-        let mut caller = match caller {
-            Caller::Delivers if self.deliver.may_deliver() => Caller::Delivers,
-            _ => Caller::Defers,
-        };
-        let mut delivered = 0;
-        // Each turn begins with what the latch was at an instant after the turn before. If another
-        // thread has moved it since, the compare-exchange fails, and that thread checks.
-        while !latch.is_running() {
-            let after = Cell::new(latch);
-            if Self::is_pending(latch) {
-                if caller == Caller::Defers {
-                    return;
-                }
-                reading = None;
-                let taken_over = latch.taken_over();
-                if let Err(now) = word.compare_exchange(latch.0, taken_over.0) {
-                    // Another thread has taken the event over, or has set SAMPLED.
-                    latch = AlarmState(now);
-                    continue;
-                }
-                self.deliver
-                    .deliver_pending(Delivery::new(word, caller, &after));
-            } else {
-                let reading = reading.take().or_else(|| self.consistent_counters(latch));
-                let Some((enqueued, dequeued)) = reading else {
-                    return;
-                };
-                let points = self.points();
-                let depth = Self::depth_in(points.capacity, latch, enqueued.wrapping_sub(dequeued));
-                let Some(edge) = latch.pending_edge(depth, points) else {
-                    return;
-                };
-                let next = latch.after(edge);
-                if !self.deliver.wants(edge) {
-                    if word.compare_exchange(latch.0, next.0).is_err() {
-                        return;
-                    }
-                    latch = next;
-                    continue;
-                }
-                if word.compare_exchange(latch.0, next.running().0).is_err() {
-                    return;
-                }
-                let figures = || self.snapshot_from(next, depth, enqueued, dequeued);
-                let event = match edge {
-                    Edge::NearCapacity => LimitEvent::NearCapacity(figures()),
-                    Edge::Full => LimitEvent::Full(figures()),
-                    Edge::Recovered => LimitEvent::Recovered(figures()),
-                };
-                self.deliver
-                    .deliver(&event, Delivery::new(word, caller, &after));
-            }
-            latch = after.get();
-            if Self::is_pending(latch) {
-                // It was left to another thread.
-                return;
-            }
-            // An operation may find a pending event, and cross the warn point and the capacity.
-            // Further edges are those of others, which may go on for ever: they are left to another
-            // thread.
-            delivered = u8::saturating_add(delivered, 1);
-            if D::LEAVES_PENDING && delivered == 3 {
-                caller = Caller::Defers;
-            }
+        if must_check
+            && (bound <= self.alarm.rearm_depth() || Alarm::<D>::must_deliver(state, caller))
+        {
+            self.alarm.check(self, caller);
         }
     }
 }
 
 impl<D> Gauge<D> {
-    /// The two counters as they were at one instant; `None` if they moved in a way that lets whoever moved them look
-    /// instead: `enqueued` for the rising edges and `dequeued` for the falling one, or of a sampled gauge either for both.
-    fn consistent_counters(&self, latch: AlarmState) -> Option<(usize, usize)> {
-        let dequeued = self.consumers.dequeued.get();
-        let enqueued = self.producers.enqueued.get();
-        let dequeued_again = self.consumers.dequeued.get();
-        if dequeued == dequeued_again {
-            return Some((enqueued, dequeued));
-        }
-        // Of a sampled gauge an equal `enqueued` may have been another in between.
-        let unmoved = !latch.is_sampled() && self.producers.enqueued.get() == enqueued;
-        unmoved.then_some((enqueued, dequeued_again))
-    }
-
+    /// The depth that two counters stand for. Of a queue it may exceed the capacity for a moment,
+    /// while records are in progress.
     #[inline]
-    fn raise_high_water(&self, depth: usize) {
-        if depth > self.shared.high_water.get() {
-            self.shared.high_water.raise(depth);
-        }
-    }
-
-    #[inline]
-    pub(super) fn depth_gap1(&self, latch: AlarmState, enqueued: usize, dequeued: usize) -> usize {
-        Self::depth_in(self.capacity(), latch, enqueued.wrapping_sub(dequeued))
-    }
-
-    /// The depth that a difference of the counters stands for. Of a paired gauge, records in progress
-    /// may take it over the capacity.
-    #[inline]
-    fn depth_in(capacity: usize, latch: AlarmState, difference: usize) -> usize {
-        if difference > Self::max_depth_of(capacity) {
-            0
-        } else if latch.is_paired() {
-            difference.min(capacity)
-        } else {
-            difference
-        }
-    }
-
-    /// Whether a difference of the counters, taken modulo the word, is negative.
-    fn is_underflow(&self, difference: usize) -> bool {
-        difference > self.max_depth()
-    }
-
-    #[inline]
-    pub(super) fn max_depth(&self) -> usize {
-        Self::max_depth_of(self.capacity())
-    }
-
-    /// The greatest depth: half of what the capacity leaves of the word is for depths above it, half for deficits, which
-    /// have an eighth of the word in any case.
-    #[inline]
-    const fn max_depth_of(capacity: usize) -> usize {
-        const MOST: usize = usize::MAX / 4 * 3;
-        let capacity = if capacity < MOST { capacity } else { MOST };
-        usize::MAX - (usize::MAX - capacity) / 2
-    }
-
-    #[inline]
-    pub(super) fn latch(&self) -> AlarmState {
-        AlarmState(self.shared.latch.get())
-    }
-
-    #[inline]
-    fn points(&self) -> TripPoints {
-        TripPoints {
-            capacity: self.capacity(),
-            warn_depth: self.shared.warn_depth.get(),
-            rearm_depth: self.shared.rearm_depth.get(),
-        }
-    }
-
-    /// Inlined, so that nothing is copied on the way into an event: that takes longer than the code
-    /// saves.
-    #[inline(always)]
-    pub(super) fn snapshot_from(
+    pub(super) fn depth_between(
         &self,
-        latch: AlarmState,
-        depth: usize,
+        state: AlarmState,
         enqueued: usize,
         dequeued: usize,
-    ) -> QueueSnapshot {
-        let limit = self.limit();
-        let capacity = self.capacity();
-        QueueSnapshot {
-            name: limit,
-            category: limit.category(),
-            instance: self.instance(),
-            depth,
-            high_water: self.high_water().max(depth),
-            capacity,
-            fill_percent: fill_percent(depth, capacity),
-            warned: latch.has_warned(),
-            warnings: latch.warnings(),
+    ) -> usize {
+        let difference = enqueued.wrapping_sub(dequeued);
+        if is_underflow(difference) {
+            0
+        } else {
+            self.alarm.clamped(state, difference)
+        }
+    }
+
+    #[inline]
+    pub(super) fn reading(
+        &self,
+        state: AlarmState,
+        (enqueued, dequeued): (usize, usize),
+    ) -> Reading {
+        Reading {
+            depth: self.depth_between(state, enqueued, dequeued),
             enqueued,
             dequeued,
         }
     }
+
+    /// The counters as they were at one instant; `None` if both moved.
+    fn consistent_counters(&self) -> Option<(usize, usize)> {
+        let dequeued = self.consumers.dequeued.get();
+        let enqueued = self.producers.enqueued.get();
+        let dequeued_again = self.consumers.dequeued.get();
+        // Neither goes back: a counter that is as it was did not move in between.
+        let unmoved = dequeued == dequeued_again || self.producers.enqueued.get() == enqueued;
+        unmoved.then_some((enqueued, dequeued_again))
+    }
 }
 
-#[cfg(fillgauge_loom)]
+impl<D> DepthSource for Gauge<D> {
+    #[inline]
+    fn read(&self, state: AlarmState) -> Option<Reading> {
+        let counters = self.consistent_counters()?;
+        Some(self.reading(state, counters))
+    }
+}
+
+#[cfg(any(fillgauge_loom, fillgauge_search))]
 impl<D> Gauge<D> {
     /// `enqueued` and `dequeued` at this moment, for a model that watches them.
     pub fn counters_now(&self) -> (usize, usize) {

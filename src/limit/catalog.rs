@@ -7,7 +7,7 @@
 /// - `ALL`, every variant in the order of declaration;
 /// - `as_str()`, `category()` and `limit()`, the variant as a `&'static Limit`, which `From` gives too;
 /// - `from_limit(&Limit)`, the way back, to match on what an event or a snapshot names;
-/// - `==` with a [`Limit`] and with a reference to one, and `Display`, which prints the name; with the feature `defmt`, `Format`
+/// - `==` with a [`Limit`](crate::Limit) and with a reference to one, and `Display`, which prints the name; with the feature `defmt`, `Format`
 ///   too.
 ///
 /// ```

@@ -7,7 +7,8 @@ use super::free_list::{FreeList, Slot};
 use crate::gauge::Gauge;
 use crate::sync::Ordering;
 
-/// A registered gauge: a counted handle to a slot of a [`QueueRegistry`], which it derefs to the [`Gauge`] of.
+/// A registered gauge: a counted handle to a slot of a
+/// [`QueueRegistry`](crate::QueueRegistry), which derefs to the [`Gauge`] there.
 ///
 /// When the last handle is dropped, the gauge leaves the registry's snapshots and the slot is free. Cloning is
 /// wait-free, dropping is wait-free but for the last handle, which is lock-free. An interrupt handler may do either.

@@ -83,11 +83,6 @@ impl SeqCstUsize {
         self.0.fetch_add(n, Ordering::SeqCst).wrapping_add(n)
     }
 
-    #[inline]
-    pub(crate) fn store_swap(&self, value: usize) {
-        self.0.swap(value, Ordering::SeqCst);
-    }
-
     /// Writes `new` if the word is `current`; otherwise returns what it is.
     #[inline]
     pub(crate) fn compare_exchange(&self, current: usize, new: usize) -> Result<(), usize> {
@@ -96,8 +91,14 @@ impl SeqCstUsize {
             .map(drop)
     }
 
-    pub(crate) fn set_bits(&self, bits: usize) {
-        self.0.fetch_or(bits, Ordering::SeqCst);
+    /// Sets `bits`, and returns what the word was.
+    pub(crate) fn set_bits(&self, bits: usize) -> usize {
+        self.0.fetch_or(bits, Ordering::SeqCst)
+    }
+
+    /// Clears `bits`, and returns what the word was.
+    pub(crate) fn clear_bits(&self, bits: usize) -> usize {
+        self.0.fetch_and(!bits, Ordering::SeqCst)
     }
 
     pub(crate) fn reset(&self, value: usize) {

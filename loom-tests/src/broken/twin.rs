@@ -23,22 +23,24 @@ pub enum Fault {
     EvidenceOfAnotherState,
     /// It moves the state whatever that has become meanwhile.
     StateByStore,
-    /// Strays are made good by adding what is missing.
+    /// Strays are absorbed by adding what is missing.
     StraysByAddition,
     /// Clearing takes out what there was when it looked.
     ClearByAddition,
-    /// Clearing makes good what a paired gauge is owed.
-    ClearOfWhatIsOwed,
-    /// The mark is written by whoever saw a lower one.
+    /// Clearing absorbs the underflow of a queue.
+    ClearOfUnderflow,
+    /// Clearing does not ask whether something came meanwhile.
+    ClearOnce,
+    /// The mark is written by the thread that saw a lower one.
     MarkByStore,
     /// The mark is that of a difference, also of one below zero.
-    MarkOfDeficit,
+    MarkOfUnderflow,
     /// An observer leaves the state to those who count.
-    ObserverDoesNotLook,
-    /// A consumer keeps to the bound that it has, though an observer may have taken `enqueued` back.
-    OldBound,
-    /// An observer does not ask whether somebody took something meanwhile.
-    ObserverKeepsDeficit,
+    ObserverDoesNotCheck,
+    /// An observer does not ask whether the other counter moved meanwhile.
+    ObservesOnce,
+    /// Of two corrections that meet, the one that repeats does so before the other relies on it.
+    RepeatsOnce,
     /// A pending event is taken over by a store, whatever became of it meanwhile.
     TakesOverByStore,
     /// An event is no longer delivered before it is left pending.
@@ -47,16 +49,12 @@ pub enum Fault {
     WakesFirst,
     /// The thread that delivers a pending event does not check the gauge afterwards.
     EndsUnchecked,
-    /// An observer takes what it saw for the depth, whatever happened since.
-    OldEvidence,
 }
 
 /// The gauge's protocol without its cached bounds, and with a fault.
 pub struct Twin {
     enqueued: AtomicUsize,
     dequeued: AtomicUsize,
-    /// A value that `enqueued` had, for those who keep to it.
-    cached_enqueued: AtomicUsize,
     high_water: AtomicUsize,
     state: AtomicUsize,
     mailbox: Mailbox,
@@ -69,14 +67,14 @@ const WARNED: usize = 1;
 const FULL: usize = 2;
 const DELIVERING: usize = 4;
 const PENDING: usize = 8;
-const ONE_WARNING: usize = 16;
+const CORRECTING: usize = 16;
+const ONE_WARNING: usize = 32;
 
 impl Twin {
     pub fn with(fault: Fault) -> impl Fn(Points, &'static History) -> Self {
         move |points, history| Self {
             enqueued: AtomicUsize::new(0),
             dequeued: AtomicUsize::new(0),
-            cached_enqueued: AtomicUsize::new(0),
             high_water: AtomicUsize::new(0),
             state: AtomicUsize::new(0),
             mailbox: Mailbox::default(),
@@ -98,7 +96,7 @@ impl Twin {
     fn enqueue(&self, n: usize) {
         let enqueued = self.enqueued.fetch_add(n, SeqCst) + n;
         let dequeued = self.dequeued.load(SeqCst);
-        self.mark(if self.fault == Fault::MarkOfDeficit {
+        self.mark(if self.fault == Fault::MarkOfUnderflow {
             enqueued.wrapping_sub(dequeued)
         } else {
             self.depth_of(enqueued, dequeued)
@@ -125,13 +123,6 @@ impl Twin {
 
     fn dequeue(&self, n: usize, may_deliver: bool) {
         let dequeued = self.dequeued.fetch_add(n, SeqCst) + n;
-        if self.fault == Fault::OldBound {
-            if self.cached_enqueued.load(SeqCst) > dequeued + self.points.rearm_depth {
-                return;
-            }
-            self.cached_enqueued
-                .swap(self.enqueued.load(SeqCst), SeqCst);
-        }
         if !self.points.paired {
             self.absorb_strays(dequeued);
         }
@@ -156,50 +147,76 @@ impl Twin {
     }
 
     fn clear(&self, may_deliver: bool) {
+        if !self.try_clear() {
+            self.correct_again(|| self.try_clear());
+        }
+        self.deliver_pending_edges(may_deliver);
+    }
+
+    /// False if something came meanwhile.
+    fn try_clear(&self) -> bool {
         loop {
             let dequeued = self.dequeued.load(SeqCst);
             let enqueued = self.enqueued.load(SeqCst);
             if enqueued <= dequeued {
-                if self.fault == Fault::ClearOfWhatIsOwed {
+                if self.fault == Fault::ClearOfUnderflow {
                     self.absorb_strays(dequeued);
                 }
-                break;
+                return true;
             }
             if self.fault == Fault::ClearByAddition {
                 self.dequeued.fetch_add(enqueued - dequeued, SeqCst);
-                break;
+                return true;
             }
             if self
                 .dequeued
                 .compare_exchange(dequeued, enqueued, SeqCst, SeqCst)
                 .is_ok()
             {
-                break;
+                return self.fault == Fault::ClearOnce || self.enqueued.load(SeqCst) == enqueued;
             }
         }
-        self.deliver_pending_edges(may_deliver);
     }
 
     fn observe(&self, depth: usize) {
-        let before = self.dequeued.load(SeqCst);
-        self.enqueued.swap(before + depth, SeqCst);
-        let dequeued = self.dequeued.load(SeqCst);
-        if self.fault != Fault::ObserverKeepsDeficit {
-            self.absorb_strays(dequeued);
+        if !self.try_observe(depth) {
+            self.correct_again(|| self.try_observe(depth));
         }
-        self.mark(self.depth_of(before + depth, dequeued));
-        match self.fault {
-            Fault::ObserverDoesNotLook => {}
-            Fault::OldEvidence => self.deliver_pending_edges_from(true, Some(depth)),
-            _ => self.deliver_pending_edges(true),
+        self.mark(self.consistent_depth());
+        if self.fault != Fault::ObserverDoesNotCheck {
+            self.deliver_pending_edges(true);
+        }
+    }
+
+    /// False if the other counter moved meanwhile.
+    fn try_observe(&self, depth: usize) -> bool {
+        loop {
+            let dequeued = self.dequeued.load(SeqCst);
+            let enqueued = self.enqueued.load(SeqCst);
+            let (moved, from, to, other, unmoved) = if enqueued < dequeued + depth {
+                let raised = dequeued + depth;
+                (&self.enqueued, enqueued, raised, &self.dequeued, dequeued)
+            } else {
+                let lowered = enqueued - depth;
+                (&self.dequeued, dequeued, lowered, &self.enqueued, enqueued)
+            };
+            if moved.compare_exchange(from, to, SeqCst, SeqCst).is_ok() {
+                return self.fault == Fault::ObservesOnce || other.load(SeqCst) == unmoved;
+            }
+        }
+    }
+
+    fn correct_again(&self, attempt: impl Fn() -> bool) {
+        while self.state.fetch_or(CORRECTING, SeqCst) & CORRECTING == 0 {
+            while !attempt() {}
+            self.state.fetch_sub(CORRECTING, SeqCst);
+            if self.fault == Fault::RepeatsOnce || attempt() {
+                return;
+            }
         }
     }
 
     fn deliver_pending_edges(&self, may_deliver: bool) {
-        self.deliver_pending_edges_from(may_deliver, None);
-    }
-
-    fn deliver_pending_edges_from(&self, may_deliver: bool, mut evidence: Option<usize>) {
         loop {
             let early = self.consistent_depth();
             let state = self.state.load(SeqCst);
@@ -207,8 +224,11 @@ impl Twin {
                 return;
             }
             if state & PENDING != 0 {
-                if !may_deliver || !self.take_over(state) {
+                if !may_deliver {
                     return;
+                }
+                if !self.take_over(state) {
+                    continue;
                 }
                 self.mailbox.deliver(self.history);
                 self.state.fetch_sub(DELIVERING, SeqCst);
@@ -217,10 +237,10 @@ impl Twin {
                 }
                 continue;
             }
-            let depth = match evidence.take() {
-                Some(evidence) => evidence,
-                None if self.fault == Fault::EvidenceOfAnotherState => early,
-                None => self.consistent_depth(),
+            let depth = if self.fault == Fault::EvidenceOfAnotherState {
+                early
+            } else {
+                self.consistent_depth()
             };
             let Some((event, next)) = self.pending_edge(state, depth) else {
                 return;
@@ -237,7 +257,7 @@ impl Twin {
                 .compare_exchange(state, next | delivering, SeqCst, SeqCst)
                 .is_err()
             {
-                return;
+                continue;
             }
             if !may_deliver {
                 self.leave(event, depth);

@@ -157,12 +157,6 @@ fn old_after_a_take_over() {
     OLD_AFTER_A_TAKE_OVER.check();
 }
 
-#[test]
-#[should_panic(expected = "a depth that never was")]
-fn canary_old_after_a_take_over() {
-    OLD_AFTER_A_TAKE_OVER.check_fault(Fault::OldEvidence);
-}
-
 /// A gauge whose every event is left to the background thread: up against down.
 const IN_THE_BACKGROUND: Model = Model {
     delivery: Delivery::Background,

@@ -1,4 +1,4 @@
-//! Queues of `heapless`, tracked, and snapshots in a [`Vec`] of it.
+//! Queues of `heapless`, tracked, and snapshots in a [`Vec`](::heapless::Vec) of it.
 //!
 //! They are those of heapless 0.9; the firmware needs it as a dependency of its own.
 //!
@@ -156,7 +156,7 @@ impl<const N: usize> SpscGauge<N> {
         Self(self.0.with_sink(sink))
     }
 
-    /// The gauge, to be preset in a [`QueueRegistry`], where there is no deref.
+    /// The gauge, to be preset in a [`QueueRegistry`](crate::QueueRegistry), where there is no deref.
     ///
     /// ```
     /// # use fillgauge::{Limit, QueueRegistry, queues::heapless::SpscGauge};

@@ -22,7 +22,7 @@ use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::hprintln;
 use critical_section::Mutex;
 use fillgauge::queues::heapless::{SpscGauge, TrackedConsumer, TrackedProducer};
-use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
+use fillgauge::{Gauge, Limit, Thresholds};
 use fillgauge_firmware::{board, succeed};
 use heapless::Deque;
 use heapless::spsc::Queue;
@@ -64,9 +64,11 @@ impl fmt::Display for Context {
 enum Recording {
     /// `record_enqueue` and `record_dequeue` on a plain gauge.
     Plain,
-    /// The same on a paired gauge.
-    Paired,
+    /// The same on the gauge of a queue.
+    ForQueue,
     /// `observe_depth`, with the length that is read after the operation.
+    SampledBefore,
+    /// `observe_with`, which reads the length itself.
     Sampled,
     /// The ends of a tracked queue, which record themselves.
     Tracked(&'static Tracked),
@@ -76,8 +78,9 @@ impl fmt::Display for Recording {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Plain => "plain",
-            Self::Paired => "paired",
-            Self::Sampled => "sampled",
+            Self::ForQueue => "for_queue",
+            Self::SampledBefore => "observe_depth",
+            Self::Sampled => "observe_with",
             Self::Tracked(_) => "tracked",
         })
     }
@@ -94,7 +97,7 @@ struct Case {
     gauge: Gauge,
 }
 
-static CASES: [[[Case; 4]; 2]; 4] = [
+static CASES: [[[Case; 5]; 2]; 4] = [
     Case::all(Context::SysTick, Context::MainLoop),
     Case::all(Context::MainLoop, Context::SysTick),
     Case::all(Context::SysTick, Context::PendSv),
@@ -103,7 +106,7 @@ static CASES: [[[Case; 4]; 2]; 4] = [
 
 impl Case {
     /// Both queues, each with all ways of recording.
-    const fn all(producer: Context, consumer: Context) -> [[Self; 4]; 2] {
+    const fn all(producer: Context, consumer: Context) -> [[Self; 5]; 2] {
         [
             Self::all_of(producer, consumer, 1, &TRACKED_ONE),
             Self::all_of(producer, consumer, LARGE, &TRACKED_LARGE),
@@ -115,11 +118,12 @@ impl Case {
         consumer: Context,
         capacity: usize,
         tracked: &'static Tracked,
-    ) -> [Self; 4] {
+    ) -> [Self; 5] {
         let ends = (producer, consumer);
         [
             Self::new(ends, capacity, Recording::Plain),
-            Self::new(ends, capacity, Recording::Paired),
+            Self::new(ends, capacity, Recording::ForQueue),
+            Self::new(ends, capacity, Recording::SampledBefore),
             Self::new(ends, capacity, Recording::Sampled),
             Self::new(ends, capacity, Recording::Tracked(tracked)),
         ]
@@ -131,9 +135,7 @@ impl Case {
         recording: Recording,
     ) -> Self {
         let gauge = match recording {
-            Recording::Paired if !cfg!(feature = "fault") => {
-                Gauge::with_config(GaugeConfig::new(&LIMIT, capacity).paired())
-            }
+            Recording::ForQueue if !cfg!(feature = "fault") => Gauge::for_queue(&LIMIT, capacity),
             _ => Gauge::new(&LIMIT, capacity),
         };
         Self {
@@ -152,8 +154,8 @@ impl Case {
             // A dequeue that is recorded before its enqueue counts as a stray.
             Recording::Plain => self.consumer > self.producer,
             // An end that is preempted after it has read the length observes an old one.
-            Recording::Sampled => true,
-            Recording::Paired | Recording::Tracked(_) => false,
+            Recording::SampledBefore => true,
+            Recording::ForQueue | Recording::Sampled | Recording::Tracked(_) => false,
         }
     }
 
@@ -181,7 +183,8 @@ impl Case {
 
     fn record(&self, count: impl FnOnce(&Gauge)) {
         match self.recording {
-            Recording::Sampled => self.gauge.observe_depth(self.len()),
+            Recording::SampledBefore => self.gauge.observe_depth(self.len()),
+            Recording::Sampled => self.gauge.observe_with(|| self.len()),
             _ => count(&self.gauge),
         }
     }
@@ -391,14 +394,14 @@ fn main() -> ! {
     TRACKED_LARGE.set(GAUGE_LARGE.split(large));
 
     hprintln!("fillgauge on {}", board::NAME);
-    hprintln!("| producer  | consumer  | capacity | gauge   | interrupted | rests | wrong |");
-    hprintln!("|-----------|-----------|---------:|---------|------------:|------:|------:|");
+    hprintln!("| producer  | consumer  | capacity | gauge         | interrupted | rests | wrong |");
+    hprintln!("|-----------|-----------|---------:|---------------|------------:|------:|------:|");
     let mut systick = board::start_nested_handlers(core, RELOADS.end);
     let mut random = Random(1);
     for case in CASES.iter().flatten().flatten() {
         let outcome = run(case, &mut systick, &mut random);
         hprintln!(
-            "| {:<9} | {:<9} | {:>8} | {:<7} | {:>11} | {:>5} | {:>5} |",
+            "| {:<9} | {:<9} | {:>8} | {:<13} | {:>11} | {:>5} | {:>5} |",
             case.producer,
             case.consumer,
             case.capacity,
