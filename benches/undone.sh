@@ -8,20 +8,31 @@ need jq jq
 rounds=5
 work=$project/target/undone
 
+# replace FILE PATTERN REPLACEMENT: edits by sed, over lines. Fails when nothing matches.
+replace() {
+    grep -qzE -- "$2" "$1" || { echo "undone: nothing in $1 matches $2"; exit 1; }
+    sed -i -z -E "s/$2/$3/g" "$1"
+}
+
 # undo CHOICE: edits the copy in the current directory.
 undo() {
     case $1 in
         # Producers' and consumers' words side by side.
-        distance) sed -i '/const BYTES/,/;/s/120/0/' src/gauge.rs ;;
+        distance) replace src/gauge.rs '(const BYTES[^;]*)\b120\b' '\10' ;;
         # 64 bytes instead of 128 between what they write.
-        two-lines) sed -i '/const BYTES/,/;/s/120/56/' src/gauge.rs ;;
+        two-lines) replace src/gauge.rs '(const BYTES[^;]*)\b120\b' '\156' ;;
         # Each side reads what the other writes each time.
         bounds)
-            sed -i -e 's/wrapping_sub(producers.dequeued_seen.get())/wrapping_sub(self.consumers.dequeued.get())/' \
-                -e 's/= consumers.enqueued_seen.get()/= self.producers.enqueued.get()/' src/gauge/protocol.rs
+            replace src/gauge/protocol.rs 'wrapping_sub\(producers\.dequeued_seen\.get\(\)\)' \
+                'wrapping_sub(self.consumers.dequeued.get())'
+            replace src/gauge/protocol.rs '= consumers\.enqueued_seen\.get\(\)' '= self.producers.enqueued.get()'
             ;;
         # Protocol words without an order, which is wrong, and the least that any order could cost.
-        order) sed -i '/^impl Word/,/^}/s/Ordering::\(SeqCst\|Release\)/Ordering::Relaxed/g' src/sync.rs ;;
+        order)
+            for ordering in SeqCst Acquire Release; do
+                replace src/sync.rs "Ordering::$ordering\\b" Ordering::Relaxed
+            done
+            ;;
         *) echo "undone: no choice is called $1"; exit 1 ;;
     esac
 }
