@@ -8,20 +8,31 @@ need jq jq
 rounds=5
 work=$project/target/ablation
 
+# replace FILE PATTERN REPLACEMENT: edits by sed, over lines. Fails when nothing matches.
+replace() {
+    grep -qzE -- "$2" "$1" || { echo "ablation: nothing in $1 matches $2"; exit 1; }
+    sed -i -z -E "s/$2/$3/g" "$1"
+}
+
 # undo CHOICE: edits the copy in the current directory.
 undo() {
     case $1 in
         # Producers' and consumers' words side by side.
-        distance) sed -i '/const BYTES/,/;/s/120/0/' src/gauge/mod.rs ;;
+        distance) replace src/gauge/counters.rs '(const BYTES[^;]*)\b120\b' '\10' ;;
         # 64 bytes instead of 128 between what they write.
-        two-lines) sed -i '/const BYTES/,/;/s/120/56/' src/gauge/mod.rs ;;
+        two-lines) replace src/gauge/counters.rs '(const BYTES[^;]*)\b120\b' '\156' ;;
         # Each side reads what the other writes each time.
         bounds)
-            sed -i -e 's/wrapping_sub(producers.cached_dequeued.get())/wrapping_sub(self.consumers.dequeued.get())/' \
-                -e 's/= consumers.cached_enqueued.get()/= self.producers.enqueued.get()/' src/gauge/counters.rs
+            replace src/gauge/counters.rs 'wrapping_sub\(producers\.cached_dequeued\.get\(\)\)' \
+                'wrapping_sub(self.consumers.dequeued.get())'
+            replace src/gauge/counters.rs '= consumers\.cached_enqueued\.get\(\)' '= self.producers.enqueued.get()'
             ;;
         # Protocol words without an order, which is wrong, and the least that any order could cost.
-        order) sed -i '/^impl SeqCstUsize/,/^}/s/Ordering::\(SeqCst\|Release\)/Ordering::Relaxed/g' src/sync/mod.rs ;;
+        order)
+            for ordering in SeqCst Acquire Release; do
+                replace src/sync/mod.rs "Ordering::$ordering\\b" Ordering::Relaxed
+            done
+            ;;
         *) echo "ablation: no choice is called $1"; exit 1 ;;
     esac
 }

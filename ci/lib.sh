@@ -29,3 +29,21 @@ need_crate() {
     cargo install --quiet --locked "$1"
     command -v "$1" >/dev/null || { echo "$0 needs $1: cargo install $1"; exit 1; }
 }
+
+# step NAME COMMAND...: runs a command. Adds its output to the file `log`, and its time to the table
+# of `print_minutes`.
+step() {
+    local name=$1 start=$SECONDS
+    shift
+    echo "== $name"
+    "$@" 2>&1 | tee -a "$log"
+    minutes+=("$name $((SECONDS - start))")
+}
+
+# print_minutes: the minutes of each step.
+print_minutes() {
+    printf '\n| step | minutes |\n|---|---|\n'
+    printf '%s\n' "${minutes[@]}" | awk '
+        { printf "| %s | %.1f |\n", $1, $2 / 60; sum += $2 }
+        END { printf "| all | %.1f |\n\n", sum / 60 }'
+}

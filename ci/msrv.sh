@@ -5,8 +5,13 @@ source "$(dirname "$0")/lib.sh"
 source ci/rust.sh
 need jq jq
 
-version=$(sed -nE 's/^rust-version = "([0-9.]+)"$/\1/p' Cargo.toml)
-[ -n "$version" ] || { echo "msrv: no rust-version in Cargo.toml"; exit 1; }
+# rust_version PACKAGE: the Rust that it says it needs, as major.minor.
+rust_version() {
+    cargo metadata --format-version 1 | jq -er --arg name "$1" 'first(.packages[] | select(.name == $name)).rust_version' \
+        || { echo "msrv: $1 says no rust-version" >&2; exit 1; }
+}
+
+version=$(rust_version fillgauge)
 
 if from_rustup && { rustup which --toolchain "$version" rustc >/dev/null 2>&1 \
     || rustup toolchain install "$version" --profile minimal --no-self-update >/dev/null 2>&1; }; then
@@ -29,7 +34,7 @@ cargo check --quiet -p fillgauge-std --all-features
 
 # The two features that lead to heapless need what it needs.
 unset RUSTC
-heapless=$(cargo metadata --format-version 1 | jq -r '.packages[] | select(.name == "heapless") | .rust_version')
+heapless=$(rust_version heapless)
 grep -q "$heapless with \`heapless\` or \`event-log\`" README.md || {
     echo "msrv: heapless needs Rust $heapless, and README.md does not say so"
     exit 1

@@ -32,6 +32,11 @@ cannot_panic "the core" <<<"$exported"
 with_heapless=$(CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=false symbols --features heapless)
 cannot_panic "EventLog or of a tracked queue" <<<"$with_heapless"
 
+# Every public method that takes `&self`, from the documentation of the type.
+(cd ../.. && cargo doc --quiet --no-deps -p fillgauge)
+page=target/doc/fillgauge/struct.Gauge.html
+methods=$(sed -E 's/<[^>]*>//g' "../../$page" | tr '\n' ' ' \
+    | grep -oE 'pub (const )?fn [a-z_]+(&lt;[^(]*)?\( *&amp;self\b' | sed -E 's/.* fn ([a-z_]+).*/\1/')
 checked=0
 while read -r method; do
     grep -q " T gauge_$method$" <<<"$exported" || {
@@ -39,8 +44,8 @@ while read -r method; do
         exit 1
     }
     checked=$((checked + 1))
-done < <(sed -nE 's/^    pub fn ([a-z_]+)\(&self.*/\1/p' ../../src/gauge/mod.rs)
-[ "$checked" -ge 17 ] || { echo "record-path: found only $checked operations in src/gauge/mod.rs"; exit 1; }
+done <<<"$methods"
+[ "$checked" -ge 21 ] || { echo "record-path: found only $checked methods in $page"; exit 1; }
 
 for static in EMPTY_REGISTRY EMPTY_LOG; do
     grep -qi " b $static$" <<<"$with_heapless" || { echo "record-path: $static does not lie in .bss"; exit 1; }

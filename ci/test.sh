@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up and runs everything that must hold, and says how many tests ran.
+# Sets up and runs everything that must hold, and says how many tests ran and what each step took.
+# Longer runs are in ci/deep.sh.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -9,11 +10,11 @@ need cc gcc
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-for step in lint unit std-suite record-path targets firmware cost bench models schedules fuzz msrv; do
-    echo "== $step"
-    "ci/$step.sh" 2>&1 | tee -a "$log"
+for name in lint unit std-suite record-path targets firmware cost bench models schedules miri fuzz msrv; do
+    step "$name" "ci/$name.sh"
 done
 
 passed=$(sed -nE 's/^test result: ok\. ([0-9]+) passed; 0 failed.*/\1/p' "$log" | awk '{ sum += $1 } END { print sum + 0 }')
 [ "$passed" -gt 0 ] || { echo "no test ran"; exit 1; }
+print_minutes
 echo "$passed passed, 0 failed"

@@ -5,19 +5,32 @@ compile_error!(
     "build with --cfg fillgauge_shuttle: .cargo/config.toml sets it, unless RUSTFLAGS is set in the environment"
 );
 
+use std::env;
+
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::RandomScheduler;
 use shuttle::{Config, Runner};
 
-/// Runs `program` under `schedules` random schedules, the same ones each time. A failure prints the seed of its schedule,
-/// and `SHUTTLE_RANDOM_SEED` is the seed to start from.
+/// Runs `program` under `schedules` random schedules, the same ones each time. `SCHEDULES_FACTOR` multiplies their number.
+/// A failure prints the seed of its schedule, and `SHUTTLE_RANDOM_SEED` is the seed to start from.
 pub fn explore(schedules: usize, program: impl Fn() + Send + Sync + 'static) {
     let mut config = Config::new();
     // All that is told is that weaker orderings run as sequentially consistent ones, and statics end with the schedule.
     config.silence_warnings = true;
     // The log and a panic take more of the stack than shuttle gives a task.
     config.stack_size = 1 << 18;
+    let schedules = schedules.checked_mul(factor()).expect("so many schedules");
     Runner::new(RandomScheduler::new_from_seed(0, schedules), config).run(program);
+}
+
+fn factor() -> usize {
+    let Ok(factor) = env::var("SCHEDULES_FACTOR") else {
+        return 1;
+    };
+    match factor.parse() {
+        Ok(factor) if factor > 0 => factor,
+        _ => panic!("SCHEDULES_FACTOR must be a number above 0, not {factor}"),
+    }
 }
 
 /// One of `choices`, drawn as part of the schedule: its seed replays it.

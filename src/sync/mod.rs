@@ -56,6 +56,21 @@ macro_rules! const_array {
 }
 pub(crate) use const_array;
 
+/// How a protocol word is loaded. `cfg(fillgauge_canary)` weakens it, and the tests under Miri must
+/// fail then: `ci/miri.sh`.
+const LOAD: Ordering = if cfg!(fillgauge_canary) {
+    Ordering::Acquire
+} else {
+    Ordering::SeqCst
+};
+
+/// How a slot that changes hands is written. `cfg(fillgauge_canary)` weakens it, too.
+const RESET: Ordering = if cfg!(fillgauge_canary) {
+    Ordering::Relaxed
+} else {
+    Ordering::Release
+};
+
 /// A word of the gauge protocol: sequentially consistent.
 #[derive(Debug)]
 pub(crate) struct SeqCstUsize(AtomicUsize);
@@ -69,7 +84,7 @@ impl SeqCstUsize {
 
     #[inline]
     pub(crate) fn get(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        self.0.load(LOAD)
     }
 
     #[cfg(fillgauge_loom)]
@@ -102,7 +117,7 @@ impl SeqCstUsize {
     }
 
     pub(crate) fn reset(&self, value: usize) {
-        self.0.store(value, Ordering::Release);
+        self.0.store(value, RESET);
     }
 }
 
@@ -134,6 +149,6 @@ impl RelaxedUsize {
     }
 
     pub(crate) fn reset(&self, value: usize) {
-        self.0.store(value, Ordering::Release);
+        self.0.store(value, RESET);
     }
 }

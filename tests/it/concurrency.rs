@@ -1,11 +1,16 @@
 //! Real threads: what the models prove within their bounds, over many more operations.
 
+use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Barrier, Mutex};
+use std::sync::{Barrier, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use fillgauge::{Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueRegistry, Thresholds};
+use fillgauge::{
+    Gauge, GaugeConfig, Limit, LimitCategory, LimitEvent, LimitSink, QueueRegistry, Thresholds,
+};
+
+use crate::size::native_or_miri;
 
 static LIMIT: Limit = Limit::queue("queue");
 
@@ -43,10 +48,10 @@ impl LimitSink for Tape {
 
 #[test]
 fn threads_that_cross_together_are_told_once() {
-    const THREADS: usize = 8;
-    const CROSSINGS: usize = 10_000;
+    const THREADS: usize = native_or_miri(8, 4);
+    const CROSSINGS: usize = native_or_miri(10_000, 4);
     static TAPE: Tape = Tape::new();
-    // Warns at 3 and is armed again at 1, so that six of the eight see the warn point passed; never full.
+    // Warns at 3 and is armed again at 1, so that all threads but two find the warn point passed; never full.
     const EARLY: Thresholds = match Thresholds::new(30, 10) {
         Ok(thresholds) => thresholds,
         Err(_) => panic!("re-arm is below warn"),
@@ -100,13 +105,13 @@ fn threads_that_cross_together_are_told_once() {
 #[test]
 fn free_running_threads_leave_the_gauge_at_zero_and_armed() {
     static TAPE: Tape = Tape::new();
-    for round in 0..50 {
-        let gauge = Gauge::new(&LIMIT, 4).with_sink(&TAPE);
+    for round in 0..native_or_miri(50, 4) {
+        let gauge = Gauge::new(&LIMIT, native_or_miri(4, 3)).with_sink(&TAPE);
         let most = AtomicUsize::new(0);
         thread::scope(|scope| {
-            for _ in 0..4 {
+            for _ in 0..native_or_miri(4, 3) {
                 scope.spawn(|| {
-                    for _ in 0..2_000 {
+                    for _ in 0..native_or_miri(2_000, 8) {
                         gauge.record_enqueue();
                         most.fetch_max(gauge.depth(), Ordering::Relaxed);
                         gauge.record_dequeue();
@@ -119,18 +124,18 @@ fn free_running_threads_leave_the_gauge_at_zero_and_armed() {
             (0, false),
             "round {round}"
         );
-        assert!(gauge.high_water() <= 4 && most.into_inner() <= 4);
+        assert!(gauge.high_water() <= gauge.capacity() && most.into_inner() <= gauge.capacity());
         assert_eq!(TAPE.alternating(), gauge.warnings());
     }
 }
 
 #[test]
 fn stray_dequeues_among_threads_are_never_counted_twice() {
-    for round in 0..200 {
+    for round in 0..native_or_miri(200, 4) {
         let gauge = Gauge::new(&LIMIT, 100);
         thread::scope(|scope| {
             for _ in 0..3 {
-                scope.spawn(|| (0..100).for_each(|_| gauge.record_dequeue()));
+                scope.spawn(|| (0..native_or_miri(100, 6)).for_each(|_| gauge.record_dequeue()));
             }
         });
         assert_eq!(gauge.enqueued(), gauge.dequeued(), "round {round}");
@@ -142,18 +147,19 @@ fn stray_dequeues_among_threads_are_never_counted_twice() {
 #[test]
 fn observers_and_consumers_leave_no_latch_behind() {
     static TAPE: Tape = Tape::new();
-    for round in 0..200 {
+    let steps = native_or_miri(200, 6);
+    for round in 0..native_or_miri(200, 4) {
         let gauge = Gauge::new(&LIMIT, 10).with_sink(&TAPE);
         thread::scope(|scope| {
             for lowest in 0..2 {
                 let gauge = &gauge;
                 scope.spawn(move || {
-                    for step in 0..200 {
+                    for step in 0..steps {
                         gauge.observe_depth((lowest + step * 7) % 11);
                     }
                 });
             }
-            scope.spawn(|| (0..200).for_each(|_| gauge.record_dequeue()));
+            scope.spawn(|| (0..steps).for_each(|_| gauge.record_dequeue()));
         });
         let depth = gauge.depth();
         assert!(
@@ -166,6 +172,54 @@ fn observers_and_consumers_leave_no_latch_behind() {
         );
         assert_eq!(TAPE.alternating(), gauge.warnings());
     }
+}
+
+/// Store buffering: the producer sets the warning and reads the consumer's counter, while the
+/// consumer adds to its counter and reads the warning. One of them must see the other's write, which
+/// takes sequential consistency.
+#[test]
+fn a_warning_that_meets_a_drain_is_taken_back() {
+    for round in 0..native_or_miri(2_000, 20) {
+        let gauge = Gauge::new(&LIMIT, 10);
+        gauge.record_enqueue_n(7);
+        thread::scope(|scope| {
+            scope.spawn(|| gauge.record_enqueue());
+            scope.spawn(|| (0..3).for_each(|_| gauge.record_dequeue()));
+        });
+        let at_rest = (gauge.depth(), gauge.has_warned());
+        assert_eq!(at_rest, (5, false), "round {round}");
+    }
+}
+
+/// One slot, whose registrations differ in limit, capacity and depth.
+#[test]
+fn a_slot_that_changes_hands_shows_one_registration_at_a_time() {
+    const ROUNDS: usize = native_or_miri(5_000, 20);
+    static LIMITS: [OnceLock<Limit>; ROUNDS] = [const { OnceLock::new() }; ROUNDS];
+    static REGISTRY: QueueRegistry<1> = QueueRegistry::new();
+    let working = AtomicUsize::new(1);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _working = Working(&working);
+            for (round, limit) in LIMITS.iter().enumerate() {
+                let limit = limit.get_or_init(|| Limit::memory("slot"));
+                let gauge = REGISTRY.register(limit, round).unwrap();
+                gauge.record_enqueue_n(round);
+            }
+        });
+        while working.load(Ordering::Relaxed) > 0 {
+            for entry in REGISTRY.snapshot() {
+                let round = entry.instance - 1;
+                assert_eq!(entry.category, LimitCategory::Memory);
+                assert!(
+                    ptr::eq(entry.name, LIMITS[round].get().unwrap()),
+                    "{entry:?}"
+                );
+                assert_eq!(entry.capacity, round, "{entry:?}");
+                assert!([0, round].contains(&entry.depth), "{entry:?}");
+            }
+        }
+    });
 }
 
 /// Counts a thread that works, until it ends or panics.
@@ -181,8 +235,9 @@ impl Drop for Working<'_> {
 /// limit, from which a mixed entry would be seen.
 #[test]
 fn snapshots_show_no_mix_of_two_registrations() {
-    const THREADS: usize = 8;
-    static LIMITS: [Limit; THREADS] = [
+    const THREADS: usize = native_or_miri(8, 3);
+    const SLOTS: usize = THREADS - native_or_miri(2, 1);
+    static LIMITS: [Limit; 8] = [
         Limit::queue("0"),
         Limit::resource("1"),
         Limit::memory("2"),
@@ -192,18 +247,20 @@ fn snapshots_show_no_mix_of_two_registrations() {
         Limit::memory("6"),
         Limit::cpu("7"),
     ];
-    static REGISTRY: QueueRegistry<6> = QueueRegistry::new();
+    static REGISTRY: QueueRegistry<SLOTS> = QueueRegistry::new();
     let (entries, working) = (AtomicUsize::new(0), AtomicUsize::new(THREADS));
     let start = Instant::now();
     thread::scope(|scope| {
-        for (index, limit) in LIMITS.iter().enumerate() {
+        for (index, limit) in LIMITS.iter().take(THREADS).enumerate() {
             let (entries, working) = (&entries, &working);
             scope.spawn(move || {
                 let _working = Working(working);
                 let mut registrations = 0;
                 let unseen = || entries.load(Ordering::Relaxed) == 0;
-                while registrations < 5_000 || unseen() && start.elapsed() < PATIENCE {
-                    // Six slots for eight threads: some are refused.
+                while registrations < native_or_miri(5_000, 12)
+                    || unseen() && start.elapsed() < PATIENCE
+                {
+                    // Fewer slots than threads: some are refused.
                     let Ok(gauge) = REGISTRY.register(limit, 1_000 * (index + 1)) else {
                         thread::yield_now();
                         continue;
@@ -238,7 +295,7 @@ fn snapshots_show_no_mix_of_two_registrations() {
     });
     assert!(entries.into_inner() > 0, "no snapshot met a live gauge");
     assert_eq!(REGISTRY.snapshot().count(), 0);
-    let all: Vec<_> = (0..6)
+    let all: Vec<_> = (0..SLOTS)
         .map(|_| REGISTRY.register(&LIMIT, 1).unwrap())
         .collect();
     assert!(REGISTRY.register(&LIMIT, 1).is_err());

@@ -8,6 +8,8 @@ use fillgauge::{EventLog, Gauge, Limit, LimitEvent, LimitSink, LogEntry};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::size::native_or_miri;
+
 static LIMIT: Limit = Limit::queue("queue");
 
 fn event(depth: usize) -> LimitEvent {
@@ -86,8 +88,8 @@ proptest! {
 
 #[test]
 fn threads_that_write_and_read_together_account_for_every_event() {
-    const WRITERS: usize = 3;
-    const EVENTS: usize = 20_000;
+    const WRITERS: usize = native_or_miri(3, 2);
+    const EVENTS: usize = native_or_miri(20_000, 30);
     static LOG: EventLog<16> = EventLog::new();
     let begin = Barrier::new(WRITERS + 1);
     let (mut seen, mut dropped) = ([0; WRITERS], 0);

@@ -15,6 +15,7 @@ mod recorder;
 mod reference;
 mod registry;
 mod seeds;
+mod size;
 
 use recorder::{RECORDER, kind, take_events};
 

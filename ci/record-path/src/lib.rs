@@ -99,6 +99,8 @@ export! {
     gauge_snapshot = snapshot();
     gauge_has_pending_event = has_pending_event();
     gauge_deliver_pending = deliver_pending();
+    gauge_delivery = delivery();
+    gauge_deferred = deferred();
 }
 
 #[unsafe(no_mangle)]

@@ -84,6 +84,8 @@ fn grow<L: List<State>, State>(mutex: &Mutex<State>) {
 
 #[cfg(all(test, not(fillgauge_shuttle)))]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     struct Odd;
@@ -122,6 +124,29 @@ mod tests {
         );
         assert!(entries.iter().is_sorted());
         assert!(entries.len() < 10_000);
+    }
+
+    #[test]
+    fn threads_that_grow_a_list_together_lose_no_entry() {
+        const ENTRIES: u32 = 20;
+        let list = Mutex::new(VecDeque::new());
+        thread::scope(|scope| {
+            for thread in 0..3 {
+                let list = &list;
+                scope.spawn(move || {
+                    for entry in 0..ENTRIES {
+                        let entry = 100 * thread + entry;
+                        with_room::<Odd, _, _>(list, |entries| entries.push_back(entry));
+                    }
+                });
+            }
+        });
+        let entries = list.into_inner().unwrap();
+        for thread in 0..3 {
+            let own = |entry: &u32| entry / 100 == thread && entry % 2 == 1;
+            let expected = (100 * thread..100 * thread + ENTRIES).filter(own);
+            assert!(entries.iter().copied().filter(own).eq(expected));
+        }
     }
 
     #[test]

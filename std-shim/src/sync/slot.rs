@@ -62,3 +62,35 @@ impl<T: Send + Sync> Slot<T> {
         super::lock(super::force(&self.0)).replace(value)
     }
 }
+
+#[cfg(all(test, not(fillgauge_shuttle)))]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_whole_and_stays_while_another_thread_replaces_it() {
+        const VALUES: usize = 12;
+        let slot = Slot::new();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for value in 1..=VALUES {
+                    let before = slot.replace(Arc::new([value; 2]));
+                    assert_eq!(before.map(|before| before[0]).unwrap_or(0), value - 1);
+                }
+            });
+            let mut latest = 0;
+            while latest < VALUES {
+                let loaded = slot.load();
+                let Some(value) = loaded.as_deref() else {
+                    thread::yield_now();
+                    continue;
+                };
+                assert!(value[0] == value[1] && value[0] >= latest, "{value:?}");
+                latest = value[0];
+            }
+        });
+        assert!(slot.is_set());
+    }
+}

@@ -9,6 +9,8 @@ use fillgauge_std::{
     Backpressure, TrackedLimit, TrackedReceiver, TrackedSyncSender, tracked_sync_channel,
 };
 
+use crate::size::native_or_miri;
+
 fn channel<T>(capacity: usize) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
     tracked_sync_channel(TrackedLimit::PendingSidecarResponses, capacity)
 }
@@ -27,8 +29,8 @@ fn until(what: &str, condition: impl Fn() -> bool) {
 
 #[test]
 fn a_million_items_leave_nothing_behind() {
-    const ITEMS: usize = 1_000_000;
-    let (sender, receiver) = channel(64);
+    const ITEMS: usize = native_or_miri(1_000_000, 30);
+    let (sender, receiver) = channel(native_or_miri(64, 5));
     let producer = sender.clone();
     let thread = thread::spawn(move || {
         for mut item in 0..ITEMS {
@@ -46,20 +48,20 @@ fn a_million_items_leave_nothing_behind() {
     assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
     assert_eq!((gauge.enqueued(), gauge.dequeued()), (ITEMS, ITEMS));
     assert!(
-        (1..=64).contains(&gauge.high_water()),
-        "{}",
-        gauge.high_water()
+        (1..=gauge.capacity()).contains(&gauge.high_water()),
+        "{gauge:?}"
     );
 }
 
 #[test]
 fn many_producers_leave_nothing_behind() {
-    const ITEMS: usize = 50_000;
-    for capacity in [1, 3, 64] {
+    const ITEMS: usize = native_or_miri(50_000, 4);
+    const PRODUCERS: usize = native_or_miri(4, 2);
+    for capacity in [1, 3, native_or_miri(64, 5)] {
         let (sender, receiver) = channel(capacity);
         let gauge = Arc::clone(sender.gauge());
         thread::scope(|scope| {
-            for _ in 0..4 {
+            for _ in 0..PRODUCERS {
                 let sender = sender.clone();
                 scope.spawn(move || (0..ITEMS).for_each(|item| sender.send(item).unwrap()));
             }
@@ -70,13 +72,14 @@ fn many_producers_leave_nothing_behind() {
                     assert!(snapshot.depth <= capacity && snapshot.high_water <= capacity);
                 }
             });
-            assert_eq!(receiver.iter().count(), 4 * ITEMS);
+            until("the channel is full", || gauge.depth() == capacity);
+            assert_eq!(receiver.iter().count(), PRODUCERS * ITEMS);
             drop(receiver);
         });
         assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
         assert_eq!(
             (gauge.high_water(), gauge.enqueued()),
-            (capacity, 4 * ITEMS)
+            (capacity, PRODUCERS * ITEMS)
         );
     }
 }
@@ -112,11 +115,11 @@ fn a_receiver_that_goes_takes_its_backlog_along() {
 
 #[test]
 fn a_receiver_that_goes_while_producers_send_leaves_nothing() {
-    for round in 0..300 {
+    for round in 0..native_or_miri(300, 5) {
         let (sender, receiver) = channel(4);
         let gauge = Arc::clone(sender.gauge());
         thread::scope(|scope| {
-            for _ in 0..3 {
+            for _ in 0..native_or_miri(3, 2) {
                 let sender = sender.clone();
                 scope.spawn(move || while sender.send(()).is_ok() {});
             }
@@ -208,14 +211,15 @@ fn a_channel_that_never_fills_reads_no_clock_and_parks_nobody() {
 
 #[test]
 fn a_rendezvous_hands_over_and_reads_zero() {
+    const ITEMS: usize = native_or_miri(1_000, 10);
     let (sender, receiver) = channel(0);
     assert_eq!(sender.try_send(0), Err(TrySendError::Full(0)));
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Empty));
     thread::scope(|scope| {
         let receiver = receiver; // dropped if an assertion fails, which lets the producer go
         let producer = sender.clone();
-        scope.spawn(move || (0..1_000).for_each(|item| producer.send(item).unwrap()));
-        for item in 0..1_000 {
+        scope.spawn(move || (0..ITEMS).for_each(|item| producer.send(item).unwrap()));
+        for item in 0..ITEMS {
             assert_eq!(receiver.recv(), Ok(item));
             let snapshot = sender.gauge().snapshot();
             assert_eq!(
@@ -229,7 +233,7 @@ fn a_rendezvous_hands_over_and_reads_zero() {
         (gauge.depth(), gauge.high_water(), gauge.warnings()),
         (0, 0, 0)
     );
-    assert_eq!((gauge.enqueued(), gauge.dequeued()), (1_000, 1_000));
+    assert_eq!((gauge.enqueued(), gauge.dequeued()), (ITEMS, ITEMS));
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod differential;
 mod handler;
 mod registry;
 mod sidecar;
+#[path = "../../../tests/it/size.rs"]
+mod size;
 mod tape;
 mod tracing_events;
 

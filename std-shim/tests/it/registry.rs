@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use fillgauge_std::{GaugeConfig, Limit, QueueRegistry, Thresholds, TrackedLimit, limit_catalog};
 
+use crate::size::native_or_miri;
+
 limit_catalog! {
     enum Modem {
         Frames = "modem_frames": Queue,
@@ -104,7 +106,7 @@ fn a_dropped_gauge_is_in_no_later_snapshot_whoever_else_takes_one() {
             });
         }
         let _working = Working(&working);
-        for round in 0..20_000 {
+        for round in 0..native_or_miri(20_000, 6) {
             drop(registry.register(TrackedLimit::VmPtys, round));
             assert!(registry.snapshot().is_empty(), "round {round}");
         }
@@ -114,16 +116,22 @@ fn a_dropped_gauge_is_in_no_later_snapshot_whoever_else_takes_one() {
 #[test]
 fn snapshots_show_no_mix_while_gauges_come_and_go() {
     let registry = QueueRegistry::default();
-    let (entries, working) = (AtomicUsize::new(0), AtomicUsize::new(8));
+    const THREADS: usize = native_or_miri(8, 2);
+    let (entries, working) = (AtomicUsize::new(0), AtomicUsize::new(THREADS));
     let start = Instant::now();
     thread::scope(|scope| {
-        for limits in TrackedLimit::ALL.chunks_exact(5).take(8) {
+        for limits in TrackedLimit::ALL
+            .chunks_exact(native_or_miri(5, 3))
+            .take(THREADS)
+        {
             let (registry, entries, working) = (&registry, &entries, &working);
             scope.spawn(move || {
                 let _working = Working(working);
                 let mut rounds = 0;
                 let unseen = || entries.load(Ordering::Relaxed) == 0;
-                while rounds < 500 || unseen() && start.elapsed() < Duration::from_secs(60) {
+                while rounds < native_or_miri(500, 3)
+                    || unseen() && start.elapsed() < Duration::from_secs(60)
+                {
                     for limit in limits {
                         let gauge = registry.register(*limit, 100 * limit.as_str().len());
                         gauge.observe_depth(gauge.instance() * 64 + *limit as usize);

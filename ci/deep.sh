@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# ci/deep.sh [REVISION]: what ci/test.sh has no time for. More seeds, schedules and fuzzing, and the
+# mutants of the source that changed since REVISION. By default that is the last tag before this
+# commit. Without a tag it is the merge base with origin/main, or on main the commit before.
+# MIRI_SEEDS, SCHEDULES_FACTOR and FUZZ_SECONDS set the lengths.
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+need_crate cargo-mutants
+
+changed_since() { # the default of REVISION
+    git describe --tags --abbrev=0 HEAD^ 2>/dev/null && return
+    local base
+    base=$(git merge-base HEAD origin/main 2>/dev/null) || base=$(git rev-parse HEAD)
+    [ "$base" = "$(git rev-parse HEAD)" ] && base=$(git rev-parse HEAD^)
+    echo "$base"
+}
+revision=${1:-$(changed_since)}
+git rev-parse --quiet --verify "$revision^{commit}" >/dev/null || { echo "deep: there is no revision $revision"; exit 1; }
+
+mkdir -p target
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+mutants() { # of the source that changed
+    local diff=$project/target/deep.diff
+    git diff "$revision" -- src std-shim/src >"$diff"
+    echo "deep: mutants of what changed since $(git describe --always --tags "$revision")"
+    local list
+    list=$(cargo mutants --list --in-diff "$diff")
+    if [ -z "$list" ]; then
+        echo "deep: there is no mutant of what changed"
+        return
+    fi
+    ci/mutants.sh --in-diff "$diff"
+}
+
+step miri ci/miri.sh "${MIRI_SEEDS:-64}"
+step schedules env SCHEDULES_FACTOR="${SCHEDULES_FACTOR:-50}" ci/schedules.sh
+step fuzz ci/fuzz.sh "${FUZZ_SECONDS:-300}"
+step mutants mutants
+print_minutes
+echo "deep: nothing found"
