@@ -1,13 +1,10 @@
-//! What happens to a limit, and who is told.
+//! What happens to a limit, and what receives it.
 
 use crate::limit::{Limit, LimitCategory};
 use crate::snapshot::QueueSnapshot;
 use crate::thresholds::fill_percent;
 
-/// A limit went over one of its edges.
-///
-/// `NearCapacity` and `Recovered` of one gauge strictly alternate, starting with `NearCapacity`. The depth in an event
-/// was the depth of the gauge at some instant after the gauge's previous event.
+/// A limit crossed a threshold. See promises 1 and 2 of [the guarantees](crate::guarantees).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -20,7 +17,8 @@ pub enum LimitEvent {
     Full(QueueSnapshot),
     /// The fill drained to the re-arm threshold: the gauge is armed again.
     Recovered(QueueSnapshot),
-    /// A limit was hit that nobody samples: raised by whoever ran into it, see [`LimitEvent::exhausted`].
+    /// A limit was hit that nobody samples. The code that hits it raises this, see
+    /// [`LimitEvent::exhausted`].
     Exhausted(QueueSnapshot),
 }
 
@@ -122,7 +120,7 @@ pub struct LimitWarning {
     pub name: &'static Limit,
     /// The category of the limit.
     pub category: LimitCategory,
-    /// Tells gauges of one limit apart, as in [`QueueSnapshot::instance`].
+    /// Distinguishes gauges of one limit, as in [`QueueSnapshot::instance`].
     pub instance: usize,
     /// The depth that warned.
     pub observed: usize,
@@ -134,12 +132,14 @@ pub struct LimitWarning {
 
 /// Receives the events of gauges.
 ///
-/// It runs on the thread or in the interrupt handler whose operation went over the edge, or which was about to deliver
-/// the gauge's previous event: the events of one gauge come one after the other, in their order, and never nested. No
-/// lock is held meanwhile, and operations on the same gauge by others (or by the sink itself) go on; what they
-/// change is looked at when the sink returns. A sink that takes long delays the caller of the operation and the next event of
-/// that gauge, and nothing else. It may run on a consumer's side, also for `NearCapacity`: it must not wait for what a
-/// consumer does.
+/// It runs on the thread or in the interrupt handler whose operation crossed the threshold, or which
+/// was about to deliver the gauge's previous event. The events of one gauge come in their order, and
+/// never nested. No lock is held. Operations on the same gauge go on meanwhile, those of the sink
+/// included. What they change is checked when the sink returns.
+///
+/// A sink that takes long delays the caller of the operation and the next event of that gauge, and
+/// nothing else. It may run on a consumer's side, also for `NearCapacity`: it must not wait for what
+/// a consumer does.
 ///
 /// A sink should not panic. If it does, the panic reaches the caller of the operation, and the event
 /// is lost. The next operation of any kind checks what changed meanwhile.

@@ -40,8 +40,8 @@
 //! | record use, and read it | [`Gauge`], [`GaugeConfig`], [`Thresholds`] |
 //! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`RegistryFull`] |
 //! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
-//! | be told of edges | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
-//! | be told later, or through `defmt` | `EventLog`, `DefmtSink` |
+//! | receive events | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
+//! | receive them later, or through `defmt` | `EventLog`, `DefmtSink` |
 //! | track a queue of heapless | the module `queues` |
 //! | use it in firmware | [the guide](embedded), for setting up, interrupts, cost, and what error messages mean |
 //!

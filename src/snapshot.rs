@@ -5,8 +5,9 @@ use crate::limit::{Limit, LimitCategory};
 /// The figures of one gauge: plain data, taken by [`Gauge::snapshot`](crate::Gauge::snapshot) and
 /// [`QueueRegistry::snapshot`](crate::QueueRegistry::snapshot), and part of each event.
 ///
-/// All figures belong to one registration, and `depth` never exceeds `high_water`. They are read one after the other: while
-/// operations are under way, `depth` may be too low by as many, and `warned` may be of a moment before.
+/// All figures belong to one registration, and `depth` never exceeds `high_water`. They are read one
+/// after the other: while operations are in progress, `depth` may be too low by as many, and
+/// `warned` may be of a moment before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
@@ -16,8 +17,8 @@ pub struct QueueSnapshot {
     pub name: &'static Limit,
     /// The category of the limit.
     pub category: LimitCategory,
-    /// Tells gauges of one limit apart: the serial number of the registration in its registry, from 1; 0 for a gauge
-    /// that is a static of its own.
+    /// Distinguishes gauges of one limit: the serial number of the registration in its registry, from
+    /// 1; 0 for a gauge that is a static of its own.
     pub instance: usize,
     /// Items (or bytes, or whatever the limit counts) in the queue.
     pub depth: usize,
@@ -29,10 +30,10 @@ pub struct QueueSnapshot {
     pub fill_percent: usize,
     /// Whether the gauge has warned and is not armed again.
     pub warned: bool,
-    /// Warnings so far. Wraps at `usize::MAX / 32`.
+    /// Warnings so far. Wraps at `usize::MAX / 128`.
     pub warnings: usize,
-    /// Total enqueued so far; strays and observations may be included. Wraps.
+    /// Total enqueued so far, and what observations found more. Never steps back; wraps.
     pub enqueued: usize,
-    /// Total dequeued so far; strays may be included. Wraps.
+    /// Total dequeued so far, and what observations found less. Never steps back; wraps.
     pub dequeued: usize,
 }

@@ -90,11 +90,6 @@ impl Gauge {
         /// Record each item after it has moved: an enqueue when it is in, a dequeue when it is out.
         /// The two records of an item may come in either order. Capacity 0 means unbounded: depth
         /// and high-water mark are kept, and no event ever comes.
-        ///
-        /// ```
-        /// # use fillgauge::{Gauge, Limit};
-        /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 10);
-        /// ```
         #[doc(alias = "paired")]
         pub const fn for_queue(limit: &'static Limit, capacity: usize) -> Self {
             Self::with_config(GaugeConfig::for_queue(limit, capacity))
@@ -106,11 +101,6 @@ impl Gauge {
         /// that is counted, see [`for_queue`](Self::for_queue).
         ///
         /// Capacity 0 means unbounded: depth and high-water mark are kept, and no event ever comes.
-        ///
-        /// ```
-        /// # use fillgauge::{Gauge, Limit};
-        /// static HEAP: Gauge = Gauge::new(&Limit::memory("heap"), 65_536);
-        /// ```
         pub const fn new(limit: &'static Limit, capacity: usize) -> Self {
             Self::with_config(GaugeConfig::new(limit, capacity))
         }
@@ -118,11 +108,6 @@ impl Gauge {
 
     const_fn! {
         /// A gauge with settings of its own.
-        ///
-        /// ```
-        /// # use fillgauge::{Gauge, GaugeConfig, Limit};
-        /// static TX: Gauge = Gauge::with_config(GaugeConfig::for_queue(&Limit::queue("tx"), 10));
-        /// ```
         #[inline]
         pub const fn with_config(config: GaugeConfig) -> Self {
             Self::with_delivery(config, StaticSink::NONE)
@@ -170,13 +155,6 @@ impl<D> Gauge<D> {
 
     const_fn! {
         /// The same gauge with an [instance number](Self::instance), for registries that number their gauges.
-        ///
-        /// ```
-        /// # use fillgauge::{Gauge, Limit};
-        /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10).with_instance(7);
-        ///
-        /// assert_eq!(TX.instance(), 7);
-        /// ```
         #[inline(always)]
         #[must_use]
         pub const fn with_instance(mut self, instance: usize) -> Self {
@@ -202,8 +180,6 @@ impl<D> Gauge<D> {
 impl<D: Deliver> Gauge<D> {
     /// Records that one item has entered the queue.
     ///
-    /// Wait-free, but for [edges and new marks](Gauge#progress-and-interrupts).
-    ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
     /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 5);
@@ -213,14 +189,13 @@ impl<D: Deliver> Gauge<D> {
     /// }
     /// assert!(TX.has_warned(), "4 of 5 are 80 %");
     /// ```
+    #[doc(alias = "inc")]
     #[inline]
     pub fn record_enqueue(&self) {
         self.enqueue(1);
     }
 
     /// Records that `n` items (or bytes) have entered the queue at once.
-    ///
-    /// Wait-free, but for [edges and new marks](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -244,10 +219,8 @@ impl<D: Deliver> Gauge<D> {
         }
     }
 
-    /// Records that one item has left the queue. At depth 0 it is a stray and has no effect, unless the gauge is
-    /// [for a queue](Self::for_queue).
-    ///
-    /// Wait-free, but for [edges, strays and new marks](Gauge#progress-and-interrupts).
+    /// Records that one item has left the queue. At depth 0 this is a stray and has no effect, unless
+    /// the gauge is [for a queue](Self::for_queue).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -257,16 +230,16 @@ impl<D: Deliver> Gauge<D> {
     /// TX.record_enqueue();
     /// assert_eq!(TX.depth(), 1, "the stray dequeue is forgotten");
     /// ```
+    #[doc(alias = "dec")]
     #[inline]
     pub fn record_dequeue(&self) {
         self.dequeue(1, Caller::Delivers);
     }
 
-    /// Records that `n` items (or bytes) have left the queue at once. What exceeds the depth is a stray and has no
-    /// effect, unless the gauge is [for a queue](Self::for_queue).
-    ///
-    /// Wait-free, but for [edges, strays and new marks](Gauge#progress-and-interrupts). More than `usize::MAX / 32` at once, for
-    /// instance to say "all", is lock-free, and takes what there is, also of the gauge of a queue.
+    /// Records that `n` items (or bytes) have left the queue at once. What exceeds the depth is a stray
+    /// and has no effect, unless the gauge is [for a queue](Self::for_queue). More than
+    /// `usize::MAX / 32` at once, for instance to say "all", takes at most what there is, also from
+    /// the gauge of a queue.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -285,10 +258,11 @@ impl<D: Deliver> Gauge<D> {
 
     /// Records that the queue has been emptied at once: cleared, or dropped with what was in it.
     ///
-    /// Items whose enqueue is recorded later are not part of it. If the queue is gone for good, whoever records such an
-    /// enqueue afterwards calls this again; it has no effect on an empty gauge.
+    /// Items whose enqueue is recorded later are not part of it. What is recorded while it is in
+    /// progress may be. If the queue is gone for good, the thread that records such an enqueue calls
+    /// this again afterwards: it has no effect on an empty gauge.
     ///
-    /// Lock-free: it tries again when another dequeue or an observation was recorded meanwhile.
+    /// Lock-free: it repeats what met another record.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -355,8 +329,6 @@ impl<D: Deliver> Gauge<D> {
     }
 
     /// The same gauge for operations that must not be held up by what receives its events.
-    ///
-    /// Wait-free.
     #[inline]
     pub const fn deferred(&self) -> Deferred<'_, D> {
         Deferred { gauge: self }
@@ -373,17 +345,8 @@ impl<D: Deliver> Gauge<D> {
 
 /// What the gauge reads.
 impl<D> Gauge<D> {
-    /// Items (or bytes) in the queue. While operations are under way it may be too low by as many.
-    ///
-    /// Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
-    ///
-    /// TX.record_enqueue_n(3);
-    /// assert_eq!(TX.depth(), 3);
-    /// ```
+    /// Items (or bytes) in the queue. While operations are in progress it may be too low by as many.
+    #[doc(alias = "len")]
     pub fn depth(&self) -> usize {
         // In this order, so that it is no more than the depth was at the first load.
         let enqueued = self.producers.enqueued.get();
@@ -392,55 +355,27 @@ impl<D> Gauge<D> {
     }
 
     /// The greatest depth so far.
-    ///
-    /// Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
-    ///
-    /// TX.record_enqueue_n(3);
-    /// TX.record_dequeue();
-    /// assert_eq!(TX.high_water(), 3);
-    /// ```
+    #[doc(alias = "peak")]
+    #[doc(alias = "watermark")]
+    #[doc(alias = "max")]
     #[inline]
     pub fn high_water(&self) -> usize {
         self.alarm.high_water()
     }
 
-    /// The bound that the gauge was made with; 0 is unbounded, or of a paired gauge a rendezvous.
-    ///
-    /// Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
-    ///
-    /// assert_eq!(TX.capacity(), 10);
-    /// ```
+    /// The bound that the gauge was made with; 0 is unbounded, or a rendezvous.
     #[inline]
     pub fn capacity(&self) -> usize {
         self.alarm.capacity()
     }
 
     /// `floor(100 * depth / capacity)`, exact; it may be above 100, and stops at `usize::MAX`. 0 for capacity 0.
-    ///
-    /// Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
-    ///
-    /// TX.record_enqueue_n(3);
-    /// assert_eq!(TX.fill_percent(), 30);
-    /// ```
+    #[doc(alias = "utilization")]
     pub fn fill_percent(&self) -> usize {
         fill_percent(self.depth(), self.capacity())
     }
 
     /// Whether the gauge has warned and not yet recovered.
-    ///
-    /// Wait-free.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -457,93 +392,38 @@ impl<D> Gauge<D> {
 
     /// Whether an event was [left pending](crate::Delivery::leave_pending) and nobody has begun to
     /// deliver it.
-    ///
-    /// Wait-free.
     pub fn has_pending_event(&self) -> bool {
         self.alarm.state().is_pending()
     }
 
     /// Warnings so far. Wraps at `usize::MAX / 128`.
-    ///
-    /// Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
-    ///
-    /// TX.record_enqueue_n(8);
-    /// TX.record_enqueue();
-    /// assert_eq!(TX.warnings(), 1);
-    /// ```
     pub fn warnings(&self) -> usize {
         self.alarm.state().warnings()
     }
 
-    /// Total enqueued so far, wrapping. A stray dequeue may count here and in [`dequeued`](Self::dequeued); an observation
-    /// makes the total agree with the depth.
-    ///
-    /// Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
-    ///
-    /// TX.record_enqueue_n(3);
-    /// TX.record_dequeue_n(2);
-    /// assert_eq!((TX.enqueued(), TX.dequeued()), (3, 2));
-    /// ```
+    /// Total enqueued so far, and what observations found more. It never steps back; it wraps. A
+    /// stray may count here and in [`dequeued`](Self::dequeued).
     pub fn enqueued(&self) -> usize {
         self.producers.enqueued.get()
     }
 
-    /// Total dequeued so far, wrapping.
-    ///
-    /// Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
-    ///
-    /// TX.record_enqueue_n(3);
-    /// TX.record_dequeue_n(2);
-    /// assert_eq!(TX.dequeued(), 2);
-    /// ```
+    /// Total dequeued so far, and what observations found less. It never steps back; it wraps.
     pub fn dequeued(&self) -> usize {
         self.consumers.dequeued.get()
     }
 
     /// What the gauge watches.
-    ///
-    /// Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
-    ///
-    /// assert_eq!(TX.limit().as_str(), "tx");
-    /// ```
     pub fn limit(&self) -> &'static Limit {
         self.alarm.limit()
     }
 
-    /// Tells gauges of one limit apart: the serial number of the registration in its registry, from 1; 0 for a gauge
-    /// that is a static of its own.
-    ///
-    /// Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
-    ///
-    /// assert_eq!(TX.instance(), 0);
-    /// ```
+    /// Distinguishes gauges of one limit: the serial number of the registration in its registry, from
+    /// 1; 0 for a gauge that is a static of its own.
     pub fn instance(&self) -> usize {
         self.alarm.instance()
     }
 
     /// All figures of the gauge.
-    ///
-    /// Wait-free.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};

@@ -47,8 +47,9 @@ impl fmt::Display for LimitCategory {
 
 /// The identity of a bounded queue or limit: a stable name and its category.
 ///
-/// Gauges refer to a `&'static Limit`. Names need not be unique: many live gauges may share one limit, and are told
-/// apart by their instance number. Two limits are equal if name and category are.
+/// Gauges refer to a `&'static Limit`. Names need not be unique: many live
+/// gauges may share one limit, and have an instance number each. Two limits are equal if name and
+/// category are.
 ///
 /// ```
 /// use fillgauge::{Limit, LimitCategory};

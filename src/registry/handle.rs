@@ -53,8 +53,9 @@ impl Deref for QueueGauge {
 
 impl Clone for QueueGauge {
     fn clone(&self) -> Self {
-        // Relaxed: whoever gets the clone gets it from this thread. Handles that are forgotten are counted for ever; if
-        // so many are that the count wraps, the slot is given back too early, which mixes up two gauges and no memory.
+        // Relaxed: another thread gets the clone from this one. Handles that are forgotten are
+        // counted for ever. If so many are that the count wraps, the slot is given back too early,
+        // which mixes up two gauges and no memory.
         self.slot.handles.fetch_add(1, Ordering::Relaxed);
         Self { ..*self }
     }

@@ -17,8 +17,8 @@ use crate::event::{LimitEvent, LimitSink};
 /// # Progress and interrupts
 ///
 /// As the global logger of the firmware: most of them log in a critical section, and some of them wait for the host. To
-/// log outside the interrupt that went over the edge, give the gauge an [`EventLog`](crate::EventLog) and pass what the main loop takes out of it
-/// to this sink.
+/// log outside the interrupt that crossed the threshold, give the gauge an
+/// [`EventLog`](crate::EventLog) and pass what the main loop takes out of it to this sink.
 ///
 /// ```
 /// use fillgauge::{DefmtSink, Gauge, Limit};

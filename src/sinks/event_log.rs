@@ -8,10 +8,11 @@ use heapless::Deque;
 
 use crate::event::{LimitEvent, LimitSink};
 
-/// A sink that keeps the latest `N` events for whoever drains them: for firmware that has work to do about an event, and
-/// must not do it in the interrupt that went over the edge.
+/// A sink that keeps the latest `N` events until they are drained: for firmware that has work to do
+/// about an event, and must not do it in the interrupt that crossed the threshold.
 ///
-/// When it is full, a new event drops the oldest. Those are counted, and the reader is told where they would have been.
+/// When it is full, a new event drops the oldest. Those are counted, and the count comes where they
+/// would have been.
 ///
 /// # Progress and interrupts
 ///
@@ -31,7 +32,7 @@ use crate::event::{LimitEvent, LimitSink};
 /// static UART_RX: Gauge = Gauge::new(&Limit::queue("uart_rx"), 64).with_sink(&LOG);
 ///
 /// fn on_rx_interrupt() {
-///     UART_RX.record_enqueue(); // the 52nd goes over the edge: nothing is printed, sent or blinked here
+///     UART_RX.record_enqueue(); // the 52nd warns: nothing is printed, sent or blinked here
 /// }
 /// # for _ in 0..52 {
 /// #     on_rx_interrupt();

@@ -23,7 +23,7 @@ pub fn watch(watcher: impl Fn() + 'static) {
 pub struct AtomicUsize {
     explored: Explored,
     /// Loom remembers the last access of each atomic. When a thread loads and then writes, its own load hides that of
-    /// another thread from the write, and the orders of these two are not tried. So whoever accesses takes a turn first,
+    /// another thread from the write, and the orders of these two are not tried. So each access takes a turn first,
     /// which is a write; not so the words of the protocol, whose every access is one.
     turn: Explored,
     now: Plain,

@@ -23,6 +23,7 @@ pub fn track(limit: impl Into<&'static Limit>) -> Track {
     Track {
         limit: limit.into(),
         capacity: 0,
+        for_queue: false,
         background: false,
     }
 }
@@ -33,6 +34,7 @@ pub fn track(limit: impl Into<&'static Limit>) -> Track {
 pub struct Track {
     limit: &'static Limit,
     capacity: usize,
+    for_queue: bool,
     background: bool,
 }
 
@@ -41,6 +43,27 @@ impl Track {
     /// rendezvous.
     pub fn capacity(self, capacity: usize) -> Self {
         Self { capacity, ..self }
+    }
+
+    /// The gauge is that of a queue, see [`GaugeConfig::for_queue`]: the two records of an item may
+    /// come in either order. A channel is a queue in any case.
+    ///
+    /// ```
+    /// use fillgauge_std::{TrackedLimit, track};
+    ///
+    /// let frames = track(TrackedLimit::V8SessionFrames)
+    ///     .capacity(16)
+    ///     .for_queue()
+    ///     .gauge();
+    /// frames.record_dequeue(); // by a consumer that was quick
+    /// frames.record_enqueue();
+    /// assert_eq!(frames.depth(), 0);
+    /// ```
+    pub fn for_queue(self) -> Self {
+        Self {
+            for_queue: true,
+            ..self
+        }
     }
 
     /// Leaves all events to the [background thread](crate#who-delivers): no send and no record runs
@@ -113,14 +136,18 @@ impl Track {
     pub fn sync_channel<T>(self) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
         let config = match self.capacity {
             0 => GaugeConfig::rendezvous(self.limit),
-            capacity => GaugeConfig::for_queue(self.limit, capacity),
+            _ => self.for_queue().config(),
         };
         let gauge = self.register(config, HandingOver::Deferred);
         channel_on(self.capacity, gauge)
     }
 
     fn config(self) -> GaugeConfig {
-        GaugeConfig::new(self.limit, self.capacity)
+        if self.for_queue {
+            GaugeConfig::for_queue(self.limit, self.capacity)
+        } else {
+            GaugeConfig::new(self.limit, self.capacity)
+        }
     }
 
     fn register(self, config: GaugeConfig, handing_over: HandingOver) -> Arc<QueueGauge> {

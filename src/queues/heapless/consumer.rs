@@ -22,8 +22,6 @@ impl<'q, T> TrackedConsumer<'q, T> {
 
     /// Takes the item at the front of the queue, if there is one.
     ///
-    /// Wait-free, but for [edges](Gauge#progress-and-interrupts).
-    ///
     /// ```
     /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
     /// # use heapless::spsc::Queue;
@@ -73,80 +71,31 @@ impl<'q, T> TrackedConsumer<'q, T> {
         item
     }
 
-    /// Whether there is an item, so that the next dequeue will succeed. Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, mut consumer) = TX.split(&mut queue);
-    /// assert!(!consumer.ready());
-    /// producer.enqueue('a')?;
-    /// assert!(consumer.ready());
-    /// # consumer.dequeue();
-    /// # Ok::<(), char>(())
-    /// ```
+    /// Whether there is an item, so that the next dequeue will succeed.
     #[inline]
     pub fn ready(&self) -> bool {
         self.consumer.ready()
     }
 
-    /// Items in the queue. Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, mut consumer) = TX.split(&mut queue);
-    /// producer.enqueue('a')?;
-    /// assert_eq!(consumer.len(), 1);
-    /// # consumer.dequeue();
-    /// # Ok::<(), char>(())
-    /// ```
+    /// Items in the queue.
     #[inline]
     pub fn len(&self) -> usize {
         self.consumer.len()
     }
 
-    /// Whether the queue is empty. Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, mut consumer) = TX.split(&mut queue);
-    /// assert!(consumer.is_empty());
-    /// # producer.enqueue('a')?;
-    /// # consumer.dequeue();
-    /// # Ok::<(), char>(())
-    /// ```
+    /// Whether the queue is empty.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.consumer.is_empty()
     }
 
-    /// How many items the queue can hold: one less than its places. Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, mut consumer) = TX.split(&mut queue);
-    /// assert_eq!(consumer.capacity(), 2);
-    /// # producer.enqueue('a')?;
-    /// # consumer.dequeue();
-    /// # Ok::<(), char>(())
-    /// ```
+    /// How many items the queue can hold: one less than its places.
     #[inline]
     pub fn capacity(&self) -> usize {
         self.consumer.capacity()
     }
 
-    /// The item at the front of the queue, if there is one, which stays there. Wait-free.
+    /// The item at the front of the queue, if there is one, which stays there.
     ///
     /// ```
     /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
@@ -165,18 +114,6 @@ impl<'q, T> TrackedConsumer<'q, T> {
     }
 
     /// Where this end records.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, mut consumer) = TX.split(&mut queue);
-    /// producer.enqueue('a')?;
-    /// consumer.dequeue();
-    /// assert_eq!(consumer.gauge().dequeued(), 1);
-    /// # Ok::<(), char>(())
-    /// ```
     pub const fn gauge(&self) -> &'q Gauge {
         self.gauge
     }

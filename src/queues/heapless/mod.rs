@@ -16,7 +16,7 @@
 //!
 //! fn on_rx_interrupt(received: &mut TrackedProducer<'_, u8>) {
 //!     if received.enqueue(b'x').is_err() {
-//!         // Lost; the gauge has told of it when the 12th byte came in.
+//!         // Lost. The gauge has warned when the 12th byte came in.
 //!     }
 //! }
 //!
@@ -37,8 +37,8 @@
 //!
 //! # What knows its own length
 //!
-//! A [`Deque`](heapless::Deque), a `Vec` or a `heapless::String` is changed by one place at a time, through `&mut`. It needs
-//! no wrapper: tell a gauge the length after each change.
+//! A [`Deque`](::heapless::Deque), a `Vec` or a `heapless::String` is changed by one place at a time,
+//! through `&mut`. It needs no wrapper: observe its length after each change.
 //!
 //! ```
 //! use fillgauge::{Gauge, Limit};
@@ -48,7 +48,7 @@
 //!
 //! let mut retries: Deque<u16, 8> = Deque::new();
 //! retries.push_back(7)?;
-//! RETRIES.observe_depth(retries.len());
+//! RETRIES.observe_with(|| retries.len());
 //! # assert_eq!(RETRIES.depth(), 1);
 //! # Ok::<(), u16>(())
 //! ```
@@ -71,8 +71,8 @@ use crate::limit::Limit;
 use crate::sync::const_fn;
 use crate::thresholds::Thresholds;
 
-/// The gauge of one `heapless::spsc::Queue<T, N>`: a [paired](GaugeConfig::paired) [`Gauge`], which it derefs to, with the
-/// capacity of that queue, which is `N - 1`.
+/// The gauge of one `heapless::spsc::Queue<T, N>`: a [`Gauge`] [for a queue](Gauge::for_queue), which
+/// it derefs to. Its capacity is that of the queue, `N - 1`.
 ///
 /// The type is the check: a queue of another size does not fit it.
 ///
@@ -106,13 +106,6 @@ pub struct SpscGauge<const N: usize>(Gauge);
 impl<const N: usize> SpscGauge<N> {
     const_fn! {
         /// A gauge of `limit` for a queue of `N` places.
-        ///
-        /// ```
-        /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-        /// static TX: SpscGauge<17> = SpscGauge::new(&Limit::queue("tx"));
-        ///
-        /// assert_eq!(TX.capacity(), 16);
-        /// ```
         pub const fn new(limit: &'static Limit) -> Self {
             Self::with_thresholds(limit, Thresholds::DEFAULT)
         }
@@ -132,8 +125,8 @@ impl<const N: usize> SpscGauge<N> {
         /// ```
         pub const fn with_thresholds(limit: &'static Limit, thresholds: Thresholds) -> Self {
             const { assert!(N > 1, "a queue without room for an item") };
-            let config = GaugeConfig::new(limit, N.wrapping_sub(1)).thresholds(thresholds);
-            Self(Gauge::with_config(config.paired()))
+            let config = GaugeConfig::for_queue(limit, N.wrapping_sub(1));
+            Self(Gauge::with_config(config.thresholds(thresholds)))
         }
     }
 
@@ -157,12 +150,6 @@ impl<const N: usize> SpscGauge<N> {
     }
 
     /// The gauge, to be preset in a [`QueueRegistry`](crate::QueueRegistry), where there is no deref.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, QueueRegistry, queues::heapless::SpscGauge};
-    /// static TX: SpscGauge<17> = SpscGauge::new(&Limit::queue("tx"));
-    /// static GAUGES: QueueRegistry<0> = QueueRegistry::new().with_presets(&[TX.gauge()]);
-    /// ```
     pub const fn gauge(&self) -> &Gauge {
         &self.0
     }
@@ -192,7 +179,8 @@ impl<const N: usize> SpscGauge<N> {
         &'q self,
         queue: &'q mut Queue<T, N>,
     ) -> (TrackedProducer<'q, T>, TrackedConsumer<'q, T>) {
-        // Not the depth, which is clamped: a queue before this one may have left more, or a deficit.
+        // Not the depth, which is clamped: a queue before this one may have left more, or an
+        // underflow.
         let counted = self.enqueued().wrapping_sub(self.dequeued());
         let missing = queue.len().wrapping_sub(counted);
         if missing <= usize::MAX / 2 {

@@ -22,8 +22,6 @@ impl<'q, T> TrackedProducer<'q, T> {
 
     /// Adds `item` to the end of the queue.
     ///
-    /// Wait-free, but for [edges and new marks](Gauge#progress-and-interrupts).
-    ///
     /// # Errors
     ///
     /// Gives `item` back if the queue is full.
@@ -72,89 +70,31 @@ impl<'q, T> TrackedProducer<'q, T> {
         self.gauge.record_enqueue();
     }
 
-    /// Whether there is room, so that the next enqueue will succeed. Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, _consumer) = TX.split(&mut queue);
-    /// assert!(producer.ready());
-    /// producer.enqueue('a')?;
-    /// producer.enqueue('b')?;
-    /// assert!(!producer.ready());
-    /// # Ok::<(), char>(())
-    /// ```
+    /// Whether there is room, so that the next enqueue will succeed.
     #[inline]
     pub fn ready(&self) -> bool {
         self.producer.ready()
     }
 
-    /// Items in the queue. Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, _consumer) = TX.split(&mut queue);
-    /// producer.enqueue('a')?;
-    /// assert_eq!(producer.len(), 1);
-    /// # Ok::<(), char>(())
-    /// ```
+    /// Items in the queue.
     #[inline]
     pub fn len(&self) -> usize {
         self.producer.len()
     }
 
-    /// Whether the queue is empty. Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, _consumer) = TX.split(&mut queue);
-    /// assert!(producer.is_empty());
-    /// producer.enqueue('a')?;
-    /// assert!(!producer.is_empty());
-    /// # Ok::<(), char>(())
-    /// ```
+    /// Whether the queue is empty.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.producer.is_empty()
     }
 
-    /// How many items the queue can hold: one less than its places. Wait-free.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, _consumer) = TX.split(&mut queue);
-    /// assert_eq!(producer.capacity(), 2);
-    /// # producer.enqueue('a')?;
-    /// # Ok::<(), char>(())
-    /// ```
+    /// How many items the queue can hold: one less than its places.
     #[inline]
     pub fn capacity(&self) -> usize {
         self.producer.capacity()
     }
 
     /// Where this end records.
-    ///
-    /// ```
-    /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
-    /// # use heapless::spsc::Queue;
-    /// # static TX: SpscGauge<3> = SpscGauge::new(&Limit::queue("tx"));
-    /// # let mut queue = Queue::new();
-    /// let (mut producer, _consumer) = TX.split(&mut queue);
-    /// producer.enqueue('a')?;
-    /// assert_eq!(producer.gauge().depth(), 1);
-    /// # Ok::<(), char>(())
-    /// ```
     pub const fn gauge(&self) -> &'q Gauge {
         self.gauge
     }

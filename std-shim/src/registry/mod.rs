@@ -150,7 +150,7 @@ impl QueueRegistry {
     ///
     /// let registry = QueueRegistry::default().background();
     /// let heap = registry.register(TrackedLimit::V8HeapBytes, 64 << 20);
-    /// heap.observe_depth(60 << 20); // logged by the background thread
+    /// heap.observe_with(|| 60 << 20); // logged by the background thread
     /// flush_events(Duration::from_secs(1))?;
     /// # Ok::<(), fillgauge_std::FlushTimeout>(())
     /// ```
@@ -227,6 +227,16 @@ impl fmt::Debug for QueueRegistry {
 /// Registers a bounded queue with the global registry. Dropping the gauge and all its clones ends
 /// the registration.
 ///
+/// The gauge ignores a dequeue at depth 0, as the original does. If a consumer on another thread can
+/// record its dequeue before the producer has recorded the enqueue, such a gauge is wrong for good:
+/// it ignores the dequeue, and counts the enqueue. Then use one of these:
+///
+/// | the queue | use |
+/// |---|---|
+/// | a channel of std | [`tracked_sync_channel`](crate::tracked_sync_channel), which records itself |
+/// | recorded on several threads | [`track(..).for_queue()`](crate::Track::for_queue) |
+/// | knows its own length | [`observe_with`](Gauge::observe_with), after each change |
+///
 /// ```
 /// use fillgauge_std::{TrackedLimit, register_queue};
 ///
@@ -240,14 +250,14 @@ pub fn register_queue(name: impl Into<&'static Limit>, capacity: usize) -> Arc<Q
 }
 
 /// Registers a bounded resource, a memory envelope or a budget of time with the global registry:
-/// the same as [`register_queue`], by the name that suits it. Tell its use with
-/// [`Gauge::observe_depth`].
+/// the same as [`register_queue`], by the name that suits it. Observe its use with
+/// [`Gauge::observe_with`].
 ///
 /// ```
 /// use fillgauge_std::{TrackedLimit, register_limit};
 ///
 /// let heap = register_limit(TrackedLimit::V8HeapBytes, 64 << 20);
-/// heap.observe_depth(60 << 20);
+/// heap.observe_with(|| 60 << 20);
 /// assert!(heap.has_warned());
 /// ```
 #[must_use = "dropping the gauge ends the registration"]
