@@ -1,8 +1,7 @@
 //! What a gauge is made from.
 
-use crate::alarm::state::TripPoints;
 use crate::limit::Limit;
-use crate::thresholds::Thresholds;
+use crate::thresholds::{Thresholds, TripPoints};
 
 /// The settings of a gauge: what it watches, its capacity, its thresholds, and whether it is the
 /// gauge of a queue.
@@ -117,27 +116,6 @@ impl GaugeConfig {
                 0 if !self.rendezvous => usize::MAX,
                 _ => thresholds.rearm_depth(capacity),
             },
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::alarm::state::AlarmState;
-
-    #[test]
-    fn no_edge_is_due_without_a_bound() {
-        static LIMIT: Limit = Limit::queue("queue");
-        for config in [
-            GaugeConfig::new(&LIMIT, 0),
-            GaugeConfig::for_queue(&LIMIT, 0),
-            GaugeConfig::rendezvous(&LIMIT),
-        ] {
-            for depth in [0, 8, usize::MAX - 1] {
-                let state = AlarmState::new(config.for_queue);
-                assert_eq!(state.pending_edge(depth, config.points()), None);
-            }
         }
     }
 }

@@ -77,6 +77,16 @@ pub mod embedded {}
 #[doc = include_str!("../docs/guarantees.md")]
 pub mod guarantees {}
 
+// The modules. Each uses those below it, and none above.
+//
+//     queues/      tracked queues of other crates
+//     registry/    slots, handles, the free list
+//     sinks/       what receives events: an event log, defmt
+//     gauge/       a depth source: two counters, corrections
+//     alarm/       the state machine: the state word, the check, the mark, delivery
+//     config, event, snapshot, thresholds, limit/
+//                  plain data
+//     sync/        the one place that names an atomics crate
 mod alarm;
 mod config;
 mod event;

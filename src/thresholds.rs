@@ -131,6 +131,17 @@ impl Default for Thresholds {
     }
 }
 
+/// The depths at which an alarm changes its state.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TripPoints {
+    /// 0 for unbounded, and for a rendezvous.
+    pub(crate) capacity: usize,
+    /// `usize::MAX`, which no depth reaches, for these two.
+    pub(crate) warn_depth: usize,
+    /// `usize::MAX` for unbounded.
+    pub(crate) rearm_depth: usize,
+}
+
 /// Why [`Thresholds::new`] refused.
 ///
 /// ```

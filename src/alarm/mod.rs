@@ -49,9 +49,9 @@ use crate::limit::Limit;
 use crate::limit::atomic::AtomicLimit;
 use crate::snapshot::QueueSnapshot;
 use crate::sync::{AtomicUsize, Ordering, RelaxedUsize, SeqCstUsize, const_fn, fence};
-use crate::thresholds::fill_percent;
+use crate::thresholds::{TripPoints, fill_percent};
 use delivery::{Caller, Deliver, Delivery, StaticSink};
-use state::{AlarmState, TripPoints};
+use state::AlarmState;
 
 /// What a depth source reads: figures of one instant.
 #[derive(Clone, Copy)]

@@ -2,17 +2,7 @@
 //! atomically.
 
 use crate::event::Edge;
-
-/// The depths at which an alarm changes its state.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TripPoints {
-    /// 0 for unbounded, and for a rendezvous.
-    pub(crate) capacity: usize,
-    /// `usize::MAX`, which no depth reaches, for these two.
-    pub(crate) warn_depth: usize,
-    /// `usize::MAX` for unbounded.
-    pub(crate) rearm_depth: usize,
-}
+use crate::thresholds::TripPoints;
 
 /// A value of the state word. All zero is armed, with no warning so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +106,8 @@ impl AlarmState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::GaugeConfig;
+    use crate::limit::Limit;
 
     const POINTS: TripPoints = TripPoints {
         capacity: 10,
@@ -139,6 +131,21 @@ mod tests {
                 [armed, warned, full].map(|state| state.pending_edge(depth, POINTS)),
                 expected
             );
+        }
+    }
+
+    #[test]
+    fn no_edge_is_due_without_a_bound() {
+        static LIMIT: Limit = Limit::queue("queue");
+        for config in [
+            GaugeConfig::new(&LIMIT, 0),
+            GaugeConfig::for_queue(&LIMIT, 0),
+            GaugeConfig::rendezvous(&LIMIT),
+        ] {
+            for depth in [0, 8, usize::MAX - 1] {
+                let state = AlarmState::new(config.for_queue);
+                assert_eq!(state.pending_edge(depth, config.points()), None);
+            }
         }
     }
 
