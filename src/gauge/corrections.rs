@@ -53,6 +53,12 @@ enum Attempt {
     Met,
 }
 
+impl Attempt {
+    const fn of(is_exact: bool) -> Self {
+        if is_exact { Self::Exact } else { Self::Met }
+    }
+}
+
 impl<D: Deliver> Gauge<D> {
     #[inline]
     pub(super) fn dequeue_n(&self, n: usize, caller: Caller) {
@@ -116,27 +122,28 @@ impl<D> Gauge<D> {
     #[inline]
     fn set_depth(&self, depth: usize) -> Attempt {
         let (producers, consumers) = (&self.producers, &self.consumers);
+        // What it was at the last observation. To load a word right after it was moved takes half
+        // as long as to move it, and a raise finds out anyway.
+        let mut enqueued = consumers.cached_enqueued.get();
         loop {
             let dequeued = consumers.dequeued.get();
-            let enqueued = producers.enqueued.get();
             let counted = enqueued.wrapping_sub(dequeued);
-            if counted == depth {
+            if counted < depth || is_underflow(counted) {
+                let raised = dequeued.wrapping_add(depth);
+                if let Err(now) = producers.enqueued.compare_exchange(enqueued, raised) {
+                    enqueued = now;
+                    continue;
+                }
+                consumers.cached_enqueued.set(raised);
+                producers.cached_dequeued.set(dequeued);
+                return Attempt::of(consumers.dequeued.get() == dequeued);
+            }
+            let now = producers.enqueued.get();
+            if now != enqueued {
+                enqueued = now;
+            } else if counted == depth {
                 if consumers.dequeued.get() == dequeued {
                     return Attempt::Unchanged;
-                }
-            } else if counted < depth || is_underflow(counted) {
-                let raised = dequeued.wrapping_add(depth);
-                if producers
-                    .enqueued
-                    .compare_exchange(enqueued, raised)
-                    .is_ok()
-                {
-                    producers.cached_dequeued.set(dequeued);
-                    return if consumers.dequeued.get() == dequeued {
-                        Attempt::Exact
-                    } else {
-                        Attempt::Met
-                    };
                 }
             } else {
                 let lowered = enqueued.wrapping_sub(depth);
@@ -146,11 +153,7 @@ impl<D> Gauge<D> {
                     .is_ok()
                 {
                     consumers.cached_enqueued.set(enqueued);
-                    return if producers.enqueued.get() == enqueued {
-                        Attempt::Exact
-                    } else {
-                        Attempt::Met
-                    };
+                    return Attempt::of(producers.enqueued.get() == enqueued);
                 }
             }
         }
@@ -182,11 +185,7 @@ impl<D> Gauge<D> {
                 *left = left.saturating_sub(taken);
                 // What was asked for, it took. Otherwise there was nothing left, if `enqueued` is
                 // as it was.
-                return if *left == 0 || producers.enqueued.get() == enqueued {
-                    Attempt::Exact
-                } else {
-                    Attempt::Met
-                };
+                return Attempt::of(*left == 0 || producers.enqueued.get() == enqueued);
             }
         }
     }
