@@ -55,7 +55,7 @@ impl<const APART: usize> Counter for TwoWords<APART> {
     }
 }
 
-/// The least that could notice anything: each addition is looked at against a limit that is never reached.
+/// The least that could notice anything: each addition is compared with a limit that is never reached.
 pub(crate) struct TwoWordsAndALook {
     words: TwoWords<16>,
     limit: AtomicUsize,
@@ -88,6 +88,25 @@ impl Counter for TwoWordsAndALook {
     #[inline]
     fn dequeue(&self) {
         self.look(self.words.0[16].fetch_add(1, Ordering::SeqCst));
+    }
+}
+
+/// The least that finds a stray: each dequeue reads what was enqueued.
+#[derive(Default)]
+pub(crate) struct TwoWordsCompared(TwoWords<16>);
+
+impl Counter for TwoWordsCompared {
+    #[inline]
+    fn enqueue(&self) {
+        self.0.enqueue();
+    }
+
+    #[inline]
+    fn dequeue(&self) {
+        let dequeued = self.0.0[16].fetch_add(1, Ordering::SeqCst);
+        if self.0.0[0].load(Ordering::SeqCst) <= dequeued {
+            black_box(dequeued);
+        }
     }
 }
 
@@ -134,6 +153,13 @@ counters! {
 /// A gauge that was deeper before: below its high-water mark a queue makes no new ones.
 pub(crate) fn gauge() -> Gauge {
     deeper_before(Gauge::new(&LIMIT, CAPACITY))
+}
+
+/// The same, with items in it: no dequeue is near a stray.
+pub(crate) fn gauge_with_items() -> Gauge {
+    let gauge = gauge();
+    gauge.record_enqueue_n(CAPACITY / 4);
+    gauge
 }
 
 pub(crate) fn queue_gauge() -> Gauge {

@@ -12,9 +12,9 @@ use prometheus_client::metrics::gauge::Gauge as PrometheusClientGauge;
 
 use crate::compare::{Contender, Run, contender, timed_by_itself};
 use crate::peers::{
-    CAPACITY, Counter, OneWord, TwoWords, TwoWordsAndALook, gauge, metrics_gauge, original_gauge,
-    prometheus_gauge, queue_gauge, registered_gauge, shallow_gauge, wide_gauge,
-    wide_original_gauge, wide_queue_gauge,
+    CAPACITY, Counter, OneWord, TwoWords, TwoWordsAndALook, TwoWordsCompared, gauge,
+    gauge_with_items, metrics_gauge, original_gauge, prometheus_gauge, queue_gauge,
+    registered_gauge, shallow_gauge, wide_gauge, wide_original_gauge, wide_queue_gauge,
 };
 
 const OPERATIONS: usize = 200_000;
@@ -30,7 +30,12 @@ pub(crate) fn compare(run: &mut Run) {
                 "the same, and a look at a limit",
                 TwoWordsAndALook::default(),
             ),
+            pairs(
+                "the same two words, compared by each dequeue",
+                TwoWordsCompared::default(),
+            ),
             pairs("fillgauge", gauge()),
+            pairs("fillgauge, with items in it", gauge_with_items()),
             pairs("fillgauge, for a queue", queue_gauge()),
             pairs("fillgauge, at its high-water mark", shallow_gauge()),
             pairs("fillgauge-std", registered_gauge()),

@@ -134,11 +134,16 @@ impl<D: Deliver> Gauge<D> {
         // An upper bound of the depth.
         let mut bound = enqueued.wrapping_sub(producers.cached_dequeued.get());
         let mut is_new_mark = false;
-        if bound > alarm.high_water() {
+        let high_water = alarm.high_water();
+        if bound > high_water {
+            let is_recent = bound <= usize::MAX / 2;
             let dequeued = self.consumers.dequeued.get();
-            producers.cached_dequeued.set(dequeued);
             bound = enqueued.wrapping_sub(dequeued);
-            is_new_mark = bound > alarm.high_water();
+            is_new_mark = bound > high_water;
+            // At the mark the next enqueue reads it anyway. A store would hold up the next record.
+            if bound != high_water || !is_recent {
+                producers.cached_dequeued.set(dequeued);
+            }
         }
         if is_new_mark || bound >= alarm.warn_depth() || alarm.is_unchecked() {
             self.enqueue_slow(enqueued, bound);
@@ -195,12 +200,17 @@ impl<D: Deliver> Gauge<D> {
         let mut bound = consumers.cached_enqueued.get().wrapping_sub(dequeued);
         if (bound as isize) < 0 {
             // It is negative, or so old that it wrapped, or great.
-            if is_underflow(bound) && state.is_for_queue() && !must_check {
+            let is_recent = is_underflow(bound);
+            if is_recent && state.is_for_queue() && !must_check {
                 return;
             }
             let enqueued = self.producers.enqueued.get();
-            consumers.cached_enqueued.set(enqueued);
             bound = enqueued.wrapping_sub(dequeued);
+            // Of an empty queue the next dequeue reads it anyway. A store would hold up the next
+            // record.
+            if bound != 0 || !is_recent {
+                consumers.cached_enqueued.set(enqueued);
+            }
             if is_underflow(bound) {
                 bound = 0;
                 if !state.is_for_queue() {
