@@ -161,7 +161,7 @@ pub struct LimitWarning {
 /// }
 ///
 /// static LAMP: Lamp = Lamp(AtomicUsize::new(0));
-/// static RX: Gauge = Gauge::new(&Limit::queue("rx"), 10).with_sink(&LAMP);
+/// static RX: Gauge = Gauge::for_queue(&Limit::queue("rx"), 10).with_sink(&LAMP);
 ///
 /// RX.record_enqueue_n(8);
 /// assert_eq!(LAMP.0.load(Ordering::Relaxed), 1);

@@ -20,7 +20,7 @@
 //!     }
 //! }
 //!
-//! static UART_RX: Gauge = Gauge::new(&Limit::queue("uart_rx"), 64).with_sink(&Log);
+//! static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64).with_sink(&Log);
 //! static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_presets(&[&UART_RX]).with_sink(&Log);
 //!
 //! for _byte in 0..52 {

@@ -13,7 +13,7 @@ use crate::alarm::delivery::{Caller, Deliver, StaticSink};
 /// ```
 /// use fillgauge::{Gauge, Limit};
 ///
-/// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+/// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 10);
 ///
 /// TX.record_enqueue_n(3);
 /// TX.deferred().record_dequeue();

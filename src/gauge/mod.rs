@@ -182,7 +182,7 @@ impl<D: Deliver> Gauge<D> {
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 5);
+    /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 5);
     ///
     /// for _ in 0..4 {
     ///     TX.record_enqueue();
@@ -224,11 +224,11 @@ impl<D: Deliver> Gauge<D> {
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 5);
+    /// static PERMITS: Gauge = Gauge::new(&Limit::resource("permits"), 5);
     ///
-    /// TX.record_dequeue();
-    /// TX.record_enqueue();
-    /// assert_eq!(TX.depth(), 1, "the stray dequeue is forgotten");
+    /// PERMITS.record_dequeue();
+    /// PERMITS.record_enqueue();
+    /// assert_eq!(PERMITS.depth(), 1, "the stray dequeue is forgotten");
     /// ```
     #[doc(alias = "dec")]
     #[inline]
@@ -266,7 +266,7 @@ impl<D: Deliver> Gauge<D> {
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 5);
+    /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 5);
     ///
     /// TX.record_enqueue_n(4);
     /// TX.record_clear();
@@ -379,7 +379,7 @@ impl<D> Gauge<D> {
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+    /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 10);
     ///
     /// TX.record_enqueue_n(8);
     /// assert!(TX.has_warned());
@@ -427,7 +427,7 @@ impl<D> Gauge<D> {
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
-    /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 5);
+    /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 5);
     ///
     /// TX.record_enqueue();
     /// let snapshot = TX.snapshot();

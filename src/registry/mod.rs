@@ -1,21 +1,21 @@
 //! A fixed number of slots for gauges that come and go.
 
-// How the promises of `QueueRegistry` are kept.
+// How promises 6 and 7 are kept.
 //
-// One registration at a time. `FreeList::take` moves an index out of `next_fresh` or off the stack at `head`, each by
-// compare-exchange, so one thread gets it; the tag in `head` (`TaggedIndex`) makes that fail for a thread that read the link below
-// the top and then slept while others popped and pushed. `FreeList::give_back` is called once, by the one
-// `QueueGauge::drop` whose subtraction from `Slot::handles` leaves none; a clone is made of a handle, so the count does not
-// come back from 0.
+//     register   FreeList::take ──► Gauge::activate ──► QueueGauge, handles = 1
+//     clone      handles + 1
+//     drop       handles - 1; the last: Gauge::deactivate ──► FreeList::give_back
 //
-// From zero. Everything that a registration recorded comes before its handle's subtraction in `QueueGauge::drop`, a release;
-// that of the last handle is an acquire of all others, and comes before the release in `give_back`. The acquire in
-// `FreeList::pop` pairs with it, and `Gauge::open` resets the slot after that; a slot from `next_fresh` had no life before.
-// Handles are made, and cloned, after `open`,
-// by the thread that did it or one that got a handle from it.
-//
-// Snapshots have no handle; why they show no mix of two registrations stands at `Gauge::snapshot_if_live`, whose partner is
-// `Gauge::open`. Slots do not move and are visited once, so a gauge that is live throughout is shown once.
+// - One owner. `FreeList` is a Treiber stack of slots that were given back, and behind it an index
+//   of slots that were never used. Each is popped by compare-and-swap, so one thread gets it. The
+//   tag of `TaggedIndex` prevents ABA.
+// - Given back once, by the one drop whose subtraction leaves no handle. A clone is made of a
+//   handle, so the count does not come back from 0.
+// - From zero. What a registration recorded comes before its handle's subtraction, a release. The
+//   last subtraction acquires all others, and comes before the release in `give_back`. The acquire
+//   in `FreeList::pop` pairs with that, and `Gauge::activate` resets the slot afterwards.
+// - Snapshots have no handle. `Alarm::read_if_live` says why they show no mix of two registrations.
+//   Slots do not move and are visited once, so a gauge that is live throughout is shown once.
 
 mod free_list;
 mod handle;
@@ -40,22 +40,16 @@ use crate::sync::{AtomicUsize, Ordering, const_array, const_fn};
 ///
 /// # What is promised
 ///
-/// Whatever the interleaving: a slot belongs to one registration at a time, from [`register`](Self::register) until its
-/// last handle is dropped, and is then free again; none is handed out twice or lost. A registration begins at zero and has
-/// an [instance number](Gauge::instance) of its own. A snapshot shows every gauge that is live throughout once, and no entry is a
-/// mix of two registrations.
-///
-/// This holds as long as no context stops in the middle of a registration or release while 2^32 of them take place (2^16 on
-/// targets of 32 bits, 2^8 on those of 16).
+/// Promises 6 and 7 of [the guarantees](crate::guarantees).
 ///
 /// ```
-/// use fillgauge::{Gauge, Limit, QueueRegistry};
+/// use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry};
 ///
-/// static UART_RX: Gauge = Gauge::new(&Limit::queue("uart_rx"), 64);
+/// static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64);
 /// static SESSION: Limit = Limit::queue("session_frames");
 /// static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_presets(&[&UART_RX]);
 ///
-/// let session = REGISTRY.register(&SESSION, 16)?;
+/// let session = REGISTRY.register_with(GaugeConfig::for_queue(&SESSION, 16))?;
 /// session.record_enqueue();
 /// UART_RX.record_enqueue(); // as an interrupt handler would: no registration at run time
 ///
@@ -94,7 +88,7 @@ impl<const N: usize> QueueRegistry<N> {
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit, QueueRegistry};
-    /// static RX: Gauge = Gauge::new(&Limit::queue("rx"), 64);
+    /// static RX: Gauge = Gauge::for_queue(&Limit::queue("rx"), 64);
     /// static REGISTRY: QueueRegistry<0> = QueueRegistry::new().with_presets(&[&RX]);
     ///
     /// assert_eq!(REGISTRY.snapshot().count(), 1);
@@ -130,7 +124,9 @@ impl<const N: usize> QueueRegistry<N> {
         self
     }
 
-    /// Registers a gauge of `limit` with `capacity`. Dropping the handle and all its clones gives the slot back.
+    /// Registers a gauge of `limit` with `capacity`, as of [`Gauge::new`]. For a queue that is counted,
+    /// use [`register_with`](Self::register_with) and [`GaugeConfig::for_queue`]. Dropping the handle
+    /// and all its clones gives the slot back.
     ///
     /// Lock-free and in constant time: it tries again only when another registration or release came between. An interrupt
     /// handler may call it.
@@ -163,7 +159,7 @@ impl<const N: usize> QueueRegistry<N> {
     /// assert!(frames.has_warned());
     ///
     /// let refused = REGISTRY.register(&FRAMES, 10).unwrap_err();
-    /// assert_eq!(refused.to_string(), "no slot for frames: all 1 of the registry are taken");
+    /// assert_eq!(refused.to_string(), "registry full: cannot register `frames` (1 of 1 slots in use)");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn register_with(&'static self, config: GaugeConfig) -> Result<QueueGauge, RegistryFull> {
@@ -279,7 +275,7 @@ impl fmt::Display for RegistryFull {
         let Self { limit, slots } = self;
         write!(
             f,
-            "no slot for {limit}: all {slots} of the registry are taken"
+            "registry full: cannot register `{limit}` ({slots} of {slots} slots in use)"
         )
     }
 }

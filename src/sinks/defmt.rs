@@ -23,7 +23,7 @@ use crate::event::{LimitEvent, LimitSink};
 /// ```
 /// use fillgauge::{DefmtSink, Gauge, Limit};
 ///
-/// static UART_RX: Gauge = Gauge::new(&Limit::queue("uart_rx"), 64).with_sink(&DefmtSink);
+/// static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64).with_sink(&DefmtSink);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DefmtSink;

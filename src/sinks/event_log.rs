@@ -29,7 +29,7 @@ use crate::event::{LimitEvent, LimitSink};
 /// use fillgauge::{EventLog, Gauge, Limit, LimitEvent, LogEntry};
 ///
 /// static LOG: EventLog<8> = EventLog::new();
-/// static UART_RX: Gauge = Gauge::new(&Limit::queue("uart_rx"), 64).with_sink(&LOG);
+/// static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64).with_sink(&LOG);
 ///
 /// fn on_rx_interrupt() {
 ///     UART_RX.record_enqueue(); // the 52nd warns: nothing is printed, sent or blinked here

@@ -17,7 +17,7 @@ fn a_full_registry_refuses_and_takes_again_when_a_slot_is_free() {
     assert_eq!((refused.limit(), refused.slots()), (&LIMIT, 4));
     assert_eq!(
         refused.to_string(),
-        "no slot for queue: all 4 of the registry are taken"
+        "registry full: cannot register `queue` (4 of 4 slots in use)"
     );
 
     for freed in [2, 0, 1] {

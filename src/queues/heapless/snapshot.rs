@@ -19,8 +19,8 @@ use crate::snapshot::QueueSnapshot;
 /// use fillgauge::{Gauge, Limit, QueueRegistry, QueueSnapshot};
 /// use heapless::Vec;
 ///
-/// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 8);
-/// static RX: Gauge = Gauge::new(&Limit::queue("rx"), 8);
+/// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 8);
+/// static RX: Gauge = Gauge::for_queue(&Limit::queue("rx"), 8);
 /// static GAUGES: QueueRegistry<0> = QueueRegistry::new().with_presets(&[&TX, &RX]);
 ///
 /// let mut figures: Vec<QueueSnapshot, 4> = Vec::new();

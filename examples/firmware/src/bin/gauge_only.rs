@@ -9,7 +9,7 @@ use cortex_m_rt::{entry, exception};
 use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueRegistry};
 use fillgauge_firmware::board;
 
-static UART_RX: Gauge = Gauge::new(&Limit::queue("uart_rx"), 64).with_sink(&Lamp);
+static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64).with_sink(&Lamp);
 static HEAP: Gauge = Gauge::new(&Limit::memory("heap"), 4_096).with_sink(&Lamp);
 static GAUGES: QueueRegistry<2> = QueueRegistry::new().with_presets(&[&UART_RX, &HEAP]);
 static SESSION: Limit = Limit::queue("session");
