@@ -1,5 +1,6 @@
-//! The same operations as in `ratios`, one by one under criterion, for looking deeper: distributions, and comparisons with a
-//! run before (`cargo bench --bench criterion -- --save-baseline NAME`, then `--baseline NAME`).
+//! The same operations as in `ratios`, one by one under criterion, for distributions and for
+//! comparisons with an earlier run (`cargo bench --bench criterion -- --save-baseline NAME`, then
+//! `--baseline NAME`).
 
 use std::hint::black_box;
 

@@ -1,7 +1,8 @@
-//! Instructions of an operation, counted by valgrind: the same every time, whatever else the machine does.
+//! Instructions of an operation, counted by valgrind: the same every time, whatever else the
+//! machine does.
 //!
-//! `cargo bench --bench instructions` prints a table and fails if an operation of ours takes a greater part of the peer's
-//! instructions than it is allowed.
+//! `cargo bench --bench instructions` prints a table and fails if an operation of ours takes a
+//! greater part of the peer's instructions than it is allowed.
 
 use std::hint::black_box;
 use std::process::{Command, ExitCode};

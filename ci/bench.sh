@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The regression gate, never an absolute time: instructions of each operation against those of a peer, counted by valgrind; and,
-# since a locked instruction is one instruction and five nanoseconds, ratios of time on one thread, with a wide margin.
+# The regression gate. It compares the instructions of each operation with those of a peer, counted
+# by valgrind. A locked instruction is one instruction and five nanoseconds, so it also compares
+# times on one thread, with a wide margin. It never judges an absolute time.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 need valgrind valgrind

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# What gauges cost a firmware, as a table: RAM, flash of each operation, and instructions, on a Cortex-M3 and a Cortex-M0. Fails
-# if a slot takes more than 64 bytes, a pair of records away from the thresholds more than 44 instructions of a Cortex-M3, or its
-# code there more than 1,000 bytes.
+# What gauges cost a firmware, as a table: RAM, flash of each operation, and instructions, on a
+# Cortex-M3 and a Cortex-M0. Fails if a slot takes more than 64 bytes, a pair of records away from
+# the thresholds more than 44 instructions of a Cortex-M3, or its code there more than 1,000 bytes.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 source ci/rust.sh
 need qemu-system-arm qemu-system-arm
 need size binutils
 
-# A column of the table each: a target, and the feature that says how it gets a compare-exchange, if it has none.
+# A column of the table each: a target, and the feature that says how it gets a compare-exchange, if
+# it has none.
 columns=("thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi critical-section" "thumbv6m-none-eabi single-core")
 heading='Cortex-M3 | Cortex-M0, critical section | Cortex-M0, single core'
 work=$project/target/cost

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the firmwares of examples/firmware for a Cortex-M3 and a Cortex-M0, runs them under QEMU, and fails when a check inside them
-# does. A fault that is built in shows that those checks can fail.
+# Builds the firmwares of examples/firmware for a Cortex-M3 and a Cortex-M0, runs them under QEMU,
+# and fails when a check inside them does. A fault that is built in shows that those checks can
+# fail.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 source ci/rust.sh
@@ -19,7 +20,7 @@ firmware() {
 }
 
 # Code of gauge_only that panics or formats, in `found`.
-look_for_unwanted() {
+find_unwanted() {
     firmware build "$1" --bin gauge_only
     nm --demangle "$built/gauge_only" >"$built/gauge_only.symbols"
     found=$(awk '/core::(panicking|fmt)/ { print $NF }' "$built/gauge_only.symbols")
@@ -44,10 +45,11 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
     defmt-print -e "$built/logged" --log-format '{L:5} {s}' <"$built/logged.defmt" | tee "$built/logged.txt"
     diff logged.txt "$built/logged.txt" || fail "what defmt logs is not what logged.txt expects"
 
-    look_for_unwanted "$backend"
+    find_unwanted "$backend"
     [ -z "$found" ] || fail "a firmware with gauges alone has $found"
 
-    # The same with a fault: an item that is counted twice, and a look into an array that may fail.
+    # The same with a fault: an item that is counted twice, and an index into an array that may
+    # panic.
     if output=$(firmware run "$backend,fault" --bin queues); then
         fail "the fault was not found: these checks prove nothing"
     fi
@@ -57,7 +59,7 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
         fail "the gauges that are wrong were not found: this stress proves nothing"
     fi
     grep -q 'for_queue: wrong at' <<<"$output" || fail "the gauges that are wrong led to something else: $output"
-    look_for_unwanted "$backend,fault"
+    find_unwanted "$backend,fault"
     [ -n "$found" ] || fail "code that panics was not found: this check proves nothing"
     echo "firmware: $configuration: all checks hold, and find the fault"
 done

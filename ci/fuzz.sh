@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# ci/fuzz.sh [SECONDS]: runs each fuzz target for that long, from the seeds; without nightly Rust with the stable one, which
-# has no sanitizer: of what is fuzzed, `src/limit_cell.rs` alone has unsafe code for one to look at.
+# ci/fuzz.sh [SECONDS]: runs each fuzz target for that long, from the seeds. Without nightly Rust it
+# uses the stable one, which has no sanitizer. Of what is fuzzed, only `src/limit/atomic.rs` has
+# unsafe code for one to check.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 

@@ -1,4 +1,5 @@
-# Sourced by the other scripts: they run from the root of the project, whatever the caller's directory.
+# Sourced by the other scripts: they run from the root of the project, whatever the caller's
+# directory.
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 project=$PWD
 # The scripts look for what cargo builds below target/.

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# ci/mutants.sh [OPTION of cargo mutants]...: changes the core, and the channels and the registry of the shim, in one place at
-# a time, and asks whether a test notices: first the unit tests; then, of what those let pass, the models and the random
-# schedules. What survives both must stand in ci/mutants.md with the reason why it is no fault. Takes about two hours.
+# ci/mutants.sh [OPTION of cargo mutants]...: changes the core, and the channels and the registry of
+# the shim, in one place at a time. The unit tests judge each change. The models and the random
+# schedules judge what those let pass. What survives both must stand in ci/mutants.md, with the
+# reason why it is no fault. Takes about two hours.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 need jq jq
@@ -15,7 +16,8 @@ found=$PWD/target/mutants
 mkdir -p "$found"
 status=0
 cargo mutants --jobs 2 --timeout 60 --output "$found" "$@" || status=$?
-# 2 is that some were missed, 3 that some ran into the time limit; others are failures of the run itself.
+# 2 is that some were missed, 3 that some ran into the time limit; others are failures of the run
+# itself.
 case $status in 0 | 2 | 3) ;; *) exit "$status" ;; esac
 
 outcomes=$found/mutants.out/outcomes.json

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# No operation of the core can panic or allocate: each is exported from a library without std, without an allocator,
-# and with a panic handler that calls a function which does not exist. It builds, so nothing allocates; nothing refers
-# to that function, so nothing panics. A canary shows that the check can fail.
+# No operation of the core can panic or allocate. Each is exported from a library without std,
+# without an allocator, and with a panic handler that calls a function that does not exist. The
+# library builds, so nothing allocates. Nothing refers to that function, so nothing panics. A canary
+# shows that the check can fail.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 need nm binutils
@@ -28,7 +29,8 @@ cannot_panic() { # cannot_panic WHAT: the symbols on stdin
 
 exported=$(symbols)
 cannot_panic "the core" <<<"$exported"
-# With the arithmetic of a release build: heapless adds indices that cannot overflow, which only its author can know.
+# With the arithmetic of a release build: heapless adds indices that cannot overflow, which only its
+# author can know.
 with_heapless=$(CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=false symbols --features heapless)
 cannot_panic "EventLog or of a tracked queue" <<<"$with_heapless"
 

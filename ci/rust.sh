@@ -1,12 +1,13 @@
-# Sourced by the scripts that need another Rust than the one for the host: a target without an operating system, or an old
-# version. From rustup if it has it or can fetch it, else from Debian. RUST_FROM=debian leaves rustup out.
+# Sourced by the scripts that need another Rust than the one for the host: a target without an
+# operating system, or an old version. From rustup if it has it or can fetch it, else from Debian.
+# RUST_FROM=debian leaves rustup out.
 
 from_rustup() {
     [ "${RUST_FROM:-rustup}" = rustup ] && command -v rustup >/dev/null
 }
 
-# unpack_rust PACKAGE: a compiler of Debian 13, `rustc` or the newer `rustc-web`, below target/ and not installed, with the C
-# library that it runs on. Sets RUSTC.
+# unpack_rust PACKAGE: a compiler of Debian 13, `rustc` or the newer `rustc-web`, below target/ and
+# not installed, with the C library that it runs on. Sets RUSTC.
 unpack_rust() {
     local root=$project/target/debian-$1
     RUSTC=$root/rustc
@@ -17,7 +18,8 @@ unpack_rust() {
     fi
 }
 
-# rust_for TARGET: sets `cargo_for`, the command that builds for it, and says where the target comes from.
+# rust_for TARGET: sets `cargo_for`, the command that builds for it, and says where the target comes
+# from.
 rust_for() {
     local target=$1
     if from_rustup && rustup target add "$target" >/dev/null 2>&1; then

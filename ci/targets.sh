@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The core builds, bare and with every feature that needs no host, for targets of all kinds: without compare-exchange, without
-# atomics at all, with words of 16 bits. The services crate builds and runs on wasm32-unknown-unknown, which has no threads and
-# no clock.
+# The core builds for targets of all kinds, bare and with every feature that needs no host: without
+# compare-exchange, without atomics at all, with words of 16 bits. The services crate builds and
+# runs on wasm32-unknown-unknown, which has no threads and no clock.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 source ci/rust.sh
@@ -17,9 +17,10 @@ build() { # build TARGET FLAG...
 for target in thumbv7m-none-eabi thumbv8m.main-none-eabi riscv32imac-unknown-none-elf wasm32-unknown-unknown; do
     build "$target"
 done
-# Where there is no compare-exchange, the final binary says how portable-atomic makes one: here as in the firmware.
+# Where there is no compare-exchange, the final binary says how portable-atomic makes one: here as
+# in the firmware.
 build thumbv6m-none-eabi --features portable-atomic/critical-section
-# Heapless leaves its queue out, unless it is told to take the atomics of portable-atomic.
+# Heapless leaves its queue out, unless it may take the atomics of portable-atomic.
 build riscv32imc-unknown-none-elf --features portable-atomic/critical-section,heapless?/portable-atomic
 # The same with 16 bits.
 build msp430-none-elf --features heapless?/portable-atomic

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Unit, integration, property and documentation tests: the core without and with its features, the shim with all.
+# Unit, integration, property and documentation tests: the core without and with its features, the
+# shim with all.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# ci/unpack-rust.sh PACKAGE FOLDER: unpacks a compiler of Debian 13, `rustc` or the newer `rustc-web`, its standard library, its
-# sources, and the C library that it runs on. FOLDER/rustc runs it. Nothing is installed.
+# ci/unpack-rust.sh PACKAGE FOLDER: unpacks a compiler of Debian 13, `rustc` or the newer
+# `rustc-web`, its standard library, its sources, and the C library that it runs on. FOLDER/rustc
+# runs it. Nothing is installed.
 set -euo pipefail
 package=$1 root=$2
 std=${package/rustc/libstd-rust} sources=${package/rustc/rust}-src

@@ -31,7 +31,8 @@ macro_rules! bulk {
     };
 }
 
-/// Sends an item and waits for its answer, `n` times, with `work` on each: each side waits for the other all the time.
+/// Sends an item and waits for its answer, `n` times, with `work` on each: each side waits for the
+/// other all the time.
 macro_rules! lock_step {
     ($channel:expr, $work:expr) => {
         move |n| {
@@ -103,8 +104,8 @@ macro_rules! contenders {
     };
 }
 
-/// The channel of std with the least that counts: an addition on each side. No channel that is tracked from outside can do
-/// with less.
+/// The channel of std with the least that counts: an addition on each side. A channel that is
+/// tracked from outside cannot do with less.
 fn counted_channel<T>(capacity: usize) -> (CountedSender<T>, CountedReceiver<T>) {
     let (sender, receiver) = sync_channel(capacity);
     let words = Arc::new(TwoWords::default());

@@ -1,5 +1,5 @@
-//! Contenders of a comparison run in turn, round by round, so that a machine that slows down slows all of them. Ratios are taken
-//! within a round.
+//! Contenders of a comparison run in turn, round by round: a machine that slows down slows all of
+//! them. Ratios are taken within a round.
 
 use std::time::{Duration, Instant};
 use std::{env, fs};
@@ -97,7 +97,7 @@ impl Run {
         let rounds: Vec<Vec<f64>> = (0..ROUNDS)
             .map(|round| {
                 let mut times = vec![0.0; contenders.len()];
-                // Whoever is first in a round is another each time.
+                // Each round begins with another contender.
                 for turn in 0..contenders.len() {
                     let index = (round + turn) % contenders.len();
                     let time = (contenders[index].run)(operations);

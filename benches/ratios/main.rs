@@ -1,7 +1,9 @@
-//! fillgauge beside bare atomics, raw channels, the original and the usual metrics, as ratios within one run.
+//! fillgauge beside bare atomics, raw channels, the original and the usual metrics, as ratios
+//! within one run.
 //!
-//! `cargo bench --bench ratios` runs all comparisons, `cargo bench --bench ratios -- WORD...` those whose title has one of the
-//! words. A table goes to stdout, the same as JSON to `target/ratios.json`.
+//! `cargo bench --bench ratios` runs all comparisons, `cargo bench --bench ratios -- WORD...` those
+//! whose title has one of the words. A table goes to stdout, the same as JSON to
+//! `target/ratios.json`.
 
 mod channels;
 mod compare;

@@ -55,13 +55,14 @@ impl<const APART: usize> Counter for TwoWords<APART> {
     }
 }
 
-/// The least that could notice anything: each addition is compared with a limit that is never reached.
-pub(crate) struct TwoWordsAndALook {
+/// The least that could notice anything: each addition is compared with a limit that is never
+/// reached.
+pub(crate) struct TwoWordsAndALimit {
     words: TwoWords<16>,
     limit: AtomicUsize,
 }
 
-impl Default for TwoWordsAndALook {
+impl Default for TwoWordsAndALimit {
     fn default() -> Self {
         Self {
             words: TwoWords::default(),
@@ -70,24 +71,24 @@ impl Default for TwoWordsAndALook {
     }
 }
 
-impl TwoWordsAndALook {
+impl TwoWordsAndALimit {
     #[inline]
-    fn look(&self, count: usize) {
+    fn check(&self, count: usize) {
         if count >= self.limit.load(Ordering::Relaxed) {
             black_box(count);
         }
     }
 }
 
-impl Counter for TwoWordsAndALook {
+impl Counter for TwoWordsAndALimit {
     #[inline]
     fn enqueue(&self) {
-        self.look(self.words.0[0].fetch_add(1, Ordering::SeqCst));
+        self.check(self.words.0[0].fetch_add(1, Ordering::SeqCst));
     }
 
     #[inline]
     fn dequeue(&self) {
-        self.look(self.words.0[16].fetch_add(1, Ordering::SeqCst));
+        self.check(self.words.0[16].fetch_add(1, Ordering::SeqCst));
     }
 }
 

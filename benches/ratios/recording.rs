@@ -12,7 +12,7 @@ use prometheus_client::metrics::gauge::Gauge as PrometheusClientGauge;
 
 use crate::compare::{Contender, Run, contender, timed_by_itself};
 use crate::peers::{
-    CAPACITY, Counter, OneWord, TwoWords, TwoWordsAndALook, TwoWordsCompared, gauge,
+    CAPACITY, Counter, OneWord, TwoWords, TwoWordsAndALimit, TwoWordsCompared, gauge,
     gauge_with_items, metrics_gauge, original_gauge, prometheus_gauge, queue_gauge,
     registered_gauge, shallow_gauge, wide_gauge, wide_original_gauge, wide_queue_gauge,
 };
@@ -28,7 +28,7 @@ pub(crate) fn compare(run: &mut Run) {
             pairs("the same, two words", TwoWords::<16>::default()),
             pairs(
                 "the same, and a look at a limit",
-                TwoWordsAndALook::default(),
+                TwoWordsAndALimit::default(),
             ),
             pairs(
                 "the same two words, compared by each dequeue",

@@ -34,16 +34,16 @@ pub struct Points {
     pub thresholds: (u8, u8),
     pub warn_depth: usize,
     pub rearm_depth: usize,
-    /// Depths above the capacity read as the capacity, deficits as 0.
-    pub paired: bool,
+    /// Of a queue. Depths above the capacity read as the capacity, and underflows as 0.
+    pub for_queue: bool,
 }
 
 impl Points {
     fn depth(&self, (enqueued, dequeued): (usize, usize)) -> usize {
         let difference = enqueued.wrapping_sub(dequeued);
-        // Models are far from the range's ends: what is negative is a deficit.
+        // Models are far from the range's ends: what is negative is an underflow.
         let depth = usize::try_from(difference.cast_signed()).unwrap_or(0);
-        if self.paired {
+        if self.for_queue {
             depth.min(self.capacity)
         } else {
             depth
@@ -51,10 +51,11 @@ impl Points {
     }
 }
 
-/// The true depths of a gauge and its events, in their order: a sink, and the watcher of the gauge's counters.
+/// The true depths of a gauge and its events, in their order. It is the sink of the gauge, and
+/// watches the gauge's counters.
 pub struct History {
     subject: OnceLock<&'static dyn Subject>,
-    /// Only the events are recorded, of a gauge that may be freed.
+    /// The gauge may be freed: only its events are recorded.
     events_only: AtomicBool,
     points: Points,
     /// What the sink itself records at the first warning.
@@ -114,7 +115,8 @@ impl History {
             return;
         };
         self.push(Moment::Event(event, depth));
-        // The sink reads the gauge, as sinks do: otherwise loom would not try the orders of delivering and counting.
+        // The sink reads the gauge, as sinks do. Otherwise loom would not try the orders of
+        // delivering and counting.
         subject.figures();
         if event == Event::NearCapacity {
             let op = self.on_warning.lock().unwrap().take();
@@ -153,7 +155,8 @@ impl History {
         self.assert_high_water(figures);
     }
 
-    /// Warnings and recoveries take turns, a warning first; `Full` comes between them, once. None is delivered while another is.
+    /// Warnings and recoveries alternate, a warning first. `Full` comes between them, once. No
+    /// event is delivered while another is.
     fn assert_alternation(&self, figures: Figures) {
         let (mut warned, mut full, mut delivering) = (false, false, false);
         for moment in self.moments() {
@@ -179,8 +182,8 @@ impl History {
         );
     }
 
-    /// The depth in an event was the depth of the gauge at some instant after the event before, and one that the event
-    /// stands for.
+    /// The depth in an event was the depth of the gauge at some instant after the event before. It
+    /// is beyond the threshold of the event.
     fn assert_soundness(&self) {
         let Points {
             capacity,
@@ -193,13 +196,13 @@ impl History {
             match moment {
                 Moment::Depth(depth) => since.push(depth),
                 Moment::Event(event, depth) => {
-                    let stands = match event {
+                    let is_beyond = match event {
                         Event::NearCapacity => depth >= warn_depth,
                         Event::Full => depth >= capacity,
                         Event::Recovered => depth <= rearm_depth,
                     };
                     assert!(
-                        stands && since.contains(&depth),
+                        is_beyond && since.contains(&depth),
                         "a depth that never was: {:?}",
                         self.moments()
                     );
@@ -209,7 +212,7 @@ impl History {
         }
     }
 
-    /// Never silent at the warn point, never latched at the re-arm point.
+    /// The gauge has warned at its warn point, and is armed at its re-arm point.
     fn assert_settledness(&self, figures: Figures) {
         let Points {
             capacity,

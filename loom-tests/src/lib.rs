@@ -25,8 +25,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Instant;
 
-/// Runs `model` in every interleaving with at most `preemptions` preemptions (`None` for all interleavings), and fails
-/// if there were fewer than `floor` of them: a model that explores nothing proves nothing.
+/// Runs `model` in every interleaving with at most `preemptions` preemptions (`None` for all
+/// interleavings). Fails if there were fewer than `floor` of them: a model that explores nothing
+/// proves nothing.
 pub fn explore(preemptions: Option<usize>, floor: usize, model: impl Fn() + Sync + Send + 'static) {
     let executions = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&executions);
@@ -70,7 +71,7 @@ impl Outcomes {
     }
 }
 
-/// A static for the length of an execution, of which gauges and registries need some: it is never freed.
+/// A static for the length of an execution. It is never freed. Gauges and registries need some.
 pub fn leaked<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }

@@ -55,7 +55,7 @@ impl Drop for Mailbox {
 }
 
 thread_local! {
-    /// This thread delivers what others left pending.
+    /// This thread delivers what other threads left pending.
     static DELIVERS: std::cell::Cell<bool> = std::cell::Cell::new(false);
 }
 

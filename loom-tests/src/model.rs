@@ -1,4 +1,5 @@
-//! A model of one gauge: what is recorded before, what each thread then records, and what must come of it.
+//! A model of one gauge: what is recorded before, what each thread then records, and what must come
+//! of it.
 
 use std::collections::BTreeSet;
 
@@ -13,17 +14,19 @@ use crate::{explore, leaked};
 
 static QUEUE: Limit = Limit::queue("queue");
 
-/// A gauge, and what several threads record on it at once. Every execution is held against all promises of a gauge:
-/// alternation, soundness, settledness, conservation and high water.
+/// A gauge, and what several threads record on it at once. Every execution is checked for all
+/// promises of a gauge: alternation, soundness, settledness, conservation and high water.
 ///
-/// Conservation: the depth at rest is that of the same operations one after the other, in an order that keeps the order
-/// within each thread. And the gauge is sound afterwards: it goes down to 0 and up to its warn point as it should.
+/// For conservation, the depth at rest is that of the same operations one after the other, in an
+/// order that keeps the order within each thread. Afterwards the gauge goes down to 0 and up to its
+/// warn point, and is checked at each step.
 #[derive(Clone, Copy)]
 pub struct Model {
     pub capacity: usize,
     /// Percentages at which it warns, and is armed again.
     pub thresholds: (u8, u8),
-    pub paired: bool,
+    /// The gauge of a queue.
+    pub for_queue: bool,
     /// Who delivers.
     pub delivery: Delivery,
     /// Where the counters start.
@@ -34,7 +37,7 @@ pub struct Model {
     pub threads: &'static [&'static [Op]],
     /// What the sink itself records at the first warning.
     pub on_warning: Option<Op>,
-    /// What must be event, from the beginning on and in every execution, if that is known.
+    /// The events of every execution, from its beginning on, if they are known.
     pub events: Option<&'static [Event]>,
     /// The most preemptions of an execution; `None` for all interleavings.
     pub preemptions: Option<usize>,
@@ -59,7 +62,7 @@ impl Model {
     pub const PAIR: Self = Self {
         capacity: 2,
         thresholds: (80, 50),
-        paired: false,
+        for_queue: false,
         delivery: Delivery::InPlace,
         start: 0,
         before: &[],
@@ -82,7 +85,7 @@ impl Model {
         match self.delivery {
             Delivery::InPlace => self.check_on(move |points, history| {
                 let gauge = Gauge::with_config(self.config(points)).with_sink(history);
-                start_at(&gauge, self.start, self.paired);
+                start_at(&gauge, self.start, self.for_queue);
                 gauge
             }),
             Delivery::HandedOver | Delivery::Background => self.check_on(move |points, history| {
@@ -151,7 +154,7 @@ impl Model {
         }
     }
 
-    /// Threads are done when nothing is pending: the background thread was woken for what is.
+    /// After the threads, delivers what is pending. The background thread was woken for it.
     fn deliver_what_is_left(&self, subject: &dyn Subject, history: &History) {
         subject.record(Op::Deliver);
         assert!(
@@ -161,7 +164,8 @@ impl Model {
         );
     }
 
-    /// Whatever the threads left behind must not show later: down to 0 and up to the warn point, in one thread.
+    /// What the threads left behind must not show later: down to 0 and up to the warn point, in one
+    /// thread.
     fn assert_that_it_goes_on(&self, subject: &dyn Subject, history: &History) {
         if self.capacity > 10 {
             return;
@@ -189,8 +193,12 @@ impl Model {
     fn config(&self, points: Points) -> GaugeConfig {
         let (warn, rearm) = self.thresholds;
         let thresholds = Thresholds::new(warn.into(), rearm.into()).unwrap();
-        let config = GaugeConfig::new(&QUEUE, points.capacity).thresholds(thresholds);
-        if self.paired { config.paired() } else { config }
+        let config = if self.for_queue {
+            GaugeConfig::for_queue(&QUEUE, points.capacity)
+        } else {
+            GaugeConfig::new(&QUEUE, points.capacity)
+        };
+        config.thresholds(thresholds)
     }
 
     /// From the percentages by search, apart from what the gauge computes.
@@ -208,7 +216,7 @@ impl Model {
             thresholds: self.thresholds,
             warn_depth,
             rearm_depth,
-            paired: self.paired,
+            for_queue: self.for_queue,
         }
     }
 
@@ -225,8 +233,8 @@ impl Model {
         first
     }
 
-    /// The depths that the operations lead to, one after the other, in all their orders; with what the sink records, if
-    /// it does, anywhere after the depth has reached the warn point.
+    /// The depths that the operations lead to, one after the other, in all their orders. What the
+    /// sink records, if it does, may come anywhere after the depth has reached the warn point.
     fn depths_at_rest(&self, sink_records: bool) -> BTreeSet<usize> {
         let mut depth = 0;
         for op in self.before {
@@ -262,7 +270,7 @@ impl Model {
         }
         if at_rest {
             let depth = usize::try_from(depth).unwrap_or(0);
-            depths.insert(if self.paired {
+            depths.insert(if self.for_queue {
                 depth.min(self.capacity)
             } else {
                 depth
@@ -282,18 +290,19 @@ impl Model {
             Op::Deliver | Op::ComeBy => depth,
             Op::Observe(depth) => depth.cast_signed(),
         };
-        if self.paired { after } else { after.max(0) }
+        if self.for_queue { after } else { after.max(0) }
     }
 }
 
-/// Takes the counters of a new gauge to `start`, which no other figure notices: by strays, or by deficits made good.
-fn start_at(gauge: &Gauge, start: usize, paired: bool) {
+/// Takes the counters of a new gauge to `start`, and leaves its other figures as they are: by
+/// strays, or for a queue by underflows that are set off.
+fn start_at(gauge: &Gauge, start: usize, for_queue: bool) {
     const MOST: usize = usize::MAX / 32;
     let mut left = start;
     while left > 0 {
         let step = left.min(MOST);
         gauge.record_dequeue_n(step);
-        if paired {
+        if for_queue {
             gauge.record_enqueue_n(step);
         }
         left -= step;

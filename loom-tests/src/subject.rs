@@ -19,7 +19,7 @@ pub enum Op {
     TakeAll,
     /// The background thread, if it was woken.
     Deliver,
-    /// The background thread, which is awake and comes by.
+    /// The background thread, which is awake.
     ComeBy,
 }
 
@@ -36,7 +36,7 @@ pub trait Subject: Sync {
 
     fn figures(&self) -> Figures;
 
-    /// What was enqueued and dequeued up to this very moment, read without a step that loom would see.
+    /// What was enqueued and dequeued so far, read without a step that loom would see.
     fn counters_now(&self) -> (usize, usize);
 
     /// Whether an event waits for a thread that delivers it.

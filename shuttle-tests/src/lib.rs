@@ -11,11 +11,13 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::RandomScheduler;
 use shuttle::{Config, Runner};
 
-/// Runs `program` under `schedules` random schedules, the same ones each time. `SCHEDULES_FACTOR` multiplies their number.
-/// A failure prints the seed of its schedule, and `SHUTTLE_RANDOM_SEED` is the seed to start from.
+/// Runs `program` under `schedules` random schedules, the same ones each time. `SCHEDULES_FACTOR`
+/// multiplies their number. A failure prints the seed of its schedule, and `SHUTTLE_RANDOM_SEED` is
+/// the seed to start from.
 pub fn explore(schedules: usize, program: impl Fn() + Send + Sync + 'static) {
     let mut config = Config::new();
-    // All that is told is that weaker orderings run as sequentially consistent ones, and statics end with the schedule.
+    // The only warnings are that weaker orderings run as sequentially consistent ones, and that
+    // statics end with the schedule.
     config.silence_warnings = true;
     // The log and a panic take more of the stack than shuttle gives a task.
     config.stack_size = 1 << 18;

@@ -12,15 +12,15 @@ use crate::registry;
 /// Delivers every event that waits for the background thread, on this thread, and waits for those
 /// that are being delivered for others. Then logs how many lines each gauge has suppressed.
 ///
-/// Call it before the process exits, or a test looks at what was logged. Events that come meanwhile
-/// are not waited for, nor is what other threads deliver of their own operations.
+/// Call it before the process exits, or before a test checks what was logged. It does not wait for
+/// events that come meanwhile, nor for those that other threads deliver of their own operations.
 ///
 /// The time is checked between events: an observer that never returns keeps this thread too.
 ///
 /// # Errors
 ///
-/// [`FlushTimeout`] if `timeout` was over before; and at once if this crate called the caller, as a
-/// subscriber or a handler, which would wait for itself. A subscriber that writes a line of the
+/// [`FlushTimeout`] if `timeout` was over before. Also at once, if the caller is a subscriber or a
+/// handler that this crate called: it would wait for itself. A subscriber that writes a line of the
 /// program's own is not recognised: do not call this there.
 ///
 /// ```

@@ -1,8 +1,9 @@
 //! Usage gauges for the bounded queues and limits of a service with threads.
 //!
-//! Every bounded queue or limit gets a [`QueueGauge`] with a stable name and a capacity, in one process-wide registry.
-//! At 80 % it emits exactly one warning, as a [`tracing`] event and to the handler that
-//! [`set_limit_warning_handler`] installs; drained to 50 % it is armed again; [`queue_snapshot`] shows every live gauge.
+//! Every bounded queue or limit gets a [`QueueGauge`] with a stable name and a capacity, in one
+//! process-wide registry. At 80 % it emits exactly one warning: a [`tracing`] event, and a call of
+//! the handler that [`set_limit_warning_handler`] installs. Drained to 50 % it is armed again.
+//! [`queue_snapshot`] shows every live gauge.
 //!
 //! ```
 //! use fillgauge_std::{TrackedLimit, queue_snapshot, set_limit_warning_handler, tracked_sync_channel};
@@ -35,8 +36,9 @@
 //! | keep the log short | [`set_log_limit`], [`LogLimit`] |
 //! | have all events delivered | [`flush_events`], [`FlushTimeout`] |
 //!
-//! The API is source-compatible with the module `queue_tracker` of the crate `agentos-bridge`, which had the idea. The
-//! gauge itself is the one of the crate `fillgauge`; what a service needs of it is re-exported here.
+//! The API is source-compatible with the module `queue_tracker` of the crate `agentos-bridge`,
+//! which had the idea. The gauge itself is that of the crate `fillgauge`. What a service needs of
+//! it is re-exported here.
 //!
 //! # Who delivers
 //!

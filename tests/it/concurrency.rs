@@ -1,4 +1,4 @@
-//! Real threads: what the models prove within their bounds, over many more operations.
+//! Real threads: what the models prove within their bounds, with many more operations.
 
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,7 +25,8 @@ impl Tape {
         Self(Mutex::new(Vec::new()))
     }
 
-    /// Takes the tape and checks that warnings and recoveries alternate; returns how many warnings there were.
+    /// Takes the tape and checks that warnings and recoveries alternate. Returns the number of
+    /// warnings.
     fn alternating(&self) -> usize {
         let events = std::mem::take(&mut *self.0.lock().unwrap());
         let edges: Vec<_> = events
@@ -47,19 +48,20 @@ impl LimitSink for Tape {
 }
 
 #[test]
-fn threads_that_cross_together_are_told_once() {
+fn threads_that_cross_together_cause_one_event() {
     const THREADS: usize = native_or_miri(8, 4);
     const CROSSINGS: usize = native_or_miri(10_000, 4);
     static TAPE: Tape = Tape::new();
-    // Warns at 3 and is armed again at 1, so that all threads but two find the warn point passed; never full.
+    // Warns at 3 and is armed again at 1. All threads but two find the warn point crossed. It is
+    // never full.
     const EARLY: Thresholds = match Thresholds::new(30, 10) {
         Ok(thresholds) => thresholds,
         Err(_) => panic!("re-arm is below warn"),
     };
     static GAUGE: Gauge =
         Gauge::with_config(GaugeConfig::new(&LIMIT, 10).thresholds(EARLY)).with_sink(&TAPE);
-    // Events, depth and latch after each half of each crossing; checked at the end, since a thread that panics at a
-    // barrier leaves the others waiting.
+    // Events, depth and state after each half of each crossing. They are checked at the end: a
+    // thread that panics at a barrier leaves the others waiting.
     static HALVES: Mutex<Vec<(Vec<LimitEvent>, usize, bool)>> = Mutex::new(Vec::new());
     let barrier = Barrier::new(THREADS);
     let all_at_once = |record: fn(&Gauge)| {
@@ -145,7 +147,7 @@ fn stray_dequeues_among_threads_are_never_counted_twice() {
 }
 
 #[test]
-fn observers_and_consumers_leave_no_latch_behind() {
+fn observers_and_consumers_leave_the_right_state_behind() {
     static TAPE: Tape = Tape::new();
     let steps = native_or_miri(200, 6);
     for round in 0..native_or_miri(200, 4) {
@@ -168,15 +170,15 @@ fn observers_and_consumers_leave_no_latch_behind() {
         );
         assert!(
             depth > 5 || !gauge.has_warned(),
-            "round {round}: latched at {depth}"
+            "round {round}: still warned at {depth}"
         );
         assert_eq!(TAPE.alternating(), gauge.warnings());
     }
 }
 
 /// Store buffering: the producer sets the warning and reads the consumer's counter, while the
-/// consumer adds to its counter and reads the warning. One of them must see the other's write, which
-/// takes sequential consistency.
+/// consumer adds to its counter and reads the warning. One of them must see the other's write,
+/// which takes sequential consistency.
 #[test]
 fn a_warning_that_meets_a_drain_is_taken_back() {
     for round in 0..native_or_miri(2_000, 20) {
@@ -231,8 +233,8 @@ impl Drop for Working<'_> {
     }
 }
 
-/// Each limit has a capacity of its own, and each registration observes a depth that encodes both its instance and its
-/// limit, from which a mixed entry would be seen.
+/// Each limit has a capacity of its own. Each registration observes a depth that encodes its
+/// instance and its limit, so that a mixed entry shows.
 #[test]
 fn snapshots_show_no_mix_of_two_registrations() {
     const THREADS: usize = native_or_miri(8, 3);

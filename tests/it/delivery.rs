@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use fillgauge::{Deliver, Delivery, Edge, Gauge, GaugeConfig, Limit, LimitEvent};
 
 use crate::recorder::RECORDER;
-use crate::told;
+use crate::short_events;
 
 static LIMIT: Limit = Limit::queue("jobs");
 
@@ -16,9 +16,9 @@ static LIMIT: Limit = Limit::queue("jobs");
 struct Mailbox {
     kept: Mutex<Option<LimitEvent>>,
     delivered: Mutex<Vec<(Edge, usize)>>,
-    /// Nobody wants to know of these.
+    /// Nobody wants these events.
     unwanted: Option<Edge>,
-    /// Only those may deliver who call `deliver_pending`.
+    /// Only the background thread delivers.
     background: bool,
     /// Panics instead of delivering.
     is_broken: Mutex<bool>,
@@ -206,10 +206,11 @@ fn an_edge_that_nobody_wants_is_crossed_all_the_same() {
     assert_eq!(gauge.warnings(), 3);
 }
 
-/// An operation delivers at most the pending event and two edges; others may cause edges for ever.
+/// An operation delivers at most the pending event and two edges. Other threads may cause edges for
+/// ever.
 #[test]
 fn an_operation_does_not_deliver_for_ever() {
-    /// Crosses the other threshold each time that it is told of one.
+    /// Crosses the other threshold at each event.
     struct Flapping(Mutex<Vec<Edge>>, Mutex<bool>);
 
     impl Deliver for Flapping {
@@ -262,6 +263,6 @@ fn a_static_sink_delivers_deferred_operations_too() {
     let gauge = Gauge::new(&LIMIT, 10).with_sink(&RECORDER);
     gauge.record_enqueue_n(8);
     gauge.deferred().record_dequeue_n(3);
-    assert_eq!(told(), [('+', 8), ('-', 5)]);
+    assert_eq!(short_events(), [('+', 8), ('-', 5)]);
     assert!(!gauge.has_pending_event());
 }

@@ -105,7 +105,7 @@ fn threads_that_write_and_read_together_account_for_every_event() {
         Some(LogEntry::Dropped(events)) => Some(events),
         None => Some(0),
     };
-    let mut told = 0;
+    let mut counted = 0;
     thread::scope(|scope| {
         let writers: Vec<_> = (1..=WRITERS)
             .map(|writer| {
@@ -120,15 +120,15 @@ fn threads_that_write_and_read_together_account_for_every_event() {
             .collect();
         begin.wait();
         while !writers.iter().all(thread::ScopedJoinHandle::is_finished) {
-            told += read().unwrap_or(0);
+            counted += read().unwrap_or(0);
         }
         // The log holds 16 at most, and a count.
         for _ in 0..=17 {
-            told += read().unwrap_or(0);
+            counted += read().unwrap_or(0);
         }
     });
     let unseen: usize = seen.iter().map(|seen| EVENTS - seen).sum();
-    assert_eq!(told, dropped + unseen);
+    assert_eq!(counted, dropped + unseen);
 }
 
 #[cfg(feature = "serde")]

@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock};
 
 use fillgauge::{Gauge, GaugeConfig, Limit, LimitEvent, LimitSink};
 
-use crate::{RECORDER, told};
+use crate::{RECORDER, short_events};
 
 static LIMIT: Limit = Limit::queue("queue");
 
@@ -33,8 +33,8 @@ fn an_event_carries_the_figures_of_its_gauge() {
     assert_eq!((snapshot.enqueued, snapshot.dequeued), (9, 0));
 }
 
-/// A sink that empties the queue when it is warned and fills it when it has recovered, a few times: each event comes
-/// after the one before has been delivered, never within.
+/// A sink empties the queue when it is warned, and fills it when it has recovered. Each event is
+/// delivered after the one before, never within it.
 #[test]
 fn a_sink_may_use_its_own_gauge_and_is_never_nested() {
     struct Meddler;
@@ -79,7 +79,7 @@ fn a_panic_in_a_sink_reaches_the_caller_and_leaves_the_gauge_right() {
     let outcome = panic::catch_unwind(AssertUnwindSafe(|| gauge.record_dequeue_n(9)));
     assert!(outcome.is_err());
     gauge.record_enqueue_n(8);
-    assert_eq!(told(), [('+', 8)]);
+    assert_eq!(short_events(), [('+', 8)]);
 }
 
 /// Panics at one event, after it has moved the depth to the other side.
@@ -150,7 +150,7 @@ fn after_a_panic_in_a_sink_the_next_operation_of_any_kind_checks() {
                 // It was deeper before, so that no enqueue makes a new mark.
                 gauge.record_enqueue_n(100);
                 gauge.record_dequeue_n(100 - begin);
-                told();
+                short_events();
                 sink.is_due.store(true, Ordering::SeqCst);
 
                 let outcome = panic::catch_unwind(AssertUnwindSafe(|| cause(gauge)));
@@ -164,7 +164,7 @@ fn after_a_panic_in_a_sink_the_next_operation_of_any_kind_checks() {
                     (false, true) => vec![('+', gauge.depth())],
                     _ => Vec::new(),
                 };
-                assert_eq!(told(), expected, "{at}");
+                assert_eq!(short_events(), expected, "{at}");
             }
         }
     }

@@ -1,6 +1,6 @@
 use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 
-use crate::{RECORDER, told};
+use crate::{RECORDER, short_events};
 
 static LIMIT: Limit = Limit::queue("queue");
 
@@ -21,7 +21,7 @@ fn depth_and_high_water_follow_what_goes_in_and_out() {
 }
 
 #[test]
-fn stray_dequeues_are_forgotten() {
+fn stray_dequeues_have_no_effect() {
     let gauge = gauge(10);
     gauge.record_dequeue();
     gauge.record_dequeue_n(7);
@@ -35,8 +35,8 @@ fn stray_dequeues_are_forgotten() {
 }
 
 #[test]
-fn a_paired_gauge_remembers_a_dequeue_that_comes_first() {
-    let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).paired());
+fn the_gauge_of_a_queue_keeps_a_dequeue_that_comes_first() {
+    let gauge = Gauge::for_queue(&LIMIT, 10);
     gauge.record_dequeue();
     gauge.record_dequeue_n(2);
     assert_eq!(gauge.depth(), 0);
@@ -45,11 +45,11 @@ fn a_paired_gauge_remembers_a_dequeue_that_comes_first() {
 }
 
 #[test]
-fn a_paired_gauge_reads_no_more_than_its_capacity() {
-    let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).paired()).with_sink(&RECORDER);
+fn the_gauge_of_a_queue_reads_no_more_than_its_capacity() {
+    let gauge = Gauge::for_queue(&LIMIT, 10).with_sink(&RECORDER);
     gauge.record_enqueue_n(13);
     assert_eq!((gauge.depth(), gauge.high_water()), (10, 10));
-    assert_eq!(told(), [('+', 10), ('=', 10)]);
+    assert_eq!(short_events(), [('+', 10), ('=', 10)]);
     gauge.record_dequeue_n(3);
     assert_eq!((gauge.depth(), gauge.fill_percent()), (10, 100));
 }
@@ -60,19 +60,25 @@ fn one_warning_a_crossing_with_hysteresis() {
     for depth in [0, 7, 8, 9, 10, 8, 7, 6, 7, 8, 10, 5, 0, 5, 7, 8, 5] {
         gauge.observe_depth(depth);
     }
-    assert_eq!(told(), [('+', 8), ('=', 10), ('-', 5), ('+', 8), ('-', 5)]);
+    assert_eq!(
+        short_events(),
+        [('+', 8), ('=', 10), ('-', 5), ('+', 8), ('-', 5)]
+    );
     assert_eq!(gauge.warnings(), 2);
 }
 
 #[test]
-fn full_is_told_once_between_warning_and_recovery() {
+fn full_is_reported_once_between_warning_and_recovery() {
     let gauge = gauge(4);
     gauge.record_enqueue_n(4);
     gauge.record_dequeue();
     gauge.record_enqueue();
     gauge.record_dequeue_n(2);
     gauge.record_enqueue_n(2);
-    assert_eq!(told(), [('+', 4), ('=', 4), ('-', 2), ('+', 4), ('=', 4)]);
+    assert_eq!(
+        short_events(),
+        [('+', 4), ('=', 4), ('-', 2), ('+', 4), ('=', 4)]
+    );
 }
 
 #[test]
@@ -84,7 +90,7 @@ fn a_gauge_that_drains_is_armed_again_without_its_producer() {
         gauge.record_dequeue();
     }
     assert!(!gauge.has_warned());
-    assert_eq!(told(), [('+', 9), ('-', 5)]);
+    assert_eq!(short_events(), [('+', 9), ('-', 5)]);
 }
 
 #[test]
@@ -94,7 +100,7 @@ fn a_queue_that_is_cleared_is_empty_and_armed() {
     gauge.record_clear();
     gauge.record_clear();
     assert_eq!((gauge.depth(), gauge.high_water()), (0, 5));
-    assert_eq!(told(), [('+', 5), ('=', 5), ('-', 0)]);
+    assert_eq!(short_events(), [('+', 5), ('=', 5), ('-', 0)]);
 }
 
 #[test]
@@ -107,7 +113,7 @@ fn without_a_bound_there_are_figures_and_no_events() {
         (gauge.depth(), gauge.fill_percent(), gauge.warnings()),
         (7, 0, 0)
     );
-    assert!(told().is_empty());
+    assert!(short_events().is_empty());
 }
 
 #[test]
@@ -118,7 +124,7 @@ fn custom_thresholds_decide_both_edges() {
     for depth in [2, 3, 2, 1] {
         gauge.observe_depth(depth);
     }
-    assert_eq!(told(), [('+', 3), ('-', 1)]);
+    assert_eq!(short_events(), [('+', 3), ('-', 1)]);
 }
 
 #[test]
@@ -131,7 +137,7 @@ fn counted_and_sampled_may_be_mixed() {
     gauge.record_dequeue_n(5);
     gauge.record_enqueue();
     assert_eq!((gauge.depth(), gauge.high_water()), (1, 9));
-    assert_eq!(told(), [('+', 9), ('-', 3)]);
+    assert_eq!(short_events(), [('+', 9), ('-', 3)]);
 }
 
 #[test]
@@ -143,7 +149,7 @@ fn great_capacities_are_exact() {
     gauge.observe_depth(capacity);
     assert_eq!((gauge.depth(), gauge.fill_percent()), (capacity, 100));
     gauge.observe_depth(0);
-    assert_eq!(told().len(), 3);
+    assert_eq!(short_events().len(), 3);
 }
 
 #[test]
@@ -171,14 +177,14 @@ fn amounts_beyond_the_range_stop_at_its_end() {
     assert!(gauge.has_warned() && gauge.depth() > isize::MAX as usize);
 }
 
-/// The counters go round the word several times, in steps that leave the bounds which one side remembers of the other
-/// far behind.
+/// The counters wrap several times. Each step is far greater than what the cached counters may lag
+/// behind.
 #[test]
-fn counters_that_go_round_leave_no_latch_and_no_silence() {
+fn counters_that_wrap_leave_the_gauge_in_the_right_state() {
     const STEP: usize = usize::MAX / 8 / 4 * 4;
     for config in [
         GaugeConfig::new(&LIMIT, STEP),
-        GaugeConfig::new(&LIMIT, STEP).paired(),
+        GaugeConfig::for_queue(&LIMIT, STEP),
     ] {
         let gauge = Gauge::with_config(config).with_sink(&RECORDER);
         for round in 0..50 {
@@ -189,9 +195,9 @@ fn counters_that_go_round_leave_no_latch_and_no_silence() {
                 1 => gauge.record_clear(),
                 _ => (0..4).for_each(|_| gauge.record_dequeue_n(STEP / 4)),
             }
-            assert!(!gauge.has_warned(), "latched in round {round}");
+            assert!(!gauge.has_warned(), "still warned in round {round}");
         }
-        assert_eq!(told().len(), 150);
+        assert_eq!(short_events().len(), 150);
     }
     let gauge = gauge(0);
     for _ in 0..50 {
@@ -205,25 +211,25 @@ fn counters_that_go_round_leave_no_latch_and_no_silence() {
 }
 
 #[test]
-fn strays_that_go_round_leave_the_bounds_right() {
-    const MANY: usize = usize::MAX / 32;
+fn strays_that_wrap_leave_the_bounds_right() {
+    const MOST: usize = usize::MAX / 32;
     let gauge = gauge(1);
-    (0..32).for_each(|_| gauge.record_dequeue_n(MANY));
+    (0..32).for_each(|_| gauge.record_dequeue_n(MOST));
     (0..31).for_each(|_| gauge.record_dequeue());
     gauge.record_enqueue();
     assert_eq!(
         (gauge.depth(), gauge.high_water(), gauge.has_warned()),
         (1, 1, true)
     );
-    told();
+    short_events();
 }
 
-/// It owes more than the warn point is below the greatest word.
+/// The underflow is greater than the distance of the warn point from the greatest word.
 #[test]
-fn a_deficit_leaves_no_high_water_mark_under_the_greatest_warn_point() {
+fn an_underflow_leaves_no_high_water_mark_under_the_greatest_warn_point() {
     let full_only = Thresholds::new(100, 50).unwrap();
-    let config = GaugeConfig::new(&LIMIT, usize::MAX).thresholds(full_only);
-    let gauge = Gauge::with_config(config.paired());
+    let config = GaugeConfig::for_queue(&LIMIT, usize::MAX).thresholds(full_only);
+    let gauge = Gauge::with_config(config);
     gauge.record_dequeue_n(10);
     gauge.record_enqueue();
     gauge.record_enqueue();
@@ -231,21 +237,21 @@ fn a_deficit_leaves_no_high_water_mark_under_the_greatest_warn_point() {
 }
 
 #[test]
-fn a_paired_gauge_stops_at_the_end_of_the_range() {
-    let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).paired()).with_sink(&RECORDER);
+fn the_gauge_of_a_queue_stops_at_the_end_of_the_range() {
+    let gauge = Gauge::for_queue(&LIMIT, 10).with_sink(&RECORDER);
     gauge.record_enqueue_n(usize::MAX);
     gauge.record_enqueue_n(usize::MAX);
     assert_eq!((gauge.depth(), gauge.has_warned()), (10, true));
-    assert_eq!(told(), [('+', 10), ('=', 10)]);
+    assert_eq!(short_events(), [('+', 10), ('=', 10)]);
     gauge.record_clear();
     gauge.record_dequeue_n(5);
     gauge.record_enqueue_n(isize::MAX as usize + 5);
     let balance = gauge.enqueued().wrapping_sub(gauge.dequeued());
     assert_eq!(balance, isize::MAX as usize);
-    told();
+    short_events();
 }
 
-/// The bound that consumers have of the depth lags by an eighth of the word, and one dequeue more.
+/// The lower bound of the depth lags by an eighth of the word and one dequeue more.
 #[test]
 fn a_great_underflow_that_is_set_off_leaves_the_gauge_armed() {
     const STEP: usize = usize::MAX / 32;
@@ -263,7 +269,7 @@ fn a_great_underflow_that_is_set_off_leaves_the_gauge_armed() {
     }
 }
 
-/// Another sampler corrects to an older depth, in the middle of an observation.
+/// Another sampler corrects the depth to an older one in the middle of an observation.
 #[test]
 fn an_observation_samples_until_the_counters_agree() {
     let gauge = Gauge::new(&LIMIT, 5).with_sink(&RECORDER);
@@ -271,7 +277,7 @@ fn an_observation_samples_until_the_counters_agree() {
     gauge.observe_with(|| truth.next().unwrap());
     assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
     assert_eq!(truth.next(), None, "sampled until two were equal");
-    assert_eq!(told(), [('+', 4), ('-', 0)]);
+    assert_eq!(short_events(), [('+', 4), ('-', 0)]);
 }
 
 #[test]
@@ -314,7 +320,8 @@ fn totals_never_step_back() {
     }
 }
 
-/// Capacity 0 is no bound. A rendezvous is a setting of its own.
+/// Capacity 0 is unbounded. A rendezvous is a setting of its own. `paired` is an alias of
+/// `for_queue`.
 #[test]
 fn a_queue_without_a_bound_has_a_depth_and_a_rendezvous_has_none() {
     for (config, depth) in [
@@ -330,6 +337,10 @@ fn a_queue_without_a_bound_has_a_depth_and_a_rendezvous_has_none() {
         assert_eq!(gauge.high_water(), if depth == 0 { 0 } else { 4 });
         gauge.observe_depth(usize::MAX);
         gauge.record_clear();
-        assert_eq!((gauge.depth(), told()), (0, Vec::new()), "{config:?}");
+        assert_eq!(
+            (gauge.depth(), short_events()),
+            (0, Vec::new()),
+            "{config:?}"
+        );
     }
 }

@@ -20,7 +20,7 @@ mod size;
 use recorder::{RECORDER, kind, take_events};
 
 /// Takes the events of this thread since the last call, in short, each with its depth.
-fn told() -> Vec<(char, usize)> {
+fn short_events() -> Vec<(char, usize)> {
     take_events()
         .iter()
         .map(|event| (kind(event), event.snapshot().depth))

@@ -1,4 +1,5 @@
-//! Histories of one thread read as the reference does, whatever the capacity and wherever the counters start.
+//! Histories of one thread on the gauge and on the reference: both read the same, for any capacity
+//! and any start of the counters.
 
 use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 use proptest::prelude::*;
@@ -77,7 +78,7 @@ fn operations() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Long histories; every second gauge is never sampled, since a gauge looks closer once it was.
+/// Long histories. Every second gauge is never sampled.
 fn gauge_histories() -> impl Strategy<Value = GaugeHistory> {
     let operations = prop::collection::vec(operations(), 0..500);
     (setups(), operations, any::<bool>()).prop_map(|(setup, mut operations, sampled)| {
@@ -111,8 +112,8 @@ proptest! {
     }
 }
 
-/// Every history of this length in the alphabet, of every gauge up to this capacity, right before and across the wrap of
-/// the counters.
+/// Every history of this length in the alphabet, of every gauge up to this capacity. The counters
+/// start right before they wrap.
 #[test]
 fn every_short_history_of_a_small_gauge_reads_like_plain_integers() {
     const LENGTH: u32 = 5;
@@ -145,13 +146,13 @@ fn every_short_history_of_a_small_gauge_reads_like_plain_integers() {
     }
 }
 
-/// Depths beyond the range may be misread, but events alternate there, too, and an observation leads back.
+/// Depths beyond the range may be misread. Events alternate there too, and an observation leads
+/// back.
 #[test]
 fn beyond_the_range_events_alternate_and_an_observation_is_exact() {
     for capacity in [10, usize::MAX / 2, usize::MAX] {
-        let config = GaugeConfig::new(&LIMIT, capacity);
-        for gauge in [config, config.paired()].map(Gauge::with_config) {
-            let gauge = gauge.with_sink(&RECORDER);
+        for config in [GaugeConfig::new, GaugeConfig::for_queue] {
+            let gauge = Gauge::with_config(config(&LIMIT, capacity)).with_sink(&RECORDER);
             for _ in 0..20 {
                 gauge.record_enqueue_n(usize::MAX);
                 (0..3).for_each(|_| gauge.record_enqueue());

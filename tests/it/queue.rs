@@ -12,7 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::size::native_or_miri;
-use crate::{RECORDER, told};
+use crate::{RECORDER, short_events};
 
 static LIMIT: Limit = Limit::queue("queue");
 
@@ -39,9 +39,9 @@ fn it_warns_before_the_queue_is_full_and_recovers() {
     let mut queue = Queue::<u8, 11>::new();
     let (mut producer, mut consumer) = gauge.split(&mut queue);
     while producer.enqueue(0).is_ok() {}
-    assert_eq!(told(), [('+', 8), ('=', 10)]);
+    assert_eq!(short_events(), [('+', 8), ('=', 10)]);
     while consumer.dequeue().is_some() {}
-    assert_eq!(told(), [('-', 5)]);
+    assert_eq!(short_events(), [('-', 5)]);
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn it_has_thresholds_of_its_own() {
     for item in 0..3 {
         producer.enqueue(item).unwrap();
     }
-    assert_eq!(told(), [('+', 3)]);
+    assert_eq!(short_events(), [('+', 3)]);
 }
 
 #[test]
@@ -79,12 +79,12 @@ fn what_is_in_the_queue_is_counted_when_it_is_split() {
         assert_eq!(gauge.depth(), 6);
         consumer.dequeue();
     }
-    // What happens meanwhile is not seen,
+    // Meanwhile the gauge does not see the queue.
     for _ in 0..4 {
         queue.dequeue();
     }
     assert_eq!(gauge.depth(), 5);
-    // and made up for.
+    // The next split corrects it.
     gauge.split(&mut queue);
     assert_eq!(gauge.depth(), 1);
 }
@@ -92,7 +92,7 @@ fn what_is_in_the_queue_is_counted_when_it_is_split() {
 #[test]
 fn the_next_queue_begins_right_whatever_was_left_of_the_last() {
     let gauge = SpscGauge::<5>::new(&LIMIT).with_sink(&RECORDER);
-    // Two queues at once, which a gauge cannot follow: more than either can hold.
+    // Two queues at once, which a gauge cannot follow. It counts more than either can hold.
     for _ in 0..2 {
         let mut queue = Queue::<u8, 5>::new();
         let (mut producer, _) = gauge.split(&mut queue);
@@ -100,12 +100,12 @@ fn the_next_queue_begins_right_whatever_was_left_of_the_last() {
         let (mut another, _) = gauge.split(&mut other);
         while producer.enqueue(0).is_ok() || another.enqueue(0).is_ok() {}
     }
-    told();
+    short_events();
     let mut third = Queue::<u8, 5>::new();
     gauge.split(&mut third);
     assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
-    assert_eq!(told(), [('-', 0)]);
-    // A deficit.
+    assert_eq!(short_events(), [('-', 0)]);
+    // An underflow.
     gauge.record_dequeue();
     third.enqueue(0).unwrap();
     gauge.split(&mut third);

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry, Thresholds};
 
-use crate::{RECORDER, told};
+use crate::{RECORDER, short_events};
 
 static LIMIT: Limit = Limit::queue("queue");
 
@@ -74,7 +74,7 @@ fn presets_come_first_in_snapshots_and_take_no_slot() {
 }
 
 #[test]
-fn registered_gauges_tell_the_registrys_sink() {
+fn registered_gauges_deliver_to_the_registrys_sink() {
     static REGISTRY: QueueRegistry<3> = QueueRegistry::new().with_sink(&RECORDER);
     let early = GaugeConfig::new(&LIMIT, 10).thresholds(Thresholds::new(20, 10).unwrap());
     let gauges = [
@@ -87,7 +87,7 @@ fn registered_gauges_tell_the_registrys_sink() {
         gauge.record_dequeue_n(7);
     }
     assert_eq!(
-        told(),
+        short_events(),
         [('+', 8), ('-', 1), ('+', 8), ('-', 1), ('+', 8), ('-', 1)]
     );
 }

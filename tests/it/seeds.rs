@@ -7,8 +7,8 @@ use arbitrary::{Arbitrary, Unstructured};
 
 use crate::reference::history::{GaugeHistory, RegistryHistory};
 
-/// Plays the histories that the seeds of a target decode to. Together they must still raise every kind of event in
-/// `kinds`: a change of the histories' types changes what the seeds mean.
+/// Plays the histories that the seeds of a target decode to. Together they must raise every kind of
+/// event in `kinds`: a change of the histories' types changes what the seeds mean.
 fn play_seeds<History>(target: &str, play: impl Fn(&History) -> String, kinds: &str)
 where
     History: for<'bytes> Arbitrary<'bytes>,

@@ -1,5 +1,6 @@
-//! Every operation of the core as an exported function, with no `std`, no allocator, and a panic handler that calls a
-//! function which does not exist: if any operation can panic, the library refers to that function.
+//! Every operation of the core as an exported function, without `std` and without an allocator. The
+//! panic handler calls a function that does not exist: if any operation can panic, the library
+//! refers to that function.
 
 #![no_std]
 
@@ -66,7 +67,7 @@ static REGISTRY: QueueRegistry<8> = QueueRegistry::new()
 #[unsafe(no_mangle)]
 static EMPTY_REGISTRY: QueueRegistry<1000> = QueueRegistry::new();
 
-/// Exports methods that take a gauge, and arguments, and return something to be looked at.
+/// Exports methods that take a gauge and arguments. What they return counts as used.
 macro_rules! export {
     ($gauge:ty: $($exported:ident = $method:ident($($argument:ident: $kind:ty),*);)+) => {
         $(

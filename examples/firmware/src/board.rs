@@ -1,4 +1,5 @@
-//! The two boards: a periodic timer beside the SysTick, which has an interrupt and a priority of its own.
+//! The two boards: a periodic timer beside the SysTick, which has an interrupt and a priority of
+//! its own.
 
 use core::ptr;
 
@@ -16,15 +17,16 @@ pub use timer::{ACTIVE_INTERRUPT as TIMER_INTERRUPT, NAME, TICKS_PER_SECOND};
 #[derive(Clone, Copy)]
 struct Timer;
 
-// SAFETY: it is the number of the interrupt line that the timer has on this board, and always the same.
+// SAFETY: it is the number of the interrupt line that the timer has on this board, and always the
+// same.
 unsafe impl InterruptNumber for Timer {
     fn number(self) -> u16 {
         TIMER_INTERRUPT.unsigned_abs()
     }
 }
 
-/// Of both interrupts, the timer has the higher priority and interrupts the SysTick's handler too. Periods are in ticks of
-/// the core's clock.
+/// Of both interrupts, the timer has the higher priority and interrupts the SysTick's handler too.
+/// Periods are in ticks of the core's clock.
 pub fn start_interrupts(mut core: Peripherals, systick_period: u32, timer_period: u32) {
     // SAFETY: critical sections here mask all interrupts, whatever their priority.
     unsafe {

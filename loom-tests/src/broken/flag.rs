@@ -6,8 +6,9 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize as AtomicMark};
 use crate::history::{Event, History, Points};
 use crate::subject::{Figures, Op, Subject};
 
-/// The gauge that everyone writes by hand: one counter that stops at 0, a percentage whose multiplication saturates, and a
-/// flag that is swapped by whoever saw a depth beyond a threshold, however old that depth is, and who then tells.
+/// The gauge that everyone writes by hand. One counter stops at 0. The multiplication of the
+/// percentage saturates. A thread that saw a depth beyond a threshold swaps the flag, however old
+/// that depth is, and delivers the event.
 pub struct Flag {
     depth: AtomicUsize,
     high_water: AtomicMark,

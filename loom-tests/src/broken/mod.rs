@@ -1,5 +1,5 @@
-//! Gauges and slots that break a promise, each in a way that is easily written. A model that holds of the real ones must
-//! fail on one of these, or it proves nothing.
+//! Gauges and slots that break a promise, each in a way that is easily written. A model that holds
+//! of the real ones must fail on one of these, or it proves nothing.
 
 mod flag;
 mod slots;

@@ -5,11 +5,11 @@ use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 /// The index that stands for none.
 const NONE: usize = usize::MAX;
 
-/// Two slots whose free list is a stack without a tag: whoever is about to pop does not notice that others popped and
-/// pushed meanwhile.
+/// Two slots whose free list is a Treiber stack without an ABA tag: a thread that is about to pop
+/// does not notice that others popped and pushed meanwhile.
 pub struct UntaggedStack {
-    top: AtomicUsize,
-    below: [AtomicUsize; 2],
+    head: AtomicUsize,
+    next_free: [AtomicUsize; 2],
 }
 
 /// A slot taken from an [`UntaggedStack`], which gets it back.
@@ -21,29 +21,29 @@ pub struct Claim {
 impl UntaggedStack {
     pub fn of_two() -> Self {
         Self {
-            top: AtomicUsize::new(0),
-            below: [AtomicUsize::new(1), AtomicUsize::new(NONE)],
+            head: AtomicUsize::new(0),
+            next_free: [AtomicUsize::new(1), AtomicUsize::new(NONE)],
         }
     }
 
     pub fn take(&'static self) -> Option<Claim> {
-        let mut top = self.top.load(SeqCst);
+        let mut head = self.head.load(SeqCst);
         loop {
-            let below = self.below.get(top)?.load(SeqCst);
-            match self.top.compare_exchange(top, below, SeqCst, SeqCst) {
+            let next = self.next_free.get(head)?.load(SeqCst);
+            match self.head.compare_exchange(head, next, SeqCst, SeqCst) {
                 Ok(index) => return Some(Claim { index, stack: self }),
-                Err(now) => top = now,
+                Err(now) => head = now,
             }
         }
     }
 
     fn give_back(&self, index: usize) {
-        let mut top = self.top.load(SeqCst);
+        let mut head = self.head.load(SeqCst);
         loop {
-            self.below[index].store(top, SeqCst);
-            match self.top.compare_exchange(top, index, SeqCst, SeqCst) {
+            self.next_free[index].store(head, SeqCst);
+            match self.head.compare_exchange(head, index, SeqCst, SeqCst) {
                 Ok(_) => return,
-                Err(now) => top = now,
+                Err(now) => head = now,
             }
         }
     }
@@ -102,7 +102,7 @@ impl Drop for UncountedHandle {
     }
 }
 
-/// A slot whose snapshot looks at the instance once, before it reads the rest.
+/// A slot whose snapshot loads the instance once, before it reads the rest.
 pub struct UncheckedSlot {
     instance: AtomicUsize,
     is_first: AtomicBool,
@@ -120,14 +120,14 @@ impl UncheckedSlot {
         }
     }
 
-    pub fn open(&self, instance: usize, is_first: bool, capacity: usize) {
+    pub fn activate(&self, instance: usize, is_first: bool, capacity: usize) {
         self.is_first.store(is_first, SeqCst);
         self.capacity.store(capacity, SeqCst);
         self.depth.store(0, SeqCst);
         self.instance.store(instance, SeqCst);
     }
 
-    pub fn close(&self) {
+    pub fn deactivate(&self) {
         self.instance.store(0, SeqCst);
     }
 

@@ -9,41 +9,41 @@ use crate::subject::{Figures, Op, Subject};
 /// The step that a [`Twin`] lacks, or takes in another order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// None: what its canaries turn red is the fault, then, and not the twin.
+    /// None. The models pass, so a canary fails by its fault and not by the twin.
     None,
     /// An edge is delivered while another is being delivered.
     TwoAtATime,
     /// After an edge it does not check again.
-    NoSecondLook,
+    NoSecondCheck,
     /// It reads what was dequeued, then what was enqueued, and no more.
     TornReading,
     /// It reads them the other way round.
     SwappedReading,
     /// It reads the counters before the state that it then moves.
-    EvidenceOfAnotherState,
+    CountersBeforeState,
     /// It moves the state whatever that has become meanwhile.
     StateByStore,
     /// Strays are absorbed by adding what is missing.
     StraysByAddition,
-    /// Clearing takes out what there was when it looked.
+    /// Clearing takes out what there was when it read the counters.
     ClearByAddition,
     /// Clearing absorbs the underflow of a queue.
     ClearOfUnderflow,
-    /// Clearing does not ask whether something came meanwhile.
+    /// Clearing does not check whether something came meanwhile.
     ClearOnce,
     /// The mark is written by the thread that saw a lower one.
     MarkByStore,
-    /// The mark is that of a difference, also of one below zero.
+    /// The mark is the difference of the counters, also if that is negative.
     MarkOfUnderflow,
-    /// An observer leaves the state to those who count.
+    /// An observer does not check. It leaves that to the threads that count.
     ObserverDoesNotCheck,
-    /// An observer does not ask whether the other counter moved meanwhile.
+    /// An observer does not check whether the other counter moved meanwhile.
     ObservesOnce,
     /// Of two corrections that meet, the one that repeats does so before the other relies on it.
     RepeatsOnce,
-    /// A pending event is taken over by a store, whatever became of it meanwhile.
+    /// A pending event is taken over by a store, whatever happened to it meanwhile.
     TakesOverByStore,
-    /// An event is no longer delivered before it is left pending.
+    /// RUNNING is cleared before PENDING is set, in two steps.
     LeavesInTwoSteps,
     /// The background thread is woken before the event is left pending.
     WakesFirst,
@@ -86,7 +86,7 @@ impl Twin {
 
     fn depth_of(&self, enqueued: usize, dequeued: usize) -> usize {
         let depth = enqueued.saturating_sub(dequeued);
-        if self.points.paired {
+        if self.points.for_queue {
             depth.min(self.points.capacity)
         } else {
             depth
@@ -123,7 +123,7 @@ impl Twin {
 
     fn dequeue(&self, n: usize, may_deliver: bool) {
         let dequeued = self.dequeued.fetch_add(n, SeqCst) + n;
-        if !self.points.paired {
+        if !self.points.for_queue {
             self.absorb_strays(dequeued);
         }
         self.deliver_pending_edges(may_deliver);
@@ -237,7 +237,7 @@ impl Twin {
                 }
                 continue;
             }
-            let depth = if self.fault == Fault::EvidenceOfAnotherState {
+            let depth = if self.fault == Fault::CountersBeforeState {
                 early
             } else {
                 self.consistent_depth()
@@ -265,7 +265,7 @@ impl Twin {
             }
             self.history.deliver(event, depth);
             self.state.fetch_sub(delivering, SeqCst);
-            if self.fault == Fault::NoSecondLook {
+            if self.fault == Fault::NoSecondCheck {
                 return;
             }
         }
@@ -298,7 +298,7 @@ impl Twin {
         }
     }
 
-    /// A depth that was: that of an instant at which nobody took anything.
+    /// The depth at an instant at which no thread dequeued.
     fn consistent_depth(&self) -> usize {
         if self.fault == Fault::SwappedReading {
             let enqueued = self.enqueued.load(SeqCst);

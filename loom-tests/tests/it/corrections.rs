@@ -1,16 +1,16 @@
-//! What sets a gauge right from outside: strays that are made good, clearing, observations. Every model is held against
-//! all promises of a gauge, see `Model`.
+//! Corrections: strays that are absorbed, clears, observations. Every model is checked for all
+//! promises of a gauge, see `Model`.
 
 use fillgauge_loom_tests::broken::{Fault, Flag, Twin};
 use fillgauge_loom_tests::model::Model;
 use fillgauge_loom_tests::subject::Op::*;
 
-/// More at once than leaves a deficit: taken in one step, as clearing does.
+/// More at once than may leave an underflow. It takes what there is, as a clear does.
 const ALL: usize = usize::MAX;
 
 // Strays.
 
-/// A dequeue of an empty gauge that meets with an enqueue either takes that item or has no effect.
+/// A dequeue of an empty gauge that meets an enqueue either takes that item or has no effect.
 const A_STRAY_AGAINST_AN_ENQUEUE: Model = Model {
     threads: &[&[Dequeue], &[Enqueue]],
     floor: 14,
@@ -22,7 +22,7 @@ fn a_stray_against_an_enqueue() {
     A_STRAY_AGAINST_AN_ENQUEUE.check();
 }
 
-/// Strays of two consumers are made good once each.
+/// Strays of two consumers are absorbed once each.
 pub(crate) const STRAYS_OF_TWO_CONSUMERS: Model = Model {
     threads: &[&[Dequeue], &[Dequeue]],
     floor: 6_700,
@@ -40,7 +40,8 @@ fn canary_strays_of_two_consumers() {
     STRAYS_OF_TWO_CONSUMERS.check_fault(Fault::StraysByAddition);
 }
 
-/// Two strays that race with a producer at the warn point leave neither a deficit nor a state.
+/// Two strays that race with a producer at the warn point leave no underflow, and a state that
+/// suits the depth.
 const STRAYS_AT_THE_WARN_POINT: Model = Model {
     capacity: 1,
     threads: &[&[Dequeue], &[Dequeue], &[Enqueue]],
@@ -54,7 +55,8 @@ fn strays_at_the_warn_point() {
     STRAYS_AT_THE_WARN_POINT.check();
 }
 
-/// A stray that is not yet made good is no depth to a producer and leaves no mark, without a bound either.
+/// A stray that is not yet absorbed is no depth to a producer and leaves no mark, also of an
+/// unbounded gauge.
 pub(crate) const STRAYS_OF_AN_UNBOUNDED_GAUGE: Model = Model {
     capacity: 0,
     threads: &[&[DequeueN(3)], &[Enqueue, Enqueue]],
@@ -75,7 +77,8 @@ fn canary_strays_of_an_unbounded_gauge() {
 
 // Clearing, and dequeues of many.
 
-/// A queue that is cleared while a consumer takes its items, and one more, is empty and armed, without a deficit.
+/// A queue is cleared while a consumer takes its items and one more. It is then empty and armed,
+/// without an underflow.
 pub(crate) const CLEAR_AGAINST_DEQUEUES: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Clear], &[Dequeue, Dequeue, Dequeue]],
@@ -109,7 +112,8 @@ fn clear_against_enqueues() {
     CLEAR_AGAINST_ENQUEUES.check();
 }
 
-/// A queue that is cleared while an item passes through loses that item once, and keeps none that was there before.
+/// A queue that is cleared while an item passes through loses that item once. It keeps none that
+/// was there before.
 const CLEAR_WHILE_AN_ITEM_PASSES: Model = Model {
     before: &[Enqueue],
     threads: &[&[Enqueue, Dequeue], &[Clear]],
@@ -123,7 +127,7 @@ fn clear_while_an_item_passes() {
     CLEAR_WHILE_AN_ITEM_PASSES.check();
 }
 
-/// Two that empty a queue at once, while a third adds to it, leave what came last or nothing.
+/// Two threads empty a queue while a third adds to it. They leave what came last, or nothing.
 const ALL_TAKEN_TWICE: Model = Model {
     capacity: 1,
     before: &[Enqueue],
@@ -138,7 +142,7 @@ fn all_taken_twice() {
     ALL_TAKEN_TWICE.check();
 }
 
-/// Dequeues of many keep to what there is, whatever single ones do meanwhile.
+/// Dequeues of many take at most what there is, whatever single ones do meanwhile.
 const MANY_AGAINST_ONE: Model = Model {
     before: &[EnqueueN(3)],
     threads: &[&[DequeueN(2)], &[DequeueN(ALL)], &[Dequeue]],
@@ -152,9 +156,9 @@ fn many_against_one() {
     MANY_AGAINST_ONE.check();
 }
 
-/// A paired gauge that is cleared keeps the deficit of enqueues to come.
-pub(crate) const CLEAR_OF_A_PAIRED_GAUGE: Model = Model {
-    paired: true,
+/// The gauge of a queue that is cleared keeps the underflow of enqueues to come.
+pub(crate) const CLEAR_OF_AN_UNDERFLOW: Model = Model {
+    for_queue: true,
     threads: &[&[Dequeue, Dequeue, Clear], &[Enqueue, Enqueue]],
     preemptions: Some(3),
     floor: 1_800,
@@ -162,19 +166,19 @@ pub(crate) const CLEAR_OF_A_PAIRED_GAUGE: Model = Model {
 };
 
 #[test]
-fn clear_of_a_paired_gauge() {
-    CLEAR_OF_A_PAIRED_GAUGE.check();
+fn clear_of_an_underflow() {
+    CLEAR_OF_AN_UNDERFLOW.check();
 }
 
 #[test]
 #[should_panic(expected = "a depth of no order of the operations")]
-fn canary_clear_of_a_paired_gauge() {
-    CLEAR_OF_A_PAIRED_GAUGE.check_fault(Fault::ClearOfUnderflow);
+fn canary_clear_of_an_underflow() {
+    CLEAR_OF_AN_UNDERFLOW.check_fault(Fault::ClearOfUnderflow);
 }
 
 // Observations.
 
-/// Two observers leave what one of them saw, and the state that belongs to it.
+/// Two observers leave what one of them saw, and the state that suits it.
 pub(crate) const TWO_OBSERVERS: Model = Model {
     threads: &[&[Observe(2), Observe(1)], &[Observe(0), Observe(3)]],
     preemptions: Some(3),
@@ -199,7 +203,7 @@ fn canary_two_observers_that_swap_a_flag() {
     TWO_OBSERVERS.check_on(Flag::new);
 }
 
-/// An observer that meets with a producer at the warn point leaves the state that belongs to the depth.
+/// An observer that meets a producer at the warn point leaves the state that suits the depth.
 const OBSERVER_AGAINST_PRODUCER: Model = Model {
     before: &[Enqueue],
     threads: &[&[Observe(1)], &[Enqueue, Enqueue]],
@@ -213,7 +217,7 @@ fn observer_against_producer() {
     OBSERVER_AGAINST_PRODUCER.check();
 }
 
-/// A dequeue that meets with an observation of an empty queue leaves no deficit.
+/// A dequeue that meets an observation of an empty queue leaves no underflow.
 pub(crate) const OBSERVER_AGAINST_CONSUMER: Model = Model {
     before: &[Enqueue, Enqueue, Enqueue],
     threads: &[&[Observe(0)], &[Dequeue]],
@@ -227,9 +231,9 @@ fn observer_against_consumer() {
     OBSERVER_AGAINST_CONSUMER.check();
 }
 
-/// A dequeue of a paired gauge, which otherwise does not look for warnings, looks for that of an observation it met with.
-const PAIRED_OBSERVER_AGAINST_CONSUMER: Model = Model {
-    paired: true,
+/// A dequeue on the gauge of a queue meets an observation above the warn point. Both check.
+const QUEUE_OBSERVER_AGAINST_CONSUMER: Model = Model {
+    for_queue: true,
     threads: &[&[Observe(3)], &[Dequeue]],
     preemptions: Some(4),
     floor: 85,
@@ -237,8 +241,8 @@ const PAIRED_OBSERVER_AGAINST_CONSUMER: Model = Model {
 };
 
 #[test]
-fn paired_observer_against_consumer() {
-    PAIRED_OBSERVER_AGAINST_CONSUMER.check();
+fn queue_observer_against_consumer() {
+    QUEUE_OBSERVER_AGAINST_CONSUMER.check();
 }
 
 /// An observation is no evidence for an edge if the gauge has crossed another since.
@@ -255,7 +259,7 @@ fn an_old_observation() {
     AN_OLD_OBSERVATION.check();
 }
 
-/// An observation that lowers the depth meets consumers: their bound of it stays a bound.
+/// An observation that lowers the depth meets consumers. Their lower bound of it stays a bound.
 const AN_OBSERVATION_LOWERS_THE_DEPTH: Model = Model {
     before: &[EnqueueN(5), Dequeue],
     threads: &[&[Observe(2)], &[Dequeue, Dequeue]],
@@ -269,7 +273,7 @@ fn an_observation_lowers_the_depth() {
     AN_OBSERVATION_LOWERS_THE_DEPTH.check();
 }
 
-/// Two observations meet, one of which raises the depth and one lowers it: one of them holds.
+/// Two observations meet. One raises the depth and one lowers it. One of them holds.
 const UP_AND_DOWN_AT_ONCE: Model = Model {
     capacity: 10,
     before: &[EnqueueN(5)],
@@ -336,7 +340,7 @@ fn canary_clear_against_an_observation() {
 #[test]
 fn clear_of_a_queue_against_an_observation() {
     let lowered = Model {
-        paired: true,
+        for_queue: true,
         threads: &[&[Clear], &[Observe(2)]],
         floor: 450,
         ..CLEAR_AGAINST_AN_OBSERVATION

@@ -1,4 +1,4 @@
-//! Counting around the thresholds. Every model is held against all promises of a gauge, see `Model`.
+//! Counting around the thresholds. Every model is checked for all promises of a gauge, see `Model`.
 
 use fillgauge_loom_tests::broken::{Fault, Flag};
 use fillgauge_loom_tests::history::Event::*;
@@ -6,16 +6,17 @@ use fillgauge_loom_tests::model::Model;
 use fillgauge_loom_tests::subject::Op::{self, *};
 
 use crate::corrections::{
-    CLEAR_AGAINST_AN_OBSERVATION, CLEAR_AGAINST_DEQUEUES, CLEAR_OF_A_PAIRED_GAUGE,
+    CLEAR_AGAINST_AN_OBSERVATION, CLEAR_AGAINST_DEQUEUES, CLEAR_OF_AN_UNDERFLOW,
     OBSERVER_AGAINST_CONSUMER, STRAYS_OF_AN_UNBOUNDED_GAUGE, STRAYS_OF_TWO_CONSUMERS,
     TWO_OBSERVERS,
 };
 
 const PAIR_OF_RECORDS: &[Op] = &[Enqueue, Dequeue];
 
-// Store buffering: each side changes its own counter and looks at the state, and at the other's.
+// Store buffering: each side changes its own counter, then reads the state and the other counter.
 
-/// A producer that reaches the warn point of an armed gauge while a consumer drains it leaves it armed.
+/// A producer that reaches the warn point of an armed gauge while a consumer drains it leaves it
+/// armed.
 const UP_AGAINST_DOWN_FROM_ARMED: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue]],
@@ -32,10 +33,11 @@ fn up_against_down_from_armed() {
 #[test]
 #[should_panic(expected = "latched")]
 fn canary_up_against_down_from_armed() {
-    UP_AGAINST_DOWN_FROM_ARMED.check_fault(Fault::NoSecondLook);
+    UP_AGAINST_DOWN_FROM_ARMED.check_fault(Fault::NoSecondCheck);
 }
 
-/// A producer that goes up again while a consumer brings a warned gauge down leaves it as its depth asks for.
+/// A producer raises the depth again while a consumer lowers that of a warned gauge. They leave the
+/// state that suits the depth.
 const UP_AGAINST_DOWN_FROM_WARNED: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
@@ -52,10 +54,11 @@ fn up_against_down_from_warned() {
 #[test]
 #[should_panic(expected = "silent")]
 fn canary_up_against_down_from_warned() {
-    UP_AGAINST_DOWN_FROM_WARNED.check_fault(Fault::NoSecondLook);
+    UP_AGAINST_DOWN_FROM_WARNED.check_fault(Fault::NoSecondCheck);
 }
 
-/// Two threads that each put in and take out leave the gauge empty and armed, whatever was delivered in between.
+/// Two threads that each enqueue and dequeue leave the gauge empty and armed, whatever was
+/// delivered in between.
 const TWO_THREADS_OF_PAIRS: Model = Model {
     threads: &[
         &[Enqueue, Dequeue, Enqueue, Dequeue],
@@ -77,7 +80,8 @@ fn canary_two_threads_of_pairs() {
     TWO_THREADS_OF_PAIRS.check_fault(Fault::TwoAtATime);
 }
 
-/// An item that passes through while a producer reaches the warn point is never counted twice into the depth of a warning.
+/// An item passes through while a producer reaches the warn point. The depth of a warning never
+/// counts it twice.
 const A_WARNING_WHILE_AN_ITEM_PASSES: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Enqueue], &[Enqueue]],
@@ -97,8 +101,8 @@ fn canary_a_warning_while_an_item_passes() {
     A_WARNING_WHILE_AN_ITEM_PASSES.check_fault(Fault::TornReading);
 }
 
-/// An item that passes through while a consumer comes near the re-arm point is never counted twice out of the depth of a
-/// recovery.
+/// An item passes through while a consumer comes near the re-arm point. The depth of a recovery is
+/// never less by it.
 const NO_RECOVERY_WHILE_AN_ITEM_PASSES: Model = Model {
     before: &[Enqueue, Enqueue, Enqueue],
     threads: &[&[Enqueue, Dequeue], &[Dequeue]],
@@ -118,7 +122,7 @@ fn canary_no_recovery_while_an_item_passes() {
     NO_RECOVERY_WHILE_AN_ITEM_PASSES.check_fault(Fault::SwappedReading);
 }
 
-/// A recovery is not delivered on the evidence of a depth that was before the warning.
+/// No recovery is delivered with a depth from before the warning.
 const A_RECOVERY_AFTER_A_WARNING: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Enqueue], &[Dequeue, Enqueue]],
@@ -135,7 +139,7 @@ fn a_recovery_after_a_warning() {
 #[test]
 #[should_panic(expected = "a depth that never was")]
 fn canary_a_recovery_after_a_warning() {
-    A_RECOVERY_AFTER_A_WARNING.check_fault(Fault::EvidenceOfAnotherState);
+    A_RECOVERY_AFTER_A_WARNING.check_fault(Fault::CountersBeforeState);
 }
 
 // Three threads.
@@ -180,7 +184,7 @@ fn canary_a_producer_and_two_consumers() {
     A_PRODUCER_AND_TWO_CONSUMERS.check_on(Flag::new);
 }
 
-/// Three threads that each put in and take out leave the gauge empty and armed.
+/// Three threads that each enqueue and dequeue leave the gauge empty and armed.
 const THREE_THREADS_OF_PAIRS: Model = Model {
     threads: &[PAIR_OF_RECORDS, PAIR_OF_RECORDS, PAIR_OF_RECORDS],
     preemptions: Some(2),
@@ -232,7 +236,8 @@ fn down_together() {
 
 // Other points.
 
-/// A queue of one, whose warn point is its capacity and whose re-arm point is 0, keeps every promise.
+/// A queue of one, whose warn point is its capacity and whose re-arm point is 0, keeps every
+/// promise.
 const CAPACITY_ONE: Model = Model {
     capacity: 1,
     threads: &[PAIR_OF_RECORDS, PAIR_OF_RECORDS],
@@ -260,7 +265,8 @@ fn capacity_two() {
     CAPACITY_TWO.check();
 }
 
-/// Thresholds far apart: between them there is no event, so two that go up and down there cause one warning.
+/// Thresholds far apart: between them there is no event. Two threads that go up and down there
+/// cause one warning.
 const BETWEEN_CUSTOM_THRESHOLDS: Model = Model {
     capacity: 10,
     thresholds: (40, 10),
@@ -294,7 +300,8 @@ fn full_twice() {
     FULL_TWICE.check();
 }
 
-/// A queue that recovers while it fills is reported full between a warning and its recovery, or not at all.
+/// A queue that recovers while it fills is reported full between a warning and its recovery, or not
+/// at all.
 const FULL_AGAINST_RECOVERY: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
@@ -308,7 +315,8 @@ fn full_against_recovery() {
     FULL_AGAINST_RECOVERY.check();
 }
 
-/// A sink that takes an item when it is warned is not called within its own call, and what it took is looked at.
+/// A sink dequeues when it is warned. It is not called within its own call, and the gauge is
+/// checked for what it dequeued.
 const A_SINK_THAT_DEQUEUES: Model = Model {
     before: &[Enqueue],
     threads: &[&[Enqueue], &[Enqueue]],
@@ -329,7 +337,7 @@ fn canary_a_sink_that_dequeues() {
     A_SINK_THAT_DEQUEUES.check_fault(Fault::TwoAtATime);
 }
 
-/// Counters that go round the word meanwhile make no difference.
+/// Counters that wrap meanwhile make no difference.
 const COUNTERS_GO_ROUND: Model = Model {
     start: usize::MAX - 1,
     before: &[Enqueue],
@@ -386,11 +394,12 @@ fn canary_two_raise_the_mark() {
     TWO_RAISE_THE_MARK.check_fault(Fault::MarkByStore);
 }
 
-// Paired gauges, as of a tracked channel: enqueues are recorded after the item is in, dequeues after it is out.
+// Gauges of queues: enqueues are recorded after the item is in, and dequeues after it is out.
 
-/// A dequeue that is recorded before its enqueue is remembered, so that the gauge is empty when both are.
+/// A dequeue that is recorded before its enqueue is kept: the gauge is empty when both are
+/// recorded.
 const A_DEQUEUE_RECORDED_FIRST: Model = Model {
-    paired: true,
+    for_queue: true,
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(4),
     floor: 4_100,
@@ -412,9 +421,10 @@ fn canary_a_dequeue_recorded_first() {
     one_item.check_on(Flag::new);
 }
 
-/// Records that are late take a paired gauge over its capacity for a while; neither depth nor mark nor event ever is.
+/// Late records take the counters of a queue beyond its capacity for a while. Neither depth nor
+/// mark nor event shows that.
 const RECORDS_OVER_THE_CAPACITY: Model = Model {
-    paired: true,
+    for_queue: true,
     before: &[Enqueue],
     threads: &[&[Enqueue], &[Enqueue], &[Dequeue]],
     preemptions: Some(3),
@@ -433,9 +443,9 @@ fn canary_records_over_the_capacity() {
     RECORDS_OVER_THE_CAPACITY.check_on(Flag::new);
 }
 
-/// A paired gauge that fills while it drains keeps every promise.
-const PAIRED_UP_AGAINST_DOWN: Model = Model {
-    paired: true,
+/// The gauge of a queue that fills while it drains keeps every promise.
+const QUEUE_UP_AGAINST_DOWN: Model = Model {
+    for_queue: true,
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(5),
@@ -444,11 +454,12 @@ const PAIRED_UP_AGAINST_DOWN: Model = Model {
 };
 
 #[test]
-fn paired_up_against_down() {
-    PAIRED_UP_AGAINST_DOWN.check();
+fn queue_up_against_down() {
+    QUEUE_UP_AGAINST_DOWN.check();
 }
 
-/// What turns a canary's twin red is its fault: without one it keeps the promises in the same models within the same bound.
+/// A canary fails by the fault of its twin: without one the twin keeps the promises in the same
+/// models, within the same bound.
 #[test]
 fn the_twin_without_a_fault() {
     for model in [
@@ -465,7 +476,7 @@ fn the_twin_without_a_fault() {
         STRAYS_OF_TWO_CONSUMERS,
         STRAYS_OF_AN_UNBOUNDED_GAUGE,
         CLEAR_AGAINST_DEQUEUES,
-        CLEAR_OF_A_PAIRED_GAUGE,
+        CLEAR_OF_AN_UNDERFLOW,
         TWO_OBSERVERS,
         OBSERVER_AGAINST_CONSUMER,
         CLEAR_AGAINST_AN_OBSERVATION,

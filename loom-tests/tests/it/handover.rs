@@ -1,6 +1,5 @@
-//! Events that a thread leaves pending, for another thread to deliver. Every model is held against
-//! all promises of a gauge, see `Model`; and when its threads are done, every event has been
-//! delivered.
+//! Events that a thread leaves pending, for another thread to deliver. Every model is checked for
+//! all promises of a gauge, see `Model`. When its threads are done, every event has been delivered.
 
 use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 use fillgauge_loom_tests::broken::Fault;
@@ -18,9 +17,8 @@ const HANDED_OVER: Model = Model {
     ..Model::ROOMY
 };
 
-/// A consumer that leaves a recovery pending, and a producer that reaches the warn point meanwhile:
-/// the producer takes the recovery over, or the background thread does, and the warning comes after
-/// it.
+/// A consumer leaves a recovery pending. A producer that reaches the warn point meanwhile, or the
+/// background thread, takes it over. The warning comes after it.
 const A_PRODUCER_TAKES_OVER: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Take], &[ComeBy], &[Enqueue]],
@@ -40,7 +38,7 @@ fn canary_a_producer_takes_over() {
     A_PRODUCER_TAKES_OVER.check_fault(Fault::LeavesInTwoSteps);
 }
 
-/// Two threads that find one pending event: one of them delivers it.
+/// Two threads find one pending event. One of them delivers it.
 const TWO_TAKE_OVER: Model = Model {
     before: &[Enqueue, Enqueue, Take],
     threads: &[&[Deliver], &[Enqueue]],
@@ -60,7 +58,7 @@ fn canary_two_take_over() {
     TWO_TAKE_OVER.check_fault(Fault::TakesOverByStore);
 }
 
-/// Two producers and the background thread that find one pending event: one of them delivers it.
+/// Two producers and the background thread find one pending event. One of them delivers it.
 const THREE_TAKE_OVER: Model = Model {
     before: &[Enqueue, Enqueue, Take],
     threads: &[&[Deliver], &[Enqueue], &[Enqueue]],
@@ -74,7 +72,7 @@ fn three_take_over() {
     THREE_TAKE_OVER.check();
 }
 
-/// An event that is left pending while the background thread goes to sleep: it is woken.
+/// The background thread wakes up for an event that is left pending while it goes to sleep.
 const WOKEN: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Take], &[Deliver]],
@@ -93,7 +91,7 @@ fn canary_woken() {
     WOKEN.check_fault(Fault::WakesFirst);
 }
 
-/// What changes while a pending event is being delivered is checked by the thread that delivers it.
+/// The thread that delivers a pending event checks what changed meanwhile.
 const CHECKED_AFTERWARDS: Model = Model {
     before: &[Enqueue, Enqueue, Take],
     threads: &[&[ComeBy], &[Enqueue, Take]],
@@ -113,9 +111,9 @@ fn canary_checked_afterwards() {
     TWO_TAKE_OVER.check_fault(Fault::EndsUnchecked);
 }
 
-/// A receiver that is dropped, with what is in the queue, while a producer fills it.
+/// A receiver is dropped with the items in the queue, while a producer fills it.
 const DROPPED_WHILE_A_PRODUCER_SENDS: Model = Model {
-    paired: true,
+    for_queue: true,
     before: &[Enqueue],
     threads: &[&[TakeAll], &[Enqueue, Enqueue], &[ComeBy]],
     preemptions: Some(3),
@@ -128,7 +126,7 @@ fn dropped_while_a_producer_sends() {
     DROPPED_WHILE_A_PRODUCER_SENDS.check();
 }
 
-/// An observation that finds a pending event, and one that comes while it is left.
+/// An observation meets a recovery that is left pending.
 const OBSERVED_MEANWHILE: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Take], &[Observe(3)], &[ComeBy]],
@@ -142,8 +140,7 @@ fn observed_meanwhile() {
     OBSERVED_MEANWHILE.check();
 }
 
-/// An observation that finds a pending event is no evidence for the next one, once that was
-/// delivered.
+/// An observation that takes an event over is no evidence for the next one.
 const OLD_AFTER_A_TAKE_OVER: Model = Model {
     before: &[Observe(2), Take],
     threads: &[&[Take, Take], &[Observe(2)]],
@@ -157,7 +154,7 @@ fn old_after_a_take_over() {
     OLD_AFTER_A_TAKE_OVER.check();
 }
 
-/// A gauge whose every event is left to the background thread: up against down.
+/// Every event is left to the background thread: up against down.
 const IN_THE_BACKGROUND: Model = Model {
     delivery: Delivery::Background,
     before: &[Enqueue],
@@ -197,7 +194,7 @@ fn dropped_meanwhile(is_pinned: bool) {
         thresholds: (20, 10),
         warn_depth: 2,
         rearm_depth: 1,
-        paired: false,
+        for_queue: false,
     };
     let history = leaked(History::new(points, None));
     let thresholds = Thresholds::new(20, 10).unwrap();
@@ -237,8 +234,8 @@ fn dropped_meanwhile(is_pinned: bool) {
     );
 }
 
-/// The gauge is dropped by all its owners while its event is pending: the event is delivered, once,
-/// and then the gauge is freed, which loom checks.
+/// The gauge is dropped by all its owners while its event is pending. The event is delivered once.
+/// Then the gauge is freed, which loom checks.
 #[test]
 fn dropped_with_a_pending_event() {
     explore(Some(3), 600, || dropped_meanwhile(true));

@@ -1,5 +1,5 @@
-//! The models, each with the one sentence that it proves, and their canaries: the same models of gauges and registries
-//! that break a promise, which must fail.
+//! The models, each with the one sentence that it proves, and their canaries: the same models of
+//! gauges and registries that break a promise. A canary must fail.
 
 mod corrections;
 mod edges;

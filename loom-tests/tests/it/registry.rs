@@ -107,7 +107,8 @@ fn canary_a_race_for_the_last_slot() {
     });
 }
 
-/// A registration during which other threads take both free slots and give one back gets no slot that is taken.
+/// Other threads take both free slots during a registration and give one back. It gets no slot that
+/// is taken.
 fn slots_taken_and_given_back_meanwhile<S: Slots>(slots: &'static S) {
     let (first, second) = (slots.claim(), slots.claim());
     drop(first);
@@ -181,7 +182,7 @@ fn the_last_handles_give_the_slot_back_once() {
         let handles = Arc::new(Mutex::new(vec![first.clone(), first]));
         last_handles_dropped_together(
             move || {
-                // Taken out first, so that the drop is outside of the lock, which loom does not see.
+                // Popped first: the drop is outside of the lock, which loom does not see.
                 let handle = handles.lock().unwrap().pop();
                 drop(handle);
             },
@@ -212,8 +213,8 @@ fn canary_the_last_handles_give_the_slot_back_once() {
     });
 }
 
-/// A handle that is cloned while its origin is dropped, and the slot wanted again, keeps its gauge to itself; and the next
-/// registration of the slot begins at zero.
+/// A handle is cloned while its origin is dropped and the slot is wanted again. The clone keeps its
+/// gauge, and the next registration of the slot begins at zero.
 fn a_clone_outlives_its_origin<H: Clone + Send + 'static>(
     handle: H,
     register: impl Fn() -> Option<H>,
@@ -297,8 +298,8 @@ fn a_registration_in_a_slot_just_given_back() {
 
 // Snapshots.
 
-/// What a snapshot shows of a registration: its instance, whether it is of the first limit, capacity, depth, and the
-/// high-water mark.
+/// What a snapshot shows of a registration: its instance, whether it is of the first limit, its
+/// capacity, depth and high-water mark.
 type Entry = (usize, bool, usize, usize, usize);
 
 fn entry(snapshot: &QueueSnapshot) -> Entry {
@@ -313,7 +314,8 @@ fn entry(snapshot: &QueueSnapshot) -> Entry {
     )
 }
 
-/// Of the first limit with capacity 10, which goes to depth 2 and back to 1, or of the second with 20 and no depth.
+/// Of the first limit with capacity 10, which goes to depth 2 and back to 1. Or of the second with
+/// 20 and no depth.
 fn assert_unmixed(entry: Entry) {
     assert!(
         matches!(entry, (1, true, 10, 0..=2, 0..=2) | (2, false, 20, 0, 0)),
@@ -321,7 +323,8 @@ fn assert_unmixed(entry: Entry) {
     );
 }
 
-/// A snapshot that races with the release of a slot and its next registration shows one or the other or none, and no mix.
+/// A snapshot races with the release of a slot and its next registration. It shows one or the other
+/// or none, and no mix.
 #[test]
 fn a_snapshot_against_release_and_registration() {
     let outcomes = leaked(Outcomes::default());
@@ -360,11 +363,11 @@ fn a_snapshot_against_release_and_registration() {
 fn canary_a_snapshot_against_release_and_registration() {
     explore(Some(3), 0, || {
         let slot = leaked(UncheckedSlot::free());
-        slot.open(1, true, 10);
+        slot.activate(1, true, 10);
         let thread = thread::spawn(move || {
             slot.record_enqueue();
-            slot.close();
-            slot.open(2, false, 20);
+            slot.deactivate();
+            slot.activate(2, false, 20);
         });
         if let Some((instance, is_first, capacity, depth)) = slot.snapshot() {
             assert_unmixed((instance, is_first, capacity, depth, depth));
@@ -373,8 +376,8 @@ fn canary_a_snapshot_against_release_and_registration() {
     });
 }
 
-/// Presets come first in a snapshot, and they and a gauge that is live throughout are shown once, whatever comes and goes
-/// beside them.
+/// Presets come first in a snapshot. They and a gauge that is live throughout are shown once,
+/// whatever comes and goes beside them.
 #[test]
 fn presets_and_neighbours_are_shown_once() {
     explore(Some(3), 11_000, || {
@@ -413,7 +416,8 @@ fn presets_and_neighbours_are_shown_once() {
     });
 }
 
-/// A snapshot of a gauge that is in use shows a depth that the gauge had, or less by what was recorded meanwhile.
+/// A snapshot of a gauge that is in use shows a depth that the gauge had, or less by what was
+/// recorded meanwhile.
 #[test]
 fn a_snapshot_of_a_gauge_in_use() {
     explore(Some(3), 16, || {

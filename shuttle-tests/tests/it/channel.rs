@@ -82,7 +82,8 @@ impl Receives for TrackedReceiver<u32> {
 enum Ending {
     /// It takes all until the senders are gone.
     Drains,
-    /// It keeps the receiver with what is in the queue. No producer waits for room, which might never come.
+    /// It keeps the receiver with what is in the queue. No producer waits for room, since there
+    /// might never be any.
     Keeps,
     /// It drops the receiver, whatever the producers are doing.
     Drops,
@@ -217,20 +218,22 @@ fn assert_at_rest(figures: &QueueSnapshot, has_warned: bool, in_queue: usize) {
         );
         assert!(
             percent > REARM_FILL_PERCENT || !has_warned,
-            "latched: {figures:?}"
+            "still warned: {figures:?}"
         );
     }
 }
 
-/// Up to three producers and a consumer do something at random, and what they saw agrees with the gauge: no item lost or
-/// doubled, none counted that is not there, nothing left behind, every warning told.
+/// Up to three producers and a consumer do something at random. What they saw agrees with the
+/// gauge: no item is lost or doubled, none is counted that is not there, nothing is left behind,
+/// and every warning is delivered.
 pub(crate) fn program<S: Sends, R: Receives>(handler: Handler, channel: impl Fn(usize) -> (S, R)) {
     let capacity = pick(&[0, 1, 2, 3, 8]);
     let ending = pick(&[Ending::Drains, Ending::Keeps, Ending::Drops]);
     let (sender, receiver) = channel(capacity);
     let gauge = Arc::clone(receiver.gauge());
 
-    // It waits for room where somebody makes room to the end, and where nobody waits for the last sender to go.
+    // The handler waits for room where a thread makes room to the end, and where no thread waits
+    // for the last sender to be dropped.
     let by_handler = Rc::new(RefCell::new(Sent::default()));
     let waits = handler == Handler::Works && ending == Ending::Drops;
     let handles = waits.then(|| (sender.clone(), Cell::new(10_000), Rc::clone(&by_handler)));
@@ -252,7 +255,8 @@ pub(crate) fn program<S: Sends, R: Receives>(handler: Handler, channel: impl Fn(
         })
         .collect();
     let consumer = thread::spawn(move || consume(receiver, ending));
-    // A witness of what there is to see when the receiver is gone. Others would wait forever for the last sender to go.
+    // A sender that sees when the receiver is gone. In other endings a thread waits for the last
+    // sender to be dropped.
     let witness = (ending == Ending::Drops).then(|| sender.clone());
     drop(sender);
     let mut sent = Sent::default();
@@ -266,7 +270,7 @@ pub(crate) fn program<S: Sends, R: Receives>(handler: Handler, channel: impl Fn(
     }
     let consumer_id = consumer.thread().id();
     let (mut taken, receiver) = consumer.join().unwrap();
-    // What was left to the background thread is delivered there, without being asked for, or here.
+    // The background thread delivers what was left to it. Or this thread does, below.
     if HAS_BACKGROUND.get() && pick(&[true, false]) {
         while gauge.has_pending_event() {
             thread::yield_now();
@@ -315,7 +319,8 @@ pub(crate) fn program<S: Sends, R: Receives>(handler: Handler, channel: impl Fn(
     let (taken_once, sent_once) = (once(taken.items), once(sent.items));
     assert!(taken_once.is_subset(&sent_once));
 
-    // The gauge that is dropped may have an event left, or be held by the thread that delivers it.
+    // The gauge that is dropped may have an event left. Or the thread that delivers it holds the
+    // gauge.
     assert_eq!(queue_snapshot().len(), 1);
     drop((gauge, witness));
     assert!(queue_snapshot().is_empty());

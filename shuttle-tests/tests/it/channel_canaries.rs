@@ -1,4 +1,5 @@
-//! Tracked channels as one would first write them, wrong in one way each, on which the program must fail.
+//! Tracked channels as one would first write them, wrong in one way each, on which the program must
+//! fail.
 
 use std::sync::Arc;
 use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
@@ -18,11 +19,11 @@ enum Fault {
     NotForQueue,
     /// The receiver leaves its items in the gauge.
     ForgetsBacklog,
-    /// Nobody clears what is recorded after the receiver went.
+    /// What is recorded after the receiver was dropped is never cleared.
     ForgetsLateSends,
-    /// The gauge is cleared before late senders can know that they have to.
+    /// The gauge is cleared before late senders can see that they have to clear it.
     ClosesLate,
-    /// A handler keeps the thread that receives.
+    /// A handler runs on the thread that receives.
     HandlesInPlace,
 }
 
@@ -35,10 +36,10 @@ struct Account {
 #[derive(Clone)]
 struct NaiveSender(SyncSender<u32>, Arc<Account>);
 
-/// The queue is dropped before the gauge is told.
-struct NaiveReceiver(Receiver<u32>, Closing);
+/// The queue is dropped before the gauge is cleared.
+struct NaiveReceiver(Receiver<u32>, CloseOnDrop);
 
-struct Closing(Arc<Account>);
+struct CloseOnDrop(Arc<Account>);
 
 fn naive(fault: Fault, capacity: usize) -> (NaiveSender, NaiveReceiver) {
     let (sender, receiver) = sync_channel(capacity);
@@ -53,7 +54,7 @@ fn naive(fault: Fault, capacity: usize) -> (NaiveSender, NaiveReceiver) {
         gauge: QueueRegistry::global().register_with(config),
         closed: AtomicBool::new(false),
     });
-    let closing = Closing(Arc::clone(&account));
+    let closing = CloseOnDrop(Arc::clone(&account));
     (
         NaiveSender(sender, account),
         NaiveReceiver(receiver, closing),
@@ -79,7 +80,7 @@ impl Account {
     }
 }
 
-impl Drop for Closing {
+impl Drop for CloseOnDrop {
     fn drop(&mut self) {
         let account = &self.0;
         if account.fault == Fault::ClosesLate {
@@ -133,13 +134,13 @@ impl Receives for NaiveReceiver {
     }
 }
 
-/// What turns a canary red is its fault: where no handler keeps a thread, the last of the faults is none.
+/// A canary fails by its fault: where no handler waits, the last of the faults is none.
 #[test]
 fn the_naive_channel_without_a_fault() {
     explore_fault(Handler::Keeps, Fault::HandlesInPlace);
 }
 
-/// Each fault shows within so many schedules.
+/// Each fault is found within 10,000 schedules.
 fn explore_fault(handler: Handler, fault: Fault) {
     explore(10_000, move || {
         program(handler, |capacity| naive(fault, capacity))
@@ -176,7 +177,7 @@ fn canary_closes_late() {
     explore_fault(Handler::Keeps, Fault::ClosesLate);
 }
 
-/// By a deadlock or by the thread that the handler ran on, whichever schedule comes first.
+/// Found as a deadlock, or as a handler on the wrong thread: whichever schedule comes first.
 #[test]
 #[should_panic]
 fn canary_handles_in_place() {

@@ -1,4 +1,5 @@
-//! Random programs under random schedules, and canaries: the same programs on tempting wrong versions.
+//! Random programs under random schedules, and canaries: the same programs on tempting wrong
+//! versions.
 
 mod channel;
 mod channel_canaries;

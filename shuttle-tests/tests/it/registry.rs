@@ -44,8 +44,8 @@ struct Known {
     enqueues_done: usize,
 }
 
-/// What the tasks know of all gauges, by instance, and the handles. The locks are those of std: they are held only
-/// between two points at which shuttle switches.
+/// What the tasks know of all gauges, by instance, and the handles. The locks are those of std:
+/// they are held only between two points at which shuttle switches.
 #[derive(Default)]
 struct Ledger {
     known: std::sync::Mutex<BTreeMap<usize, Known>>,
@@ -159,8 +159,8 @@ fn work(registry: &impl Registers, ledger: &Ledger) {
     }
 }
 
-/// Three tasks register, share, use and drop gauges and take snapshots at random: whoever is live is shown, whoever is gone
-/// is not, and in the end the registry holds what is live, with the figures that it has.
+/// Three tasks register, share, use and drop gauges and take snapshots at random. Every live gauge
+/// is shown, and no dropped one. In the end the registry holds the live gauges, with their figures.
 fn program<R: Registers>(registry: R) {
     let (registry, ledger) = (Arc::new(registry), Arc::new(Ledger::default()));
     let tasks: Vec<_> = (0..3)

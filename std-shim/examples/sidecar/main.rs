@@ -1,5 +1,5 @@
-//! A sidecar that streams its input through a chain of bounded queues to a slow host, and shows the backpressure before
-//! it stalls:
+//! A sidecar that streams its input through a chain of bounded queues to a slow host. It shows the
+//! backpressure before it stalls:
 //!
 //! ```text
 //! reader (the guest) -> javascript_event_channel -> router -> sidecar_stdout_frames -> consumer (the host) -> stdout
@@ -148,7 +148,8 @@ fn stream(options: &Options) -> Result<(), String> {
     let pending = Arc::clone(&in_flight);
     let reader = thread::spawn(move || read(input, &to_router, &pending));
     let router = thread::spawn(move || route(events, &to_host));
-    // Of these threads only the reader may still wait, for input that nobody would take: it is left where it is.
+    // Of these threads only the reader may still wait, for input that no thread would take. It is
+    // not joined.
     consume(frames, options.delay, &in_flight)
         .map_err(|error| format!("cannot write to stdout: {error}"))?;
     let read = reader.join().map_err(|_| "the reader panicked")?;

@@ -104,7 +104,8 @@ fn table(gauges: &[QueueSnapshot]) -> String {
     table
 }
 
-/// `#` up to the depth, `-` up to the high-water mark, `.` up to the capacity. Empty without a bound.
+/// `#` up to the depth, `-` up to the high-water mark, `.` up to the capacity. Empty without a
+/// bound.
 fn bar(gauge: &QueueSnapshot) -> String {
     if gauge.capacity == 0 {
         return String::new();

@@ -1,12 +1,16 @@
 //! `std::sync::mpsc::sync_channel`, tracked.
 
-// An enqueue is recorded when the item is in the queue and a dequeue when it was taken out, so either record may be the
-// first; the gauge of a queue takes both orders.
+// An enqueue is recorded when the item is in the queue, and a dequeue when it was taken out. So
+// either record may be the first. The gauge of a queue takes both orders.
 //
-// When the receiver goes, so do the items in the queue, and the gauge must read 0 whatever sends are under way. The
-// receiver first drops the queue, then sets `closed`, then clears the gauge; a sender first records, then reads
-// `closed`, and clears the gauge if it is set. These accesses are sequentially consistent, so the receiver sees the record
-// or the sender sees `closed`; a clear that comes twice does nothing.
+// When the receiver is dropped, so are the items in the queue. The gauge must then read 0, whatever
+// sends are in progress:
+//
+// - The receiver drops the queue, then sets `closed`, then clears the gauge.
+// - A sender records, then reads `closed`. It clears the gauge if `closed` is set.
+//
+// These accesses are sequentially consistent: the receiver sees the record, or the sender sees
+// `closed`. A second clear does nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,10 +29,11 @@ use crate::track::track;
 /// A [`sync_channel`](std::sync::mpsc::sync_channel) whose depth is tracked by a gauge of the
 /// global registry.
 ///
-/// It is the channel of the standard library, with its whole surface and its errors; nothing is relayed or boxed. An item
-/// counts when it is in the queue: a producer that waits for room does not, and neither depth nor high-water mark
-/// ever exceed `capacity`. Failed sends leave nothing behind, and when the receiver is dropped the depth is 0. With
-/// capacity 0 the channel is a rendezvous: its depth is always 0 and no event comes.
+/// It is the channel of the standard library, with its whole surface and its errors. Nothing is
+/// relayed or boxed. An item counts when it is in the queue. A producer that waits for room does
+/// not count, so neither depth nor high-water mark ever exceeds `capacity`. Failed sends leave
+/// nothing behind. When the receiver is dropped the depth is 0. With capacity 0 the channel is a
+/// rendezvous: its depth is always 0, and no event comes.
 ///
 /// ```
 /// use fillgauge_std::{TrackedLimit, tracked_sync_channel};
@@ -53,15 +58,15 @@ pub(crate) fn channel_on<T>(
     gauge: Arc<QueueGauge>,
 ) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
     let (sender, receiver) = mpsc::sync_channel(capacity);
-    let flow = Arc::new(Flow::default());
+    let stats = Arc::new(SendStats::default());
     let sender = TrackedSyncSender {
         inner: sender,
         gauge: Arc::clone(&gauge),
-        flow: Arc::clone(&flow),
+        stats: Arc::clone(&stats),
     };
     let receiver = TrackedReceiver {
         inner: receiver,
-        closing: Closing { gauge, flow },
+        closing: CloseOnDrop { gauge, stats },
     };
     (sender, receiver)
 }
@@ -93,29 +98,29 @@ pub struct Backpressure {
 }
 
 #[derive(Debug, Default)]
-struct Flow {
+struct SendStats {
     /// The receiver is gone.
     closed: AtomicBool,
     parked: AtomicUsize,
     /// Locked only by producers that had to wait anyway.
-    parks: Mutex<Parks>,
+    waits: Mutex<WaitStats>,
     rejected: AtomicUsize,
     disconnected: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
-struct Parks {
+struct WaitStats {
     count: usize,
     time: Duration,
 }
 
-impl Flow {
+impl SendStats {
     fn backpressure(&self) -> Backpressure {
-        let parks = lock(&self.parks);
+        let waits = lock(&self.waits);
         Backpressure {
             parked: self.parked.load(Ordering::Relaxed),
-            parks: parks.count,
-            parked_time: parks.time,
+            parks: waits.count,
+            parked_time: waits.time,
             rejected: self.rejected.load(Ordering::Relaxed),
             disconnected: self.disconnected.load(Ordering::Relaxed),
         }
@@ -128,9 +133,9 @@ impl Flow {
         let outcome = send();
         let waited = since.map_or(Duration::ZERO, |since| since.elapsed());
         self.parked.fetch_sub(1, Ordering::Relaxed);
-        let mut parks = lock(&self.parks);
-        parks.count = parks.count.wrapping_add(1);
-        parks.time = parks.time.saturating_add(waited);
+        let mut waits = lock(&self.waits);
+        waits.count = waits.count.wrapping_add(1);
+        waits.time = waits.time.saturating_add(waited);
         outcome
     }
 }
@@ -139,11 +144,12 @@ impl Flow {
 pub struct TrackedSyncSender<T> {
     inner: SyncSender<T>,
     gauge: Arc<QueueGauge>,
-    flow: Arc<Flow>,
+    stats: Arc<SendStats>,
 }
 
 impl<T> TrackedSyncSender<T> {
-    /// Sends an item; waits for room if the queue is full, or for the receiver if the channel is a rendezvous.
+    /// Sends an item. Waits for room if the queue is full, or for the receiver if the channel is a
+    /// rendezvous.
     ///
     /// # Errors
     ///
@@ -152,7 +158,7 @@ impl<T> TrackedSyncSender<T> {
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         let outcome = match self.inner.try_send(value) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(value)) => self.flow.park(|| self.inner.send(value)),
+            Err(TrySendError::Full(value)) => self.stats.park(|| self.inner.send(value)),
             Err(TrySendError::Disconnected(value)) => Err(SendError(value)),
         };
         match &outcome {
@@ -166,14 +172,15 @@ impl<T> TrackedSyncSender<T> {
     ///
     /// # Errors
     ///
-    /// Gives the item back if the queue is full or the receiver is gone, as [`SyncSender::try_send`] does.
+    /// Gives the item back if the queue is full or the receiver is gone, as
+    /// [`SyncSender::try_send`] does.
     #[inline]
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let outcome = self.inner.try_send(value);
         match &outcome {
             Ok(()) => self.record_sent(),
             Err(TrySendError::Full(_)) => {
-                self.flow.rejected.fetch_add(1, Ordering::Relaxed);
+                self.stats.rejected.fetch_add(1, Ordering::Relaxed);
             }
             Err(TrySendError::Disconnected(_)) => self.record_disconnected(),
         }
@@ -187,19 +194,19 @@ impl<T> TrackedSyncSender<T> {
 
     /// How the channel held its producers back so far.
     pub fn backpressure(&self) -> Backpressure {
-        self.flow.backpressure()
+        self.stats.backpressure()
     }
 
     #[inline]
     fn record_sent(&self) {
         self.gauge.record_enqueue();
-        if self.flow.closed.load(Ordering::SeqCst) {
+        if self.stats.closed.load(Ordering::SeqCst) {
             self.gauge.record_clear();
         }
     }
 
     fn record_disconnected(&self) {
-        self.flow.disconnected.fetch_add(1, Ordering::Relaxed);
+        self.stats.disconnected.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -208,7 +215,7 @@ impl<T> Clone for TrackedSyncSender<T> {
         Self {
             inner: self.inner.clone(),
             gauge: Arc::clone(&self.gauge),
-            flow: Arc::clone(&self.flow),
+            stats: Arc::clone(&self.stats),
         }
     }
 }
@@ -223,26 +230,26 @@ impl<T> fmt::Debug for TrackedSyncSender<T> {
 
 /// The receiving half of a [`tracked_sync_channel`], after [`Receiver`].
 pub struct TrackedReceiver<T> {
-    // Dropped in this order: first the queue with what is in it, then the gauge is told.
+    // Dropped in this order: first the queue with its items, then `closing`.
     inner: Receiver<T>,
-    closing: Closing,
+    closing: CloseOnDrop,
 }
 
-/// Tells the gauge that the queue is gone.
-struct Closing {
+/// Closes the channel and clears its gauge when it is dropped.
+struct CloseOnDrop {
     gauge: Arc<QueueGauge>,
-    flow: Arc<Flow>,
+    stats: Arc<SendStats>,
 }
 
-impl Drop for Closing {
+impl Drop for CloseOnDrop {
     fn drop(&mut self) {
-        self.flow.closed.store(true, Ordering::SeqCst);
+        self.stats.closed.store(true, Ordering::SeqCst);
         self.gauge.deferred().record_clear();
     }
 }
 
 impl<T> TrackedReceiver<T> {
-    /// Takes the next item; waits for one if there is none.
+    /// Takes the next item. Waits for one if there is none.
     ///
     /// # Errors
     ///
@@ -252,11 +259,12 @@ impl<T> TrackedReceiver<T> {
         self.recorded(self.inner.recv())
     }
 
-    /// Takes the next item; waits for one no longer than `timeout`.
+    /// Takes the next item. Waits for one no longer than `timeout`.
     ///
     /// # Errors
     ///
-    /// If none came in time, or the queue is empty and all senders are gone, as [`Receiver::recv_timeout`].
+    /// If none came in time, or the queue is empty and all senders are gone, as
+    /// [`Receiver::recv_timeout`].
     #[inline]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         self.recorded(recv_timeout(&self.inner, timeout))
@@ -289,7 +297,7 @@ impl<T> TrackedReceiver<T> {
 
     /// How the channel held its producers back so far.
     pub fn backpressure(&self) -> Backpressure {
-        self.closing.flow.backpressure()
+        self.closing.stats.backpressure()
     }
 
     #[inline]

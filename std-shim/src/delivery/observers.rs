@@ -199,8 +199,8 @@ impl Log {
     #[cold]
     fn write(&self, line: impl FnOnce()) {
         let log = self.0.as_ref().and_then(WeakDispatch::upgrade);
-        // The subscriber may have been dropped meanwhile, so that its destructor runs here. Its
-        // panic has nobody left to tell.
+        // The subscriber may have been dropped meanwhile, so that its destructor runs here. If that
+        // panics, there is no subscriber left to report it to.
         let written = guard::run_with(log, |log| match log {
             // There was none, or `tracing` hid it, as it does from what a subscriber itself causes.
             Some(log) if !log.is::<NoSubscriber>() => dispatcher::with_default(log, line),

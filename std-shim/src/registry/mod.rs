@@ -41,7 +41,7 @@ pub struct QueueGauge {
 impl QueueGauge {
     /// The limit, which reads as its stable name.
     ///
-    /// This and the methods below are those that the original's gauge has; those of [`Gauge`] come
+    /// This and the methods below are those that the original's gauge has. Those of [`Gauge`] come
     /// by deref.
     pub fn name(&self) -> &'static Limit {
         self.gauge.limit()
@@ -111,7 +111,7 @@ impl Drop for QueueGauge {
     }
 }
 
-/// A registry of live gauges. It grows as needed and refuses none; a service uses the
+/// A registry of live gauges. It grows as needed and refuses none. A service uses the
 /// [global](Self::global) one.
 ///
 /// ```
@@ -249,8 +249,8 @@ pub fn register_queue(name: impl Into<&'static Limit>, capacity: usize) -> Arc<Q
     QueueRegistry::global().register(name, capacity)
 }
 
-/// Registers a bounded resource, a memory envelope or a budget of time with the global registry:
-/// the same as [`register_queue`], by the name that suits it. Observe its use with
+/// Registers a bounded resource, a memory envelope or a budget of time with the global registry. It
+/// is the same as [`register_queue`], by the name that suits it. Observe its use with
 /// [`Gauge::observe_with`].
 ///
 /// ```

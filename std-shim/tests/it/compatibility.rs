@@ -1,5 +1,5 @@
-//! The public API of the original, used in every way that its callers use it: each test is compiled and run against the
-//! original and against this crate.
+//! The public API of the original, used in every way that its callers use it. Each test is compiled
+//! and run against the original and against this crate.
 
 macro_rules! tests_of {
     ($module:ident, $($path:ident)::+) => {
@@ -127,7 +127,7 @@ macro_rules! tests_of {
             }
 
             #[test]
-            fn the_handler_is_told_once_a_crossing_and_of_exhaustion() {
+            fn the_handler_is_called_once_a_crossing_and_on_exhaustion() {
                 let _turn = handler_turn();
                 let warnings: Arc<Mutex<Vec<LimitWarning>>> = Arc::default();
                 let sink = Arc::clone(&warnings);
@@ -183,7 +183,8 @@ fn the_catalogue_has_every_limit_of_the_original() {
                 assert_eq!(ours.as_str(), theirs.as_str());
                 assert_eq!(ours.category().as_str(), theirs.category().as_str());
             )+
-            // Exhaustive, so that a new release of the original with more variants does not compile.
+            // Exhaustive, so that a new release of the original with more variants does not
+            // compile.
             let _ = |limit| match limit {
                 $(agentos_bridge::queue_tracker::TrackedLimit::$variant => {})+
             };

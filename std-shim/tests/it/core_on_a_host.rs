@@ -3,7 +3,8 @@
 use fillgauge::{EventLog, Gauge, LogEntry};
 use fillgauge_std::TrackedLimit;
 
-/// The log asks for a critical section. Nothing but that feature gives one here: without it, this does not link.
+/// The log asks for a critical section. Nothing but that feature gives one here: without it, this
+/// does not link.
 #[test]
 fn an_event_log_has_a_critical_section() {
     static LOG: EventLog<2> = EventLog::new();

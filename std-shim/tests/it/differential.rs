@@ -1,4 +1,5 @@
-//! The same operations on the original and on this crate, in one thread, read the same after each of them.
+//! The same operations on the original and on this crate, in one thread, read the same after each
+//! of them.
 
 use std::cell::{Cell, RefCell};
 
@@ -24,8 +25,9 @@ enum Operation {
     Observe(usize),
 }
 
-/// Runs of one operation, long enough to cross the thresholds of a capacity up to 300, and observations around
-/// any capacity. The capacity is at most what the original computes without saturation.
+/// Runs of one operation, long enough to cross the thresholds of a capacity up to 300, and
+/// observations around any capacity. The capacity is at most what the original computes without
+/// saturation.
 fn histories() -> impl Strategy<Value = (usize, Vec<(Operation, usize)>)> {
     let capacities = prop_oneof![0..=300_usize, 0..=20_usize, 301..=usize::MAX / 300];
     capacities.prop_flat_map(|capacity| {

@@ -103,8 +103,9 @@ fn it_may_send_on_the_channel_that_warns() {
     );
 }
 
-/// While the consumer is slow to log a recovery the producers fill the queue again, so that it is the consumer who finds
-/// the next warning due. A handler that waits for room must not wait on the consumer's thread.
+/// While the consumer is slow to log a recovery the producers fill the queue again. So it is the
+/// consumer that finds the next warning due. A handler that waits for room must not wait on the
+/// consumer's thread.
 #[test]
 fn it_may_wait_for_room_in_the_channel_that_warns() {
     let (sender, receiver) = tracked_sync_channel(TrackedLimit::PendingSyncRpcCalls, 4);

@@ -94,7 +94,7 @@ impl Drop for Working<'_> {
 }
 
 #[test]
-fn a_dropped_gauge_is_in_no_later_snapshot_whoever_else_takes_one() {
+fn a_dropped_gauge_is_in_no_later_snapshot_of_any_thread() {
     let registry = QueueRegistry::default();
     let working = AtomicUsize::new(1);
     thread::scope(|scope| {

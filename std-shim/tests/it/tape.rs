@@ -22,8 +22,9 @@ thread_local! {
     static TAPE: RefCell<Option<Vec<Logged>>> = const { RefCell::new(None) };
 }
 
-/// The subscriber of the whole process, which tapes the threads that ask for it. One for each test would not do: which
-/// callsites are enabled is cached for the process, and tests that come and go on other threads change it.
+/// The subscriber of the whole process. It tapes the threads that ask for it. One subscriber for
+/// each test would not do: the process caches which callsites are enabled, and tests on other
+/// threads change that.
 struct Taper;
 
 thread_local! {
@@ -39,7 +40,8 @@ pub(crate) fn log_slowly(delay: Duration) {
 fn install() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| tracing::subscriber::set_global_default(Taper).unwrap());
-    // A callsite that another thread registered just when the subscriber was installed may have missed it.
+    // A callsite that another thread registered while the subscriber was installed may have missed
+    // it.
     tracing::callsite::rebuild_interest_cache();
 }
 

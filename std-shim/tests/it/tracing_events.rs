@@ -6,7 +6,7 @@ use tracing::Level;
 
 use crate::tape::{Logged, taped};
 
-/// Without what the original does not tell.
+/// Without the events and fields that the original does not have.
 fn as_the_original(events: Vec<Logged>) -> Vec<Logged> {
     events
         .into_iter()

@@ -1,4 +1,5 @@
-//! A gauge in plain wide integers: what the documentation promises of one operation after the other, and nothing of how.
+//! A gauge in plain wide integers. It keeps what the documentation promises of one operation after
+//! the other.
 
 use fillgauge::{Gauge, Limit, LimitCategory, QueueSnapshot};
 
@@ -63,7 +64,8 @@ impl From<&Gauge> for Figures {
     }
 }
 
-/// Its operations return the events that they raise, in short; the figures in each are those after the operation.
+/// Its operations return the events that they cause, in short. The figures in each are those after
+/// the operation.
 #[derive(Debug)]
 pub(super) struct ReferenceGauge {
     setup: Setup,

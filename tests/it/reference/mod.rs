@@ -1,5 +1,6 @@
-//! The sequential oracle: a gauge and a registry in plain integers, histories of operations, and the comparison of the
-//! real thing with the reference after each of them. The property tests and the fuzz targets share it.
+//! The sequential oracle: a gauge and a registry in plain integers, histories of operations, and
+//! the comparison of the real thing with the reference after each of them. The property tests and
+//! the fuzz targets share it.
 
 mod gauge;
 pub(crate) mod history;

@@ -10,7 +10,7 @@ use super::registry::ReferenceRegistry;
 use crate::recorder::{RECORDER, kind, take_events};
 
 impl GaugeHistory {
-    /// Fails where the gauge is not the reference; returns the kinds of the events.
+    /// Fails where the gauge differs from the reference. Returns the kinds of the events.
     pub(crate) fn play(&self) -> String {
         take_events();
         let Self { setup, operations } = self;
@@ -29,7 +29,8 @@ impl GaugeHistory {
 const SLOTS: usize = 4;
 
 impl RegistryHistory {
-    /// Fails where the registry is not the reference; returns the kinds of the events, and `!` for each refusal.
+    /// Fails where the registry differs from the reference. Returns the kinds of the events, and
+    /// `!` for each refusal.
     pub(crate) fn play(&self) -> String {
         take_events();
         let registry = Box::into_raw(Box::new(QueueRegistry::new().with_sink(&RECORDER)));
@@ -94,7 +95,8 @@ impl RegistryHistory {
     }
 }
 
-/// Brings both counters of a fresh gauge to the start of its setup, in steps that may be strays or underflows.
+/// Brings both counters of a fresh gauge to the start of its setup, in steps that may be strays or
+/// underflows.
 fn bring_counters_to_start(gauge: &Gauge, setup: &Setup) {
     while gauge.dequeued() != setup.start {
         let step = (setup.start - gauge.dequeued()).min(usize::MAX / 32);
@@ -118,7 +120,8 @@ fn record(
     at: fmt::Arguments<'_>,
 ) -> Vec<char> {
     let expected = match operation {
-        // Single enqueues are not checked against the end of the range; there it is recorded as one of many.
+        // Single enqueues are not checked against the end of the range. There it is recorded as one
+        // of many.
         Operation::EnqueueOne if reference.is_at_end_of_range() => {
             gauge.record_enqueue_n(1);
             reference.enqueue(1)

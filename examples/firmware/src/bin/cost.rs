@@ -1,6 +1,7 @@
 //! Counts instructions, and sizes: `ci/cost.sh` makes a table of what this prints.
 //!
-//! QEMU lets each instruction take one nanosecond of the machine's time (`-icount shift=0`), which the SysTick counts.
+//! QEMU lets each instruction take one nanosecond of the machine's time (`-icount shift=0`), which
+//! the SysTick counts.
 
 #![no_std]
 #![no_main]
@@ -22,7 +23,7 @@ const TIMES: u32 = 10_000;
 
 static LIMIT: Limit = Limit::queue("limit");
 static FAR: Gauge = Gauge::new(&LIMIT, 1_000);
-/// Never deeper than what is measured: each enqueue looks whether it makes a new mark.
+/// Never deeper than what is measured: each enqueue checks whether it makes a new mark.
 static SHALLOW: Gauge = Gauge::new(&LIMIT, 1_000);
 static FOR_QUEUE: Gauge = Gauge::for_queue(&LIMIT, 1_000);
 static WARNED: Gauge = Gauge::new(&LIMIT, 1_000).with_sink(&Nobody);

@@ -1,4 +1,4 @@
-//! The least that uses a gauge: `ci/firmware.sh` looks into it for code that panics or formats.
+//! The least that uses a gauge: `ci/firmware.sh` searches it for code that panics or formats.
 
 #![no_std]
 #![no_main]

@@ -1,5 +1,5 @@
-//! Events and plain data through `defmt`: an interrupt fills a queue, the main loop empties it, and the host decodes what was
-//! logged.
+//! Events and plain data through `defmt`: an interrupt fills a queue, the main loop empties it, and
+//! the host decodes what was logged.
 
 #![no_std]
 #![no_main]

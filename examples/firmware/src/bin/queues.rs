@@ -1,11 +1,11 @@
-//! A radio whose frames come by interrupt: what the gauges tell while the main loop is too slow for them, and when it has
-//! caught up.
+//! A radio whose frames come by interrupt. It shows what the gauges report while the main loop is
+//! too slow, and when it has caught up.
 //!
 //! - The SysTick's handler puts frames into a tracked queue.
 //! - A timer's handler, at a higher priority, samples the bytes that those frames hold.
 //! - The main loop takes frames out, at first too slowly, then faster, three times over.
-//! - A third gauge is recorded at all three priorities, and sessions are registered and dropped there, so that each interrupts
-//!   the others in the middle of an operation.
+//! - A third gauge is recorded at all three priorities, and sessions are registered and dropped
+//!   there, so that each interrupts the others in the middle of an operation.
 //!
 //! It checks itself, and ends with the exit code of its checks.
 
@@ -63,11 +63,12 @@ static SAMPLES: AtomicUsize = AtomicUsize::new(0);
 static BUS_USES: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 static SESSIONS: [AtomicUsize; 3] = [const { AtomicUsize::new(0) }; 3];
 
-/// Set by the main loop and by the SysTick's handler while they record, and how often the timer came just then.
+/// Set by the main loop and by the SysTick's handler while they record.
 static RECORDING: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
+/// How often the timer came just then.
 static INTERRUPTED: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
-/// Holds the events of one gauge against their promise where they occur: at any priority.
+/// Checks that the events of one gauge alternate, where they occur: at any priority.
 struct Alternation {
     warned: AtomicBool,
     warnings: AtomicUsize,
@@ -107,7 +108,7 @@ fn read(counter: &AtomicUsize) -> usize {
     counter.load(Ordering::Relaxed)
 }
 
-/// Uses the bus, and a session that comes and goes, in the middle of whatever is interrupted.
+/// Uses the bus and a session of its own, in the middle of whatever is interrupted.
 fn use_bus(priority: usize, uses: usize) {
     let recording = RECORDING.get(priority);
     if let Some(recording) = recording {
@@ -175,35 +176,36 @@ unsafe fn DefaultHandler(interrupt: i16) {
 fn sample_bytes() {
     let bytes_in = BYTES_IN.load(Ordering::Relaxed);
     let bytes_out = BYTES_OUT.load(Ordering::Relaxed);
-    // The handler that counts a frame in may have been interrupted after the frame was queued and before it was counted.
+    // The handler that counts a frame in may have been interrupted after it queued the frame and
+    // before it counted it.
     FRAME_BYTES.observe_depth(bytes_in.saturating_sub(bytes_out));
 }
 
-/// What the log has told of a gauge.
+/// The events of a gauge that came out of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Told {
+struct Events {
     warnings: usize,
     full: usize,
     recoveries: usize,
 }
 
 /// Prints the events that have come in, and counts those of the two gauges that log.
-fn drain_log([frames, bytes]: &mut [Told; 2]) {
+fn drain_log([frames, bytes]: &mut [Events; 2]) {
     while let Some(entry) = LOG.pop() {
         let event = match entry {
             LogEntry::Event(event) => event,
             LogEntry::Dropped(events) => panic!("{events} events did not fit into the log"),
         };
         let figures = event.snapshot();
-        let told = if figures.name == FRAMES.limit() {
+        let counts = if figures.name == FRAMES.limit() {
             &mut *frames
         } else {
             &mut *bytes
         };
         let (what, count) = match event {
-            LimitEvent::NearCapacity(_) => ("near capacity", &mut told.warnings),
-            LimitEvent::Full(_) => ("full", &mut told.full),
-            LimitEvent::Recovered(_) => ("recovered", &mut told.recoveries),
+            LimitEvent::NearCapacity(_) => ("near capacity", &mut counts.warnings),
+            LimitEvent::Full(_) => ("full", &mut counts.full),
+            LimitEvent::Recovered(_) => ("recovered", &mut counts.recoveries),
             other => panic!("unexpected: {other:?}"),
         };
         *count += 1;
@@ -286,7 +288,7 @@ fn wait_for_samples() {
 
 /// One crossing: up to the capacity, and down again.
 fn fill_and_drain(radio: &mut Radio, round: usize) {
-    let mut told = [Told::default(); 2];
+    let mut events = [Events::default(); 2];
 
     hprintln!("round {}: one frame for every four that come", round);
     let refused = read(&REFUSED);
@@ -296,25 +298,25 @@ fn fill_and_drain(radio: &mut Radio, round: usize) {
         radio.receive();
     }
     wait_for_samples();
-    drain_log(&mut told);
-    let warned = Told {
+    drain_log(&mut events);
+    let warned = Events {
         warnings: 1,
-        ..Told::default()
+        ..Events::default()
     };
-    let full = Told { full: 1, ..warned };
-    assert_eq!(told, [full, warned], "exactly one warning each");
+    let full = Events { full: 1, ..warned };
+    assert_eq!(events, [full, warned], "exactly one warning each");
     assert!(FRAMES.has_warned() && FRAME_BYTES.has_warned());
 
     hprintln!("round {}: all that there are", round);
     while radio.receive() {}
     wait_for_samples();
     while radio.receive() {}
-    drain_log(&mut told);
-    let recovered = [full, warned].map(|told| Told {
+    drain_log(&mut events);
+    let recovered = [full, warned].map(|events| Events {
         recoveries: 1,
-        ..told
+        ..events
     });
-    assert_eq!(told, recovered, "and exactly one recovery each");
+    assert_eq!(events, recovered, "and exactly one recovery each");
 }
 
 /// Goes on until the timer has come often enough in the middle of what the others record.
@@ -329,9 +331,9 @@ fn keep_up(radio: &mut Radio) {
         );
         INTERRUPTED.iter().all(|count| read(count) >= INTERRUPTIONS)
     });
-    let mut told = [Told::default(); 2];
-    drain_log(&mut told);
-    assert_eq!(told, [Told::default(); 2], "nothing to tell meanwhile");
+    let mut events = [Events::default(); 2];
+    drain_log(&mut events);
+    assert_eq!(events, [Events::default(); 2], "no event meanwhile");
 }
 
 /// All interrupts are silent, and all queues empty.
@@ -357,7 +359,8 @@ fn check_at_rest(radio: &Radio) {
     assert!(warnings > 0, "the bus was never used by two at once");
     assert_eq!(SHARED_BUS.warnings(), warnings);
 
-    // Every registration had a number of its own: the next is one more than there were, with that of `main`.
+    // Every registration had a number of its own. One was of `main`. The next number is one more
+    // than there were registrations.
     let sessions = SESSIONS.iter().map(read).sum::<usize>() + 1;
     let next = GAUGES.register(&SESSION, 8).expect("all slots are free");
     assert_eq!(next.instance(), sessions + 1);

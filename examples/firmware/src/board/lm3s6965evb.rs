@@ -24,7 +24,8 @@ pub(super) fn light(on: bool) {
 }
 
 pub(super) fn start(period: u32) {
-    // SAFETY: addresses and values of the data sheet: clock on, 32 bits wide, periodic, interrupt on time-out, go.
+    // SAFETY: addresses and values of the data sheet: clock on, 32 bits wide, periodic, interrupt
+    // on time-out, go.
     unsafe {
         write(CLOCK_GATES, 1 << 16);
         write(CONTROL, 0);

@@ -25,8 +25,8 @@ pub(super) fn light(on: bool) {
 }
 
 pub(super) fn start(period: u32) {
-    // SAFETY: addresses and values of the reference manual: 32 bits wide, at the core's clock, begins again when it
-    // reaches the compared value and interrupts then, go.
+    // SAFETY: addresses and values of the reference manual: 32 bits wide, at the core's clock,
+    // begins again when it reaches the compared value and interrupts then, go.
     unsafe {
         write(BIT_MODE, 3);
         write(PRESCALER, 0);
