@@ -445,7 +445,7 @@ impl<D> Gauge<D> {
     }
 }
 
-#[cfg(fillgauge_loom)]
+#[cfg(any(fillgauge_loom, fillgauge_search))]
 impl<D> Gauge<D> {
     /// `enqueued` and `dequeued` at this moment, for a model that watches them.
     pub fn counters_now(&self) -> (usize, usize) {

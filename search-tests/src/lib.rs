@@ -1,0 +1,93 @@
+//! Small programs on one gauge, searched exhaustively.
+//!
+//! | module | |
+//! |---|---|
+//! | [`program`] | a program: the gauge, what is recorded before, and what each thread records |
+//! | [`search`] | the search: states, steps, and the trace of a failure |
+//! | [`memory`] | the memory model: which values an access may read, and where a store may go |
+//! | [`promises`] | the promises of a gauge, as folds over what happened so far |
+//! | [`random`] | random programs |
+//! | [`history`], [`mailbox`] | where events go |
+//! | [`subject`], [`wrong`] | the operations, and gauges that break a promise; shared with `loom-tests` |
+
+#[cfg(not(fillgauge_search))]
+compile_error!(
+    "build with --cfg fillgauge_search: .cargo/config.toml sets it, unless RUSTFLAGS is set in the environment"
+);
+
+pub mod history;
+pub mod mailbox;
+pub mod memory;
+pub mod program;
+pub mod promises;
+pub mod random;
+pub mod search;
+#[path = "../../loom-tests/src/subject.rs"]
+pub mod subject;
+pub mod wrong;
+
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use program::Program;
+use search::Failure;
+
+/// What the searches of many programs came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub programs: usize,
+    pub states: usize,
+    pub steps: usize,
+    /// Programs with more states than were allowed.
+    pub incomplete: usize,
+    pub failures: Vec<Failure>,
+    pub time: Duration,
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} programs, {} states, {} steps, {} programs with too many states, {} failures, {:.1} s",
+            self.programs,
+            self.states,
+            self.steps,
+            self.incomplete,
+            self.failures.len(),
+            self.time.as_secs_f32()
+        )
+    }
+}
+
+/// Searches all `programs` on all cores, each with at most `most_states` states.
+pub fn search_all(programs: &[Program], most_states: usize) -> Report {
+    let (next, report) = (AtomicUsize::new(0), Mutex::new(Report::default()));
+    let start = Instant::now();
+    let search_some = || {
+        while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = program.search(most_states);
+            let mut report = report.lock().unwrap();
+            report.programs += 1;
+            match result {
+                Ok(counts) => {
+                    report.states += counts.states;
+                    report.steps += counts.steps;
+                    report.incomplete += usize::from(!counts.is_complete);
+                }
+                Err(failure) => report.failures.push(failure),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, Into::into) {
+            scope.spawn(search_some);
+        }
+    });
+    Report {
+        time: start.elapsed(),
+        ..report.into_inner().unwrap()
+    }
+}
