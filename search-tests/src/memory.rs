@@ -229,22 +229,35 @@ impl Memory {
         before
     }
 
-    /// Forgets what no thread may read any more; `readers` are the threads that may read a word.
-    pub fn forget_unreadable(&mut self, readers: impl Fn(usize) -> [bool; THREADS]) {
+    /// Forgets what makes no difference any more. `by` says which threads may still access a word,
+    /// and which of them may write it.
+    pub fn merge(&mut self, by: impl Fn(usize) -> ([bool; THREADS], [bool; THREADS])) {
         for word in 0..self.words.len() {
             if self.words[word].older.is_empty() {
                 continue;
             }
+            let (readers, writers) = by(word);
             let newest = self.words[word].newest_place();
-            let readers = readers(word).into_iter().zip(&self.views);
-            let oldest = readers
-                .filter(|(reads, _)| *reads)
-                .map(|(_, view)| view.0[word])
-                .min()
-                .unwrap_or(newest);
-            self.words[word].older.drain(..usize::from(oldest));
+            let oldest_known = |memory: &Self, threads: [bool; THREADS]| {
+                (threads.into_iter().zip(&memory.views))
+                    .filter(|(may, _)| *may)
+                    .map(|(_, view)| view.0[word])
+                    .min()
+                    .unwrap_or(newest)
+            };
+            // Nothing is stored any more before the writes that all writers know.
+            for place in (0..oldest_known(self, writers)).rev() {
+                if self.words[word].at(place) == self.words[word].at(place + 1) {
+                    self.words[word].older.remove(place.into());
+                    for known in self.known_places(word).filter(|known| **known > place) {
+                        *known -= 1;
+                    }
+                }
+            }
+            let unreadable = oldest_known(self, readers).min(self.words[word].newest_place());
+            self.words[word].older.drain(..usize::from(unreadable));
             for known in self.known_places(word) {
-                *known = known.saturating_sub(oldest);
+                *known = known.saturating_sub(unreadable);
             }
         }
     }
@@ -315,11 +328,22 @@ mod tests {
         memory.execute(0, 0, Store(7), Stores, 0);
         memory.execute(0, 0, Store(8), Stores, 0);
         memory.execute(1, 0, Load, Stores, 1);
-        memory.forget_unreadable(|_| [true, true, false]);
+        memory.merge(|_| ([true, true, false], [true, true, false]));
         assert_eq!(loads(&memory, 1, 0), [7, 8]);
         assert_eq!(loads(&memory, 0, 0), [8]);
         memory.end_thread(1);
-        memory.forget_unreadable(|_| [true, false, false]);
+        memory.merge(|_| ([true, false, false], [true, false, false]));
         assert_eq!(memory.words[0].older, []);
+    }
+
+    #[test]
+    fn equal_values_are_one_where_no_store_comes_between() {
+        let mut memory = memory_of(1);
+        memory.execute(0, 0, Store(0), Stores, 0);
+        let mut stored_by_both = memory.clone();
+        stored_by_both.merge(|_| ([true, true, false], [true, true, false]));
+        assert_eq!(stored_by_both.outcomes(1, 0, Store(9), Stores), 2);
+        memory.merge(|_| ([true, true, false], [true, false, false]));
+        assert_eq!(memory, memory_of(1));
     }
 }

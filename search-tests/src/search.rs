@@ -8,16 +8,24 @@
 //! unwinding. Accesses that destructors make meanwhile have no effect. When an operation has ended,
 //! its record is empty: states merge.
 //!
-//! An access is no step of its own if no other thread can still make a conflicting one. Which words
-//! an operation accesses is learned on the way; whenever the search learns of a new one, it starts
-//! again. Writes of the counters, and what the sink does, are always steps: the promises are about
-//! their order.
+//! Not every access is a step of its own:
+//!
+//! | access | when it is executed |
+//! |---|---|
+//! | to a word to which no other thread can still make a conflicting one | together with the step before |
+//! | a relaxed store | the same: whoever does not know it may read the value before, or store before it |
+//! | a relaxed load | together with the step after: what it may read now, it may read then |
+//! | a write of a counter, and what the sink does | in a step of its own: the promises are about their order |
+//! | any other | in a step of its own |
+//!
+//! Which words an operation accesses is learned on the way. Whenever the search learns of a new one,
+//! it starts again.
 
 use std::any::Any;
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::thread::panicking;
 
@@ -74,15 +82,10 @@ struct State {
 }
 
 impl State {
-    /// Two hashes, of which one alone would be enough for a few thousand states.
-    fn hash128(&self) -> (u64, u64) {
-        let hash = |salt: u8| {
-            let mut hasher = DefaultHasher::new();
-            salt.hash(&mut hasher);
-            self.hash(&mut hasher);
-            hasher.finish()
-        };
-        (hash(0), hash(1))
+    fn hash128(&self) -> u128 {
+        let mut hasher = TwoLanes([0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F]);
+        self.hash(&mut hasher);
+        u128::from(hasher.0[0]) << 64 | u128::from(hasher.0[1])
     }
 
     fn is_at_rest(&self) -> bool {
@@ -95,6 +98,43 @@ impl State {
             *recorded = thread.next;
         }
         recorded
+    }
+}
+
+/// Two hashes of 64 bits: with a million states, two of them collide once in 10^26 searches.
+struct TwoLanes([u64; 2]);
+
+impl TwoLanes {
+    fn fold(lane: u64, word: u64, factor: u64) -> u64 {
+        let product = u128::from(lane ^ word) * u128::from(factor);
+        (product as u64) ^ (product >> 64) as u64 ^ lane.rotate_left(29)
+    }
+}
+
+impl Hasher for TwoLanes {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_ne_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0[0] = Self::fold(self.0[0], word, 0xD6E8_FEB8_6659_FD93);
+        self.0[1] = Self::fold(self.0[1], word, 0xA076_1D64_78BD_642F);
+    }
+
+    fn write_usize(&mut self, word: usize) {
+        self.write_u64(word as u64);
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.write_u64(byte.into());
+    }
+
+    fn finish(&self) -> u64 {
+        self.0[0]
     }
 }
 
@@ -122,6 +162,10 @@ impl Touched {
         }
     }
 
+    fn accesses(self, word: usize) -> bool {
+        (self.read | self.written) & 1 << word != 0
+    }
+
     fn conflicts_with(self, other: Self) -> bool {
         self.written & (other.read | other.written) != 0 || self.read & other.written != 0
     }
@@ -133,6 +177,30 @@ enum Step {
     Access(usize, Access, Discipline),
     CallSink(Told, usize),
     SinkReturns,
+}
+
+/// When a step is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timing {
+    /// Together with the one before.
+    Early,
+    /// Together with the one after.
+    Late,
+    ByItself,
+}
+
+/// Which outcome to take, of how many, for each access of a step that has more than one.
+type Outcomes = Vec<(usize, usize)>;
+
+/// The outcomes to take next; `None` if these were the last.
+fn next_outcomes(mut outcomes: Outcomes) -> Option<Outcomes> {
+    while let Some((outcome, of)) = outcomes.pop() {
+        if outcome + 1 < of {
+            outcomes.push((outcome + 1, of));
+            return Some(outcomes);
+        }
+    }
+    None
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,8 +238,9 @@ struct Explorer {
     /// What the other threads may still do.
     others: Touched,
     replayed: usize,
-    outcome: usize,
-    outcomes: usize,
+    outcomes: Outcomes,
+    /// How many of `outcomes` were taken.
+    taken: usize,
     is_spent: bool,
     /// Accesses after the stop.
     inert: usize,
@@ -268,8 +337,8 @@ impl Explorer {
             operation: None,
             others: Touched::default(),
             replayed: 0,
-            outcome: 0,
-            outcomes: 1,
+            outcomes: Outcomes::new(),
+            taken: 0,
             is_spent: false,
             inert: 0,
             broken: None,
@@ -298,28 +367,36 @@ impl Explorer {
         if self.mode == Mode::Alone {
             return self.execute(step, 0);
         }
-        let outcomes = match step {
-            Step::Access(word, access, discipline) => {
-                self.state
-                    .memory
-                    .outcomes(self.thread, word, access, discipline)
-            }
-            _ => 1,
-        };
-        let mut outcome = 0;
-        if outcomes > 1 || self.concerns_others(step) {
-            if self.is_spent {
-                self.mode = Mode::Stopped;
-                return None;
-            }
-            self.is_spent = true;
-            self.outcomes = outcomes;
-            outcome = self.outcome;
+        let timing = self.timing(step);
+        if timing != Timing::Early && self.is_spent {
+            self.mode = Mode::Stopped;
+            return None;
         }
+        self.is_spent |= timing == Timing::ByItself;
+        let outcome = self.choose(step);
         let value = self.execute(step, outcome)?;
         self.state.threads[self.thread].record.push(value);
         self.replayed += 1;
         Some(value)
+    }
+
+    /// Which outcome a step has this time.
+    fn choose(&mut self, step: Step) -> usize {
+        let Step::Access(word, access, discipline) = step else {
+            return 0;
+        };
+        let memory = &self.state.memory;
+        let of = memory.outcomes(self.thread, word, access, discipline);
+        if of == 1 {
+            return 0;
+        }
+        if self.taken == self.outcomes.len() {
+            self.outcomes.push((0, of));
+        }
+        let (outcome, of_before) = self.outcomes[self.taken];
+        assert_eq!(of, of_before, "an operation is no function of its record");
+        self.taken += 1;
+        outcome
     }
 
     fn learn(&mut self, step: Step) {
@@ -331,12 +408,21 @@ impl Explorer {
         }
     }
 
-    fn concerns_others(&self, step: Step) -> bool {
-        let Step::Access(word, access, _) = step else {
-            return true;
+    fn timing(&self, step: Step) -> Timing {
+        let Step::Access(word, access, discipline) = step else {
+            return Timing::ByItself;
         };
-        Touched::by(word, access).conflicts_with(self.others)
-            || access != Access::Load && self.counters.contains(&word)
+        if access != Access::Load && self.counters.contains(&word) {
+            return Timing::ByItself;
+        }
+        let is_shared = Touched::by(word, access).conflicts_with(self.others);
+        match (discipline, access) {
+            _ if !is_shared => Timing::Early,
+            (Discipline::SeqCst, _) => Timing::ByItself,
+            (_, Access::Load) => Timing::Late,
+            (_, Access::Store(_)) => Timing::Early,
+            _ => Timing::ByItself,
+        }
     }
 
     fn execute(&mut self, step: Step, outcome: usize) -> Option<usize> {
@@ -428,39 +514,31 @@ impl Explorer {
         }
     }
 
-    /// What all threads but `thread` may still do.
-    fn touched_by_others(&self, thread: usize, program: &Program) -> Touched {
-        let mut touched = Touched::default();
-        let mut first = 0;
-        for (other, ops) in program.threads.iter().enumerate() {
-            if other != thread {
-                let next = usize::from(self.state.threads[other].next);
-                touched = self.touched[first + next..first + ops.len()]
-                    .iter()
-                    .fold(touched, |sum, touched| sum.and(*touched));
-            }
-            first += ops.len();
-        }
-        touched
-    }
-
     /// Makes equal what cannot be told apart.
     fn merge(&mut self, program: &Program) {
-        let mut readers = [[false; THREADS]; u32::BITS as usize];
-        let mut first = 0;
+        let mut touched = [Touched::default(); THREADS];
         for (thread, ops) in program.threads.iter().enumerate() {
-            let next = usize::from(self.state.threads[thread].next);
-            if next == ops.len() {
+            if usize::from(self.state.threads[thread].next) == ops.len() {
                 self.state.memory.end_thread(thread);
             }
-            for touched in &self.touched[first + next..first + ops.len()] {
-                for (word, readers) in readers.iter_mut().enumerate() {
-                    readers[thread] |= (touched.read | touched.written) & 1 << word != 0;
-                }
-            }
-            first += ops.len();
+            touched[thread] = self.touched_by(thread, program);
         }
-        self.state.memory.forget_unreadable(|word| readers[word]);
+        let by = |word: usize| {
+            (
+                touched.map(|touched| touched.accesses(word)),
+                touched.map(|touched| touched.written & 1 << word != 0),
+            )
+        };
+        self.state.memory.merge(by);
+    }
+
+    /// What a thread may still do.
+    fn touched_by(&self, thread: usize, program: &Program) -> Touched {
+        let first: usize = program.threads[..thread].iter().map(Vec::len).sum();
+        let next = usize::from(self.state.threads[thread].next);
+        self.touched[first + next..first + program.threads[thread].len()]
+            .iter()
+            .fold(Touched::default(), |sum, touched| sum.and(*touched))
     }
 }
 
@@ -487,7 +565,8 @@ struct Search<'a> {
 struct Origin {
     parent: u32,
     thread: u8,
-    outcome: u8,
+    /// Which of the outcomes of the step, counted in their order.
+    outcome: u16,
 }
 
 /// Searches `program` on a gauge.
@@ -562,21 +641,23 @@ impl Search<'_> {
                 if usize::from(state.threads[thread].next) == ops.len() {
                     continue;
                 }
-                let (mut outcome, mut outcomes) = (0, 1);
-                while outcome < outcomes {
+                let mut remaining = Some(Outcomes::new());
+                let mut outcome = 0;
+                while let Some(outcomes) = remaining {
                     let origin = Origin {
                         parent,
                         thread: u8::try_from(thread).unwrap(),
-                        outcome: u8::try_from(outcome).unwrap(),
+                        outcome,
                     };
+                    outcome += 1;
                     counts.steps += 1;
-                    let stepped = self.step(&state, thread, outcome);
+                    let stepped = self.step(&state, thread, outcomes);
                     if with(|explorer| explorer.has_learned) {
                         return Ok(None);
                     }
                     let failure = |broken| self.failure(initial, &origins, origin, broken);
-                    let (next, of) = stepped.map_err(failure)?;
-                    outcomes = of;
+                    let (next, outcomes) = stepped.map_err(failure)?;
+                    remaining = next_outcomes(outcomes);
                     if seen.insert(next.hash128()) {
                         self.check_end(&next).map_err(failure)?;
                         if origins.len() == most_states {
@@ -586,7 +667,6 @@ impl Search<'_> {
                         origins.push(origin);
                         counts.states = origins.len();
                     }
-                    outcome += 1;
                 }
             }
         }
@@ -594,14 +674,15 @@ impl Search<'_> {
         Ok(Some(counts))
     }
 
-    /// Thread `thread` takes a step. Returns the state after it, and how many outcomes the step has.
+    /// Thread `thread` takes a step, with these outcomes and then the first ones. Returns the state
+    /// after it, and all the outcomes.
     fn step(
         &self,
         state: &State,
         thread: usize,
-        outcome: usize,
-    ) -> Result<(State, usize), Broken> {
-        let op = with(|explorer| explorer.start_step(self.program, state, thread, outcome));
+        outcomes: Outcomes,
+    ) -> Result<(State, Outcomes), Broken> {
+        let op = with(|explorer| explorer.start_step(self.program, state, thread, outcomes));
         let result = catch_unwind(AssertUnwindSafe(|| self.subject.record(op)));
         let at_rest = with(|explorer| {
             if let Some(broken) = explorer.broken.take() {
@@ -618,7 +699,10 @@ impl Search<'_> {
         if at_rest && !self.subject.has_pending_event() {
             self.check_rest()?;
         }
-        Ok(with(|explorer| (explorer.state.clone(), explorer.outcomes)))
+        Ok(with(|explorer| {
+            let outcomes = std::mem::take(&mut explorer.outcomes);
+            (explorer.state.clone(), outcomes)
+        }))
     }
 
     fn check_rest(&self) -> Result<(), Broken> {
@@ -718,10 +802,9 @@ impl Search<'_> {
             path.push(origins[path.last().unwrap().parent as usize]);
         }
         let mut state = initial.clone();
-        with(|explorer| explorer.trace = Some(Vec::new()));
         for origin in path.iter().rev() {
-            match self.step(&state, origin.thread.into(), origin.outcome.into()) {
-                Ok((next, _)) => state = next,
+            match self.step_again(&state, *origin) {
+                Ok(next) => state = next,
                 Err(_) => break,
             }
         }
@@ -736,6 +819,21 @@ impl Search<'_> {
     }
 }
 
+impl Search<'_> {
+    /// Takes a step once more, and adds it to the trace.
+    fn step_again(&self, state: &State, origin: Origin) -> Result<State, Broken> {
+        let mut outcomes = Outcomes::new();
+        let trace = with(|explorer| explorer.trace.take()).unwrap_or_default();
+        for _ in 0..origin.outcome {
+            let (_, all) = self.step(state, origin.thread.into(), outcomes)?;
+            outcomes = next_outcomes(all).unwrap_or_default();
+        }
+        with(|explorer| explorer.trace = Some(trace));
+        let (next, _) = self.step(state, origin.thread.into(), outcomes)?;
+        Ok(next)
+    }
+}
+
 impl Explorer {
     /// Makes everything ready for a step. Returns the operation that takes it.
     fn start_step(
@@ -743,17 +841,20 @@ impl Explorer {
         program: &Program,
         state: &State,
         thread: usize,
-        outcome: usize,
+        outcomes: Outcomes,
     ) -> Op {
         self.state.clone_from(state);
         self.mode = Mode::Step;
         self.thread = thread;
         self.replayed = 0;
-        self.outcome = outcome;
-        self.outcomes = 1;
+        self.outcomes = outcomes;
+        self.taken = 0;
         self.is_spent = false;
         self.inert = 0;
-        self.others = self.touched_by_others(thread, program);
+        self.others = (0..program.threads.len())
+            .filter(|other| *other != thread)
+            .map(|other| self.touched_by(other, program))
+            .fold(Touched::default(), Touched::and);
         let first_of = |thread| program.threads[..thread].iter().map(Vec::len).sum::<usize>();
         let number_of = |(thread, at): (usize, &Thread)| first_of(thread) + usize::from(at.next);
         let number = number_of((thread, &state.threads[thread]));
