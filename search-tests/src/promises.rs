@@ -260,19 +260,8 @@ impl Promises {
         )
     }
 
-    /// The same for an operation that ran alone, before or after the threads.
-    ///
-    /// # Errors
-    ///
-    /// A promise is broken.
-    pub fn rests_after(
-        &mut self,
-        op: Op,
-        program: &Program,
-        difference: isize,
-        figures: Figures,
-    ) -> Result<(), Broken> {
+    /// `op` was recorded by the only thread there is.
+    pub fn recorded_alone(&mut self, op: Op, program: &Program) {
         self.start = program.applied(op, self.start);
-        self.rests(program, self.recorded, difference, figures)
     }
 }

@@ -696,7 +696,7 @@ impl Search<'_> {
             explorer.operation = None;
             Ok(explorer.state.is_at_rest())
         })?;
-        if at_rest && !self.subject.has_pending_event() {
+        if at_rest {
             self.check_rest()?;
         }
         Ok(with(|explorer| {
@@ -705,7 +705,11 @@ impl Search<'_> {
         }))
     }
 
+    /// No operation is in progress, unless an event is pending.
     fn check_rest(&self) -> Result<(), Broken> {
+        if self.subject.has_pending_event() {
+            return Ok(());
+        }
         let figures = self.subject.figures();
         with(|explorer| {
             let (recorded, difference) = (explorer.state.recorded(), explorer.difference());
@@ -727,18 +731,21 @@ impl Search<'_> {
             explorer.operation = None;
         });
         self.deliver_what_is_left()?;
-        self.check_rest()?;
+        let records = |op| {
+            self.record_alone(op)?;
+            self.deliver_what_is_left()
+        };
         let difference = with(|explorer| explorer.difference());
         for _ in 0..difference {
-            self.record_alone(Op::Dequeue)?;
+            records(Op::Dequeue)?;
         }
         for _ in difference..0 {
-            self.record_alone(Op::Enqueue)?;
+            records(Op::Enqueue)?;
         }
         self.assert_goes_on(0)?;
         let points = self.program.points();
         for depth in 1..=points.warn_depth.min(points.capacity) {
-            self.record_alone(Op::Enqueue)?;
+            records(Op::Enqueue)?;
             self.assert_goes_on(depth)?;
         }
         Ok(())
@@ -757,9 +764,10 @@ impl Search<'_> {
 
     /// The background thread was woken for what is pending.
     fn deliver_what_is_left(&self) -> Result<(), Broken> {
-        if self.subject.has_pending_event() {
-            self.subject.record(Op::Deliver);
+        if !self.subject.has_pending_event() {
+            return Ok(());
         }
+        self.record_alone(Op::Deliver)?;
         if self.subject.has_pending_event() {
             return Err(Broken {
                 promise: Promise::Delivery,
@@ -781,13 +789,8 @@ impl Search<'_> {
             explorer.state.promises.ended(by_panic, checks);
             explorer.broken.take().map_or(Ok(()), Err)
         })?;
-        self.deliver_what_is_left()?;
-        let figures = self.subject.figures();
-        with(|explorer| {
-            let difference = explorer.difference();
-            let promises = &mut explorer.state.promises;
-            promises.rests_after(op, self.program, difference, figures)
-        })
+        with(|explorer| explorer.state.promises.recorded_alone(op, self.program));
+        self.check_rest()
     }
 
     fn failure(
