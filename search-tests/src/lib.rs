@@ -33,7 +33,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use program::Program;
-use search::Failure;
+use search::{Failure, Settings};
 
 /// What the searches of many programs came to.
 #[derive(Debug, Default)]
@@ -68,7 +68,7 @@ pub fn search_all(programs: &[Program], most_states: usize) -> Report {
     let start = Instant::now();
     let search_some = || {
         while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = program.search(most_states);
+            let result = program.search(Settings::up_to(most_states));
             let mut report = report.lock().unwrap();
             report.programs += 1;
             match result {

@@ -7,7 +7,7 @@ use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 
 use crate::history::{History, Points};
 use crate::mailbox::Courier;
-use crate::search::{self, Counts, Failure};
+use crate::search::{self, Counts, Failure, Settings};
 use crate::subject::{Op, Subject};
 
 static QUEUE: Limit = Limit::queue("queue");
@@ -42,13 +42,13 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program on the real gauge, with at most `most_states` states.
+    /// The program on the real gauge.
     ///
     /// # Errors
     ///
-    /// A promise is broken, or there are more states.
-    pub fn search(&self, most_states: usize) -> Result<Counts, Failure> {
-        self.search_on(most_states, |points, history| -> Box<dyn Subject> {
+    /// A promise is broken.
+    pub fn search(&self, settings: Settings) -> Result<Counts, Failure> {
+        self.search_on(settings, |points, history| -> Box<dyn Subject> {
             match self.sink {
                 Sink::InPlace | Sink::PanicsOnce => {
                     Box::new(Gauge::with_config(self.config(points)).with_sink(history))
@@ -65,13 +65,13 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// A promise is broken, or there are more states.
+    /// A promise is broken.
     pub fn search_on(
         &self,
-        most_states: usize,
+        settings: Settings,
         subject: impl FnOnce(Points, &'static History) -> Box<dyn Subject>,
     ) -> Result<Counts, Failure> {
-        search::run(self, most_states, subject)
+        search::run(self, settings, subject)
     }
 
     fn config(&self, points: Points) -> GaugeConfig {

@@ -260,6 +260,11 @@ impl Promises {
         )
     }
 
+    /// As if the gauge had never been at rest.
+    pub fn forget_rests(&mut self) {
+        self.at_rest = 0;
+    }
+
     /// `op` was recorded by the only thread there is.
     pub fn recorded_alone(&mut self, op: Op, program: &Program) {
         self.start = program.applied(op, self.start);

@@ -23,7 +23,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
@@ -37,11 +37,32 @@ use crate::program::Program;
 use crate::promises::{Broken, Promise, Promises};
 use crate::subject::{Op, Subject};
 
+/// How far a search goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub most_states: usize,
+    /// Every access is a step of its own, and no states are merged but equal ones.
+    pub is_plain: bool,
+}
+
+impl Settings {
+    /// The search as it should be, with at most so many states.
+    pub fn up_to(most_states: usize) -> Self {
+        Self {
+            most_states,
+            is_plain: false,
+        }
+    }
+}
+
 /// What a search went through.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Counts {
     pub states: usize,
     pub steps: usize,
+    /// What the program came to: hashes of the states in which all threads have ended, whether or
+    /// not the gauge was at rest on the way.
+    pub ends: BTreeSet<u128>,
     /// Whether these are all there are.
     pub is_complete: bool,
 }
@@ -86,6 +107,12 @@ impl State {
         let mut hasher = TwoLanes([0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F]);
         self.hash(&mut hasher);
         u128::from(hasher.0[0]) << 64 | u128::from(hasher.0[1])
+    }
+
+    fn end_hash(&self) -> u128 {
+        let mut end = self.clone();
+        end.promises.forget_rests();
+        end.hash128()
     }
 
     fn is_at_rest(&self) -> bool {
@@ -223,6 +250,7 @@ struct Word {
 /// The program that is searched, and the step that is taken.
 struct Explorer {
     points: Points,
+    is_plain: bool,
     ops: Vec<Op>,
     words: Vec<Word>,
     /// The words of the counters: enqueued, and if there are two, dequeued.
@@ -316,12 +344,13 @@ pub fn run_sink(told: Told, depth: usize) {
 }
 
 impl Explorer {
-    fn new(program: &Program) -> Self {
+    fn new(program: &Program, settings: Settings) -> Self {
         let ops = program.threads.concat();
         let operations = ops.len();
         assert!(program.threads.len() <= THREADS && operations <= 32);
         Self {
             points: program.points(),
+            is_plain: settings.is_plain,
             words: Vec::new(),
             counters: Vec::new(),
             touched: vec![Touched::default(); operations],
@@ -412,6 +441,9 @@ impl Explorer {
         let Step::Access(word, access, discipline) = step else {
             return Timing::ByItself;
         };
+        if self.is_plain {
+            return Timing::ByItself;
+        }
         if access != Access::Load && self.counters.contains(&word) {
             return Timing::ByItself;
         }
@@ -464,6 +496,15 @@ impl Explorer {
         }
     }
 
+    /// Reads of settings, and of the figures.
+    fn is_noise(&self, step: Step) -> bool {
+        let Step::Access(word, Access::Load, _) = step else {
+            return false;
+        };
+        let is_written = |touched: &Touched| touched.written & 1 << word != 0;
+        self.operation.is_none() || !self.touched.iter().any(is_written)
+    }
+
     /// Enqueued less dequeued.
     fn difference(&self) -> isize {
         let newest = |word: &usize| self.state.memory.newest(*word);
@@ -474,7 +515,7 @@ impl Explorer {
     }
 
     fn note(&mut self, step: Step, value: Option<usize>) {
-        if self.trace.is_none() {
+        if self.trace.is_none() || self.is_noise(step) {
             return;
         }
         let who = match self.operation {
@@ -576,11 +617,11 @@ struct Origin {
 /// A promise is broken.
 pub fn run(
     program: &Program,
-    most_states: usize,
+    settings: Settings,
     subject: impl FnOnce(Points, &'static History) -> Box<dyn Subject>,
 ) -> Result<Counts, Failure> {
     searched::use_explorer(&ThisThread);
-    EXPLORER.set(Some(Explorer::new(program)));
+    EXPLORER.set(Some(Explorer::new(program, settings)));
     let search = Search {
         program,
         subject: subject(program.points(), &History),
@@ -593,7 +634,7 @@ pub fn run(
         trace: Vec::new(),
     })?;
     loop {
-        if let Some(counts) = search.explore(&initial, most_states)? {
+        if let Some(counts) = search.explore(&initial, settings.most_states)? {
             return Ok(counts);
         }
     }
@@ -658,8 +699,12 @@ impl Search<'_> {
                     let failure = |broken| self.failure(initial, &origins, origin, broken);
                     let (next, outcomes) = stepped.map_err(failure)?;
                     remaining = next_outcomes(outcomes);
-                    if seen.insert(next.hash128()) {
-                        self.check_end(&next).map_err(failure)?;
+                    let hash = next.hash128();
+                    if seen.insert(hash) {
+                        if self.is_end(&next) {
+                            counts.ends.insert(next.end_hash());
+                            self.check_end(&next).map_err(failure)?;
+                        }
                         if origins.len() == most_states {
                             return Ok(Some(counts));
                         }
@@ -691,7 +736,9 @@ impl Search<'_> {
             if explorer.mode != Mode::Stopped {
                 explorer.end_operation(result)?;
             }
-            explorer.merge(self.program);
+            if !explorer.is_plain || self.is_end(&explorer.state) {
+                explorer.merge(self.program);
+            }
             explorer.mode = Mode::Alone;
             explorer.operation = None;
             Ok(explorer.state.is_at_rest())
@@ -718,13 +765,14 @@ impl Search<'_> {
         })
     }
 
-    /// If all threads have ended, the gauge goes down to 0 and up to its warn point as it should.
+    /// Whether all threads have ended.
+    fn is_end(&self, state: &State) -> bool {
+        (state.threads.iter().zip(&self.program.threads))
+            .all(|(thread, ops)| usize::from(thread.next) == ops.len())
+    }
+
+    /// When all threads have ended, the gauge goes down to 0 and up to its warn point as it should.
     fn check_end(&self, state: &State) -> Result<(), Broken> {
-        let is_end = (state.threads.iter().zip(&self.program.threads))
-            .all(|(thread, ops)| usize::from(thread.next) == ops.len());
-        if !is_end {
-            return Ok(());
-        }
         with(|explorer| {
             explorer.state = state.clone();
             explorer.mode = Mode::Alone;
@@ -812,7 +860,9 @@ impl Search<'_> {
             }
         }
         // What comes after the threads is part of the trace if it is where the promise breaks.
-        drop(self.check_end(&state));
+        if self.is_end(&state) {
+            drop(self.check_end(&state));
+        }
         let trace = with(|explorer| explorer.trace.take()).unwrap_or_default();
         Failure {
             broken,
