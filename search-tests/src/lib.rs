@@ -26,6 +26,7 @@ pub mod search;
 pub mod subject;
 pub mod wrong;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,18 +48,66 @@ pub struct Report {
     pub time: Duration,
 }
 
+impl Report {
+    /// Adds what more programs came to.
+    pub fn add(&mut self, more: Self) {
+        self.programs += more.programs;
+        self.states += more.states;
+        self.steps += more.steps;
+        self.incomplete += more.incomplete;
+        self.failures.extend(more.failures);
+        self.time += more.time;
+    }
+
+    /// Prints the report. Fails if a promise is broken, or if there were fewer programs or states
+    /// than these: a search that explores nothing proves nothing.
+    pub fn assert_clean(&self, programs: usize, states: usize) {
+        println!("{}: {self}", thread::current().name().unwrap_or("search"));
+        let mut alike = BTreeMap::<_, Vec<_>>::new();
+        for failure in &self.failures {
+            let Failure {
+                broken, program, ..
+            } = failure;
+            let kind = (
+                broken.promise,
+                program.for_queue,
+                format!("{:?}", program.threads),
+            );
+            alike.entry(kind).or_default().push(failure);
+        }
+        for ((promise, for_queue, threads), failures) in &alike {
+            let queue = if *for_queue { ", for a queue" } else { "" };
+            println!(
+                "{promise:?}, threads {threads}{queue}: {} programs, the first of which is\n{}",
+                failures.len(),
+                failures[0]
+            );
+        }
+        assert!(self.failures.is_empty(), "{self}");
+        assert!(
+            self.programs >= programs && self.states >= states,
+            "{self}; expected at least {programs} programs and {states} states"
+        );
+    }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} programs, {} states, {} steps, {} programs with too many states, {} failures, {:.1} s",
+            "{} programs, {} states, {} steps, {:.1} s",
             self.programs,
             self.states,
             self.steps,
-            self.incomplete,
-            self.failures.len(),
             self.time.as_secs_f32()
-        )
+        )?;
+        if self.incomplete > 0 {
+            write!(f, "; {} programs have too many states", self.incomplete)?;
+        }
+        if !self.failures.is_empty() {
+            write!(f, "; {} programs break a promise", self.failures.len())?;
+        }
+        Ok(())
     }
 }
 

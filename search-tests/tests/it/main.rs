@@ -1,2 +1,10 @@
+//! The searches. `pairs`, `handover` and `panics` are tables of programs, `random` goes beyond them,
+//! `canaries` and `stale` show that the search can fail, and `plain` that it leaves nothing out.
+
+mod canaries;
+mod handover;
 mod pairs;
-mod tmp;
+mod panics;
+mod plain;
+mod random;
+mod stale;
