@@ -2,7 +2,7 @@
 
 use fillgauge::{LimitEvent, LimitSink};
 
-use crate::search;
+use crate::explorer;
 
 /// An event of a gauge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -64,7 +64,7 @@ pub struct History;
 
 impl History {
     pub fn tell(&self, told: Told, depth: usize) {
-        search::run_sink(told, depth);
+        explorer::run_sink(told, depth);
     }
 
     /// The trace of a failure has them.

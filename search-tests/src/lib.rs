@@ -3,7 +3,9 @@
 //! | module | |
 //! |---|---|
 //! | [`program`] | a program: the gauge, what is recorded before, and what each thread records |
-//! | [`search`] | the search: states, steps, and the trace of a failure |
+//! | [`search`] | the search, and the trace of a failure |
+//! | [`explorer`] | one step of the search |
+//! | [`state`] | where a program is |
 //! | [`memory`] | the memory model: which values an access may read, and where a store may go |
 //! | [`promises`] | the promises of a gauge, as folds over what happened so far |
 //! | [`random`] | random programs |
@@ -15,6 +17,7 @@ compile_error!(
     "build with --cfg fillgauge_search: .cargo/config.toml sets it, unless RUSTFLAGS is set in the environment"
 );
 
+pub mod explorer;
 pub mod history;
 pub mod mailbox;
 pub mod memory;
@@ -22,6 +25,7 @@ pub mod program;
 pub mod promises;
 pub mod random;
 pub mod search;
+pub mod state;
 #[path = "../../loom-tests/src/subject.rs"]
 pub mod subject;
 pub mod wrong;

@@ -106,6 +106,12 @@ impl Program {
         }
     }
 
+    /// The number of an operation: those of the first thread come first.
+    pub fn number(&self, thread: usize, index: usize) -> usize {
+        let before: usize = self.threads[..thread].iter().map(Vec::len).sum();
+        before + index
+    }
+
     /// The difference of the counters after `op`, in plain integers.
     pub fn applied(&self, op: Op, difference: isize) -> isize {
         let after = match op {
@@ -113,9 +119,7 @@ impl Program {
             Op::EnqueueN(n) => difference + n.cast_signed(),
             Op::Dequeue | Op::Take => difference - 1,
             Op::DequeueN(n) if n <= usize::MAX / 32 => difference - n.cast_signed(),
-            Op::DequeueN(n) => difference
-                .min(0)
-                .max(difference.saturating_sub_unsigned(n)),
+            Op::DequeueN(n) => difference.min(0).max(difference.saturating_sub_unsigned(n)),
             Op::Clear | Op::TakeAll => difference.min(0),
             Op::Deliver | Op::ComeBy => difference,
             Op::Observe(depth) => depth.cast_signed(),

@@ -185,11 +185,9 @@ impl Promises {
         let points = program.points();
         let (depth, mark) = (points.depth(difference), figures.high_water);
         self.at_rest = self.at_rest.max(depth);
-        require(
-            self.warned == figures.warned,
-            Promise::Alternation,
-            || format!("an edge was not delivered: {figures:?}"),
-        )?;
+        require(self.warned == figures.warned, Promise::Alternation, || {
+            format!("an edge was not delivered: {figures:?}")
+        })?;
         self.conserves(program, recorded, difference)?;
         require(figures.depth == depth, Promise::Conservation, || {
             format!("reads {} at depth {depth}", figures.depth)
@@ -253,11 +251,9 @@ impl Promises {
             first_number += thread_ops.len();
         }
         let allowed = program.differences(self.start, &ops, &earlier);
-        require(
-            allowed.contains(&difference),
-            Promise::Conservation,
-            || format!("the counters differ by {difference}, not by one of {allowed:?}"),
-        )
+        require(allowed.contains(&difference), Promise::Conservation, || {
+            format!("the counters differ by {difference}, not by one of {allowed:?}")
+        })
     }
 
     /// As if the gauge had never been at rest.
