@@ -3,9 +3,11 @@
 //! | module | |
 //! |---|---|
 //! | [`program`] | a program: the gauge, what is recorded before, and what each thread records |
-//! | [`search`] | the search, and the trace of a failure |
-//! | [`explorer`] | one step of the search |
+//! | [`search`] | the search |
 //! | [`state`] | where a program is |
+//! | [`script`] | what an operation does next |
+//! | [`explorer`] | what executes the accesses of an operation |
+//! | [`trace`] | the steps on the way to a failure |
 //! | [`memory`] | the memory model: which values an access may read, and where a store may go |
 //! | [`promises`] | the promises of a gauge, as folds over what happened so far |
 //! | [`random`] | random programs |
@@ -24,10 +26,12 @@ pub mod memory;
 pub mod program;
 pub mod promises;
 pub mod random;
+pub mod script;
 pub mod search;
 pub mod state;
 #[path = "../../loom-tests/src/subject.rs"]
 pub mod subject;
+pub mod trace;
 pub mod wrong;
 
 use std::collections::BTreeMap;
@@ -48,7 +52,7 @@ pub struct Report {
     pub steps: usize,
     /// Programs with more states than were allowed.
     pub incomplete: usize,
-    pub failures: Vec<Failure>,
+    pub failures: Vec<Box<Failure>>,
     pub time: Duration,
 }
 
@@ -71,7 +75,7 @@ impl Report {
         for failure in &self.failures {
             let Failure {
                 broken, program, ..
-            } = failure;
+            } = &**failure;
             let kind = (
                 broken.promise,
                 program.for_queue,

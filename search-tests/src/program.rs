@@ -47,7 +47,7 @@ impl Program {
     /// # Errors
     ///
     /// A promise is broken.
-    pub fn search(&self, settings: Settings) -> Result<Counts, Failure> {
+    pub fn search(&self, settings: Settings) -> Result<Counts, Box<Failure>> {
         self.search_on(settings, |points, history| -> Box<dyn Subject> {
             match self.sink {
                 Sink::InPlace | Sink::PanicsOnce => {
@@ -70,7 +70,7 @@ impl Program {
         &self,
         settings: Settings,
         subject: impl FnOnce(Points, &'static History) -> Box<dyn Subject>,
-    ) -> Result<Counts, Failure> {
+    ) -> Result<Counts, Box<Failure>> {
         search::run(self, settings, subject)
     }
 

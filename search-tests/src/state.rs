@@ -1,18 +1,23 @@
 //! A state of a program.
 
 use std::hash::{Hash, Hasher};
+use std::mem::take;
 
+use fillgauge::searched::Access;
+
+use crate::history::Points;
 use crate::memory::{Memory, THREADS};
 use crate::program::Program;
-use crate::promises::Promises;
+use crate::promises::{Broken, Promises};
+use crate::script::{Script, Step};
 
 /// Where a thread is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Thread {
     /// The operation that it is in, or that comes next.
     pub next: u8,
-    /// What the accesses of the operation have returned so far.
-    pub record: Vec<usize>,
+    /// What the accesses of the operation have returned so far, as its script numbers it.
+    pub record: u32,
     /// The operation started after a panic, so it checks what that left.
     pub checks: bool,
 }
@@ -23,6 +28,38 @@ pub struct State {
     pub memory: Memory,
     pub threads: Vec<Thread>,
     pub promises: Promises,
+}
+
+/// What does not change in a program.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub points: Points,
+    /// The words of the counters: enqueued, and if there are two, dequeued.
+    pub counters: Vec<usize>,
+}
+
+impl Setting {
+    /// Whether an access changes a counter.
+    pub fn counts(&self, word: usize, access: Access) -> bool {
+        access != Access::Load && self.counters.contains(&word)
+    }
+
+    /// Enqueued less dequeued.
+    pub fn difference(&self, memory: &Memory) -> isize {
+        let mut counters = self.counters.iter().map(|word| memory.newest(*word));
+        let enqueued = counters.next().unwrap_or(0);
+        let dequeued = counters.next().unwrap_or(0);
+        enqueued.wrapping_sub(dequeued).cast_signed()
+    }
+}
+
+/// Who takes a step.
+#[derive(Clone, Copy, Debug)]
+pub enum By {
+    /// The only thread there is.
+    Alone,
+    /// A thread, with one of the outcomes of the step.
+    Thread(usize, usize),
 }
 
 impl State {
@@ -40,6 +77,56 @@ impl State {
         u128::from(hasher.0[0]) << 64 | u128::from(hasher.0[1])
     }
 
+    /// Takes a step. Returns its value.
+    ///
+    /// # Errors
+    ///
+    /// It breaks a promise.
+    pub fn take(&mut self, step: Step, by: By, setting: &Setting) -> Result<usize, Broken> {
+        match step {
+            Step::Access(word, access, discipline) => {
+                let value = match by {
+                    By::Alone => self.memory.execute_alone(word, access),
+                    By::Thread(thread, outcome) => {
+                        (self.memory).execute(thread, word, access, discipline, outcome)
+                    }
+                };
+                if setting.counts(word, access) {
+                    let difference = setting.difference(&self.memory);
+                    self.promises.depth_is(setting.points.depth(difference));
+                }
+                Ok(value)
+            }
+            Step::CallSink(told, depth) => {
+                let panics = self.promises.told(told, depth, &setting.points)?;
+                Ok(usize::from(panics))
+            }
+            Step::SinkReturns => {
+                self.promises.returned();
+                Ok(0)
+            }
+        }
+    }
+
+    /// How many outcomes a step has.
+    pub fn outcomes(&self, step: Step, thread: usize) -> usize {
+        match step {
+            Step::Access(word, access, discipline) => {
+                self.memory.outcomes(thread, word, access, discipline)
+            }
+            _ => 1,
+        }
+    }
+
+    /// The operation that `thread` is in has ended.
+    pub fn end_operation(&mut self, thread: usize, by_panic: bool) {
+        let thread = &mut self.threads[thread];
+        thread.next += 1;
+        thread.record = Script::START;
+        let checks = take(&mut thread.checks);
+        self.promises.ended(by_panic, checks);
+    }
+
     /// What the program came to, whether or not the gauge was at rest on the way.
     pub fn end_hash(&self) -> u128 {
         let mut end = self.clone();
@@ -49,13 +136,19 @@ impl State {
 
     /// Whether no operation is in progress.
     pub fn is_at_rest(&self) -> bool {
-        self.threads.iter().all(|thread| thread.record.is_empty())
+        self.threads
+            .iter()
+            .all(|thread| thread.record == Script::START)
+    }
+
+    /// Whether a thread has ended.
+    pub fn has_ended(&self, thread: usize, program: &Program) -> bool {
+        usize::from(self.threads[thread].next) == program.threads[thread].len()
     }
 
     /// Whether all threads have ended.
     pub fn is_end(&self, program: &Program) -> bool {
-        (self.threads.iter().zip(&program.threads))
-            .all(|(thread, ops)| usize::from(thread.next) == ops.len())
+        (0..self.threads.len()).all(|thread| self.has_ended(thread, program))
     }
 
     /// How many operations each thread has recorded.
@@ -94,6 +187,10 @@ impl Hasher for TwoLanes {
 
     fn write_usize(&mut self, word: usize) {
         self.write_u64(word as u64);
+    }
+
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(word.into());
     }
 
     fn write_u8(&mut self, byte: u8) {

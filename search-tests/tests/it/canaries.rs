@@ -23,7 +23,7 @@ const SETTINGS: Settings = Settings {
     is_plain: false,
 };
 
-fn search_twin(program: &Program, fault: Fault) -> Result<Counts, Failure> {
+fn search_twin(program: &Program, fault: Fault) -> Result<Counts, Box<Failure>> {
     program.search_on(SETTINGS, |points, history| {
         Box::new(Twin::with(fault)(points, history))
     })

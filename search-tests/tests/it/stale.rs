@@ -77,7 +77,7 @@ impl Subject for Asking {
     }
 }
 
-fn search(order: Ordering) -> Result<Counts, Failure> {
+fn search(order: Ordering) -> Result<Counts, Box<Failure>> {
     let program = Program {
         capacity: 10,
         thresholds: (20, 10),
