@@ -139,6 +139,11 @@ fn stop() -> usize {
     resume_unwind(Box::new(Stop));
 }
 
+/// Ends the operation that runs: it has gone wrong. Like a panic, without a message on the screen.
+pub fn fail(how: &str) -> ! {
+    resume_unwind(Box::new(how.to_owned()));
+}
+
 impl Explorer {
     /// The value of a step; `None` if the operation is to stop.
     fn take(&mut self, step: Step) -> Option<usize> {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use fillgauge::searched::AtomicUsize;
 use fillgauge::{Deliver, Delivery, LimitEvent};
 
+use crate::explorer::fail;
 use crate::history::{History, Told};
 
 /// The event that is pending, and whether the background thread was woken for it.
@@ -28,7 +29,9 @@ impl Default for Mailbox {
 impl Mailbox {
     pub fn store(&self, told: Told, depth: usize) {
         let before = self.event.swap(told.to_word(depth) + 1, SeqCst);
-        assert_eq!(before, 0, "two events pending");
+        if before != 0 {
+            fail("two events pending");
+        }
     }
 
     pub fn wake(&self) {
@@ -42,7 +45,10 @@ impl Mailbox {
 
     pub fn deliver(&self, history: &History) {
         let word = self.event.swap(0, SeqCst);
-        let (told, depth) = Told::from_word(word.checked_sub(1).expect("taken over twice"));
+        let Some(word) = word.checked_sub(1) else {
+            fail("a pending event is taken over twice");
+        };
+        let (told, depth) = Told::from_word(word);
         history.tell(told, depth);
     }
 }

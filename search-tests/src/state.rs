@@ -161,7 +161,7 @@ impl State {
     }
 }
 
-/// Two hashes of 64 bits: of a million states two collide once in 10^26 searches.
+/// Two hashes of 64 bits. Two of a million states collide by chance once in 10^26 searches.
 struct TwoLanes([u64; 2]);
 
 impl TwoLanes {

@@ -1,6 +1,8 @@
 //! Every two operations that meet, on both kinds of gauge, in every state, at every depth that
 //! matters.
 
+use std::collections::BTreeSet;
+
 use fillgauge_search_tests::program::{Program, Sink};
 use fillgauge_search_tests::search_all;
 use fillgauge_search_tests::subject::Op::{self, *};
@@ -11,21 +13,66 @@ pub const REARM: usize = 3;
 /// The percentages of these points.
 pub const THRESHOLDS: (u8, u8) = (75, 40);
 
+/// More than any program has states.
+pub const MOST_STATES: usize = 200_000;
+
 pub const ALL: Op = DequeueN(usize::MAX);
 
-const OPS: [Op; 11] = [
-    Enqueue,
-    EnqueueN(3),
-    Dequeue,
-    DequeueN(3),
-    ALL,
-    Clear,
-    Observe(0),
-    Observe(2),
-    Observe(REARM),
-    Observe(WARN),
-    Observe(CAPACITY),
-];
+/// A gauge of which the pairs are tried.
+#[derive(Clone, Copy, Debug)]
+struct Gauge {
+    capacity: usize,
+    thresholds: (u8, u8),
+    warn: usize,
+    rearm: usize,
+}
+
+/// Its points are far apart.
+const ROOMY: Gauge = Gauge {
+    capacity: CAPACITY,
+    thresholds: THRESHOLDS,
+    warn: WARN,
+    rearm: REARM,
+};
+
+/// It warns when it is full, and is armed again one below that.
+const NARROW: Gauge = Gauge {
+    capacity: 2,
+    thresholds: (80, 50),
+    warn: 2,
+    rearm: 1,
+};
+
+impl Gauge {
+    fn ops(self) -> Vec<Op> {
+        let counts = [Enqueue, EnqueueN(3), Dequeue, DequeueN(3), ALL, Clear];
+        let observed = BTreeSet::from([0, 2, self.rearm, self.warn, self.capacity]);
+        counts
+            .into_iter()
+            .chain(observed.into_iter().map(Observe))
+            .collect()
+    }
+
+    fn programs(self) -> Vec<Program> {
+        let ops = self.ops();
+        let mut programs = Vec::new();
+        for for_queue in [false, true] {
+            for past in Past::ALL {
+                for depth in past.depths(self) {
+                    programs.extend(pairs_of(&ops).map(|threads| Program {
+                        capacity: self.capacity,
+                        thresholds: self.thresholds,
+                        for_queue,
+                        before: past.before(self, depth),
+                        threads,
+                        sink: Sink::InPlace,
+                    }));
+                }
+            }
+        }
+        programs
+    }
+}
 
 /// What the gauge has been through before the two operations meet.
 #[derive(Clone, Copy, Debug)]
@@ -48,23 +95,34 @@ impl Past {
         Self::WarnedAndSampled,
     ];
 
-    fn depths(self) -> &'static [usize] {
+    fn depths(self, gauge: Gauge) -> BTreeSet<usize> {
+        let Gauge {
+            capacity,
+            warn,
+            rearm,
+            ..
+        } = gauge;
         match self {
-            Self::Armed => &[0, 1, 2, REARM, REARM + 1, WARN - 1],
-            Self::Sampled => &[0, 1, REARM, REARM + 1, WARN - 1],
+            Self::Armed | Self::Sampled => BTreeSet::from([0, 1, rearm, rearm + 1, warn - 1])
+                .into_iter()
+                .filter(|depth| *depth < warn)
+                .collect(),
             Self::Warned | Self::WarnedAndSampled => {
-                &[REARM + 1, REARM + 2, WARN, CAPACITY - 1, CAPACITY]
+                BTreeSet::from([rearm + 1, rearm + 2, warn, capacity - 1, capacity])
+                    .into_iter()
+                    .filter(|depth| (rearm + 1..=capacity).contains(depth))
+                    .collect()
             }
         }
     }
 
-    fn before(self, depth: usize) -> Vec<Op> {
+    fn before(self, Gauge { warn, .. }: Gauge, depth: usize) -> Vec<Op> {
         match self {
             Self::Armed => vec![EnqueueN(depth)],
-            Self::Warned if depth < WARN => vec![EnqueueN(WARN), DequeueN(WARN - depth)],
+            Self::Warned if depth < warn => vec![EnqueueN(warn), DequeueN(warn - depth)],
             Self::Warned => vec![EnqueueN(depth)],
             Self::Sampled => vec![Observe(depth)],
-            Self::WarnedAndSampled => vec![EnqueueN(WARN), Observe(depth)],
+            Self::WarnedAndSampled => vec![EnqueueN(warn), Observe(depth)],
         }
     }
 }
@@ -79,25 +137,15 @@ pub fn pairs_of(ops: &[Op]) -> impl Iterator<Item = Vec<Vec<Op>>> + '_ {
 }
 
 pub fn programs() -> Vec<Program> {
-    let mut programs = Vec::new();
-    for for_queue in [false, true] {
-        for past in Past::ALL {
-            for depth in past.depths() {
-                programs.extend(pairs_of(&OPS).map(|threads| Program {
-                    capacity: CAPACITY,
-                    thresholds: THRESHOLDS,
-                    for_queue,
-                    before: past.before(*depth),
-                    threads,
-                    sink: Sink::InPlace,
-                }));
-            }
-        }
-    }
-    programs
+    ROOMY.programs()
 }
 
 #[test]
 fn every_pair_keeps_every_promise() {
-    search_all(&programs(), 200_000).assert_clean(2_772, 2_000_000);
+    search_all(&ROOMY.programs(), MOST_STATES).assert_clean(2_640, 2_000_000);
+}
+
+#[test]
+fn every_pair_keeps_every_promise_of_a_narrow_gauge() {
+    search_all(&NARROW.programs(), MOST_STATES).assert_clean(540, 300_000);
 }

@@ -5,7 +5,7 @@ use fillgauge_search_tests::program::{Program, Sink};
 use fillgauge_search_tests::search_all;
 use fillgauge_search_tests::subject::Op::*;
 
-use crate::pairs::{ALL, CAPACITY, THRESHOLDS, WARN};
+use crate::pairs::{ALL, CAPACITY, MOST_STATES, THRESHOLDS, WARN};
 
 #[test]
 fn the_operation_after_a_panic_checks_what_it_left() {
@@ -37,5 +37,5 @@ fn the_operation_after_a_panic_checks_what_it_left() {
             }
         }
     }
-    search_all(&programs, 200_000).assert_clean(270, 300_000);
+    search_all(&programs, MOST_STATES).assert_clean(270, 650_000);
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use fillgauge_search_tests::random::Programs;
 use fillgauge_search_tests::{Report, search_all};
 
-const MOST_STATES: usize = 100_000;
+const MOST_STATES: usize = 200_000;
 const SECONDS: u64 = 20;
 /// Between two looks at the clock.
 const PROGRAMS: usize = 20;
