@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry};
+use fillgauge::{Gauge, Limit, QueueRegistry};
 use fillgauge_std::{TrackedLimit, tracked_sync_channel};
 
 static LIMIT: Limit = Limit::queue("bench");
@@ -22,10 +22,8 @@ fn recording(criterion: &mut Criterion) {
     let gauges = [
         ("armed", deeper_before(Gauge::new(&LIMIT, CAPACITY))),
         (
-            "armed, paired",
-            deeper_before(Gauge::with_config(
-                GaugeConfig::new(&LIMIT, CAPACITY).paired(),
-            )),
+            "armed, for a queue",
+            deeper_before(Gauge::for_queue(&LIMIT, CAPACITY)),
         ),
         ("at its high-water mark", Gauge::new(&LIMIT, CAPACITY)),
         ("warned", warned),

@@ -9,7 +9,7 @@ use std::sync::mpsc::sync_channel;
 use std::{env, process};
 
 use agentos_bridge::queue_tracker as original;
-use fillgauge::{Gauge, GaugeConfig, Limit};
+use fillgauge::{Gauge, Limit};
 use fillgauge_std::{TrackedLimit, tracked_sync_channel};
 
 static LIMIT: Limit = Limit::queue("bench");
@@ -57,8 +57,8 @@ const ROWS: &[Row] = &[
     row("pair: two bare additions", bare_pairs),
     row(PAIR, original_pairs),
     row("pair: fillgauge", |n| pairs(&deeper_before(gauge()), n)).at_most(0.46, PAIR),
-    row("pair: fillgauge, paired", |n| {
-        pairs(&deeper_before(paired()), n)
+    row("pair: fillgauge, for a queue", |n| {
+        pairs(&deeper_before(for_queue()), n)
     })
     .at_most(0.4, PAIR),
     row("pair: fillgauge, at its high-water mark", |n| {
@@ -155,8 +155,8 @@ fn gauge() -> Gauge {
     Gauge::new(&LIMIT, CAPACITY)
 }
 
-fn paired() -> Gauge {
-    Gauge::with_config(GaugeConfig::new(&LIMIT, CAPACITY).paired())
+fn for_queue() -> Gauge {
+    Gauge::for_queue(&LIMIT, CAPACITY)
 }
 
 /// Near capacity, and before that deeper by so many.

@@ -17,7 +17,7 @@ at_most() {
         || { echo "bench: $2: $3 takes more than $1 of $4"; exit 1; }
 }
 at_most 1.30 "enqueue + dequeue, one thread" "fillgauge" "two bare additions"
-at_most 1.30 "enqueue + dequeue, one thread" "fillgauge, paired" "two bare additions"
+at_most 1.30 "enqueue + dequeue, one thread" "fillgauge, for a queue" "two bare additions"
 at_most 1.30 "enqueue + dequeue, one thread" "fillgauge, at its high-water mark" "two bare additions"
 at_most 1.50 "enqueue + dequeue, one thread, near capacity and warned" "fillgauge" "two bare additions"
 at_most 0.75 "observe_depth, far from the thresholds" "fillgauge" "original"

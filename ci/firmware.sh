@@ -39,6 +39,7 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
     fi
 
     firmware run "$backend" --bin queues
+    firmware run "$backend" --bin rests
     firmware run "$backend" --bin logged >"$built/logged.defmt"
     defmt-print -e "$built/logged" --log-format '{L:5} {s}' <"$built/logged.defmt" | tee "$built/logged.txt"
     diff logged.txt "$built/logged.txt" || fail "what defmt logs is not what logged.txt expects"
@@ -51,6 +52,11 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
         fail "the fault was not found: these checks prove nothing"
     fi
     grep -q 'radio_frames: conservation' <<<"$output" || fail "the fault led to something else: $output"
+    # And with plain gauges where those of a queue are recommended.
+    if output=$(firmware run "$backend,fault" --bin rests); then
+        fail "the gauges that are wrong were not found: this stress proves nothing"
+    fi
+    grep -q 'for_queue: wrong at' <<<"$output" || fail "the gauges that are wrong led to something else: $output"
     look_for_unwanted "$backend,fault"
     [ -n "$found" ] || fail "code that panics was not found: this check proves nothing"
     echo "firmware: $configuration: all checks hold, and find the fault"

@@ -39,8 +39,8 @@ while read -r method; do
         exit 1
     }
     checked=$((checked + 1))
-done < <(sed -nE 's/^    pub fn ([a-z_]+)\(&self.*/\1/p' ../../src/gauge.rs)
-[ "$checked" -ge 17 ] || { echo "record-path: found only $checked operations in src/gauge.rs"; exit 1; }
+done < <(sed -nE 's/^    pub fn ([a-z_]+)\(&self.*/\1/p' ../../src/gauge/mod.rs)
+[ "$checked" -ge 17 ] || { echo "record-path: found only $checked operations in src/gauge/mod.rs"; exit 1; }
 
 for static in EMPTY_REGISTRY EMPTY_LOG; do
     grep -qi " b $static$" <<<"$with_heapless" || { echo "record-path: $static does not lie in .bss"; exit 1; }

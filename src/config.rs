@@ -1,26 +1,29 @@
 //! What a gauge is made from.
 
-use crate::latch::Points;
+use crate::alarm::state::TripPoints;
 use crate::limit::Limit;
 use crate::thresholds::Thresholds;
 
-/// The settings of a gauge: what it watches, its capacity, its thresholds, and how its dequeues are recorded.
+/// The settings of a gauge: what it watches, its capacity, its thresholds, and whether it is the
+/// gauge of a queue.
 ///
-/// [`Gauge::new`](crate::Gauge::new) and [`QueueRegistry::register`](crate::QueueRegistry::register) take a limit and a
-/// capacity, which is all that most gauges need; `Gauge::with_config` and `QueueRegistry::register_with` take this.
+/// [`Gauge::for_queue`](crate::Gauge::for_queue), [`Gauge::new`](crate::Gauge::new) and
+/// [`QueueRegistry::register`](crate::QueueRegistry::register) take a limit and a capacity.
+/// `Gauge::with_config` and `QueueRegistry::register_with` take this.
 ///
 /// ```
 /// use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 ///
-/// static LOG_BYTES: Limit = Limit::memory("log_bytes");
+/// static FRAMES: Limit = Limit::queue("frames");
 ///
 /// const EARLY: Thresholds = match Thresholds::new(60, 20) {
 ///     Ok(thresholds) => thresholds,
 ///     Err(_) => panic!("re-arm is below warn"),
 /// };
-/// static GAUGE: Gauge = Gauge::with_config(GaugeConfig::new(&LOG_BYTES, 4096).thresholds(EARLY));
+/// static GAUGE: Gauge =
+///     Gauge::with_config(GaugeConfig::for_queue(&FRAMES, 64).thresholds(EARLY));
 ///
-/// GAUGE.record_enqueue_n(2_458);
+/// GAUGE.record_enqueue_n(39);
 /// assert!(GAUGE.has_warned());
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -30,18 +33,65 @@ pub struct GaugeConfig {
     pub(crate) limit: &'static Limit,
     pub(crate) capacity: usize,
     pub(crate) thresholds: Thresholds,
-    pub(crate) paired: bool,
+    pub(crate) for_queue: bool,
+    rendezvous: bool,
 }
 
 impl GaugeConfig {
-    /// A gauge of `limit` with `capacity` items (or bytes, or whatever the limit counts; 0 is unbounded unless the gauge is
-    /// paired), the default thresholds, and dequeues that saturate at depth 0.
+    /// For a queue of `capacity` items, with the default thresholds: every item that is recorded
+    /// out is recorded in, in either order.
+    ///
+    /// A queue is recorded after the item has moved. A consumer on another thread, or in an
+    /// interrupt handler, may therefore record its dequeue before the producer has recorded the
+    /// enqueue. This gauge keeps the dequeue and sets it off against the enqueue when that comes.
+    /// Meanwhile its depth reads between 0 and the capacity, both included.
+    ///
+    /// Capacity 0 means unbounded.
+    ///
+    /// ```
+    /// use fillgauge::{Gauge, GaugeConfig, Limit};
+    ///
+    /// static TX: Gauge = Gauge::with_config(GaugeConfig::for_queue(&Limit::queue("tx"), 10));
+    ///
+    /// TX.record_dequeue(); // by a consumer that was quick
+    /// TX.record_enqueue();
+    /// assert_eq!(TX.depth(), 0);
+    /// ```
+    #[doc(alias = "paired")]
+    pub const fn for_queue(limit: &'static Limit, capacity: usize) -> Self {
+        Self::new(limit, capacity).paired()
+    }
+
+    /// For a rendezvous: a queue without room, where each item waits for its consumer. The totals
+    /// are counted. Depth and high-water mark are 0, and no event ever comes.
+    ///
+    /// ```
+    /// use fillgauge::{Gauge, GaugeConfig, Limit};
+    ///
+    /// static HANDSHAKE: Gauge =
+    ///     Gauge::with_config(GaugeConfig::rendezvous(&Limit::queue("handshake")));
+    ///
+    /// HANDSHAKE.record_enqueue();
+    /// assert_eq!((HANDSHAKE.depth(), HANDSHAKE.enqueued()), (0, 1));
+    /// ```
+    pub const fn rendezvous(limit: &'static Limit) -> Self {
+        Self {
+            rendezvous: true,
+            ..Self::for_queue(limit, 0)
+        }
+    }
+
+    /// For a limit that is no queue, of `capacity` bytes (or permits, or whatever it counts), with
+    /// the default thresholds. What leaves beyond the depth is ignored.
+    ///
+    /// Capacity 0 means unbounded.
     pub const fn new(limit: &'static Limit, capacity: usize) -> Self {
         Self {
             limit,
             capacity,
             thresholds: Thresholds::DEFAULT,
-            paired: false,
+            for_queue: false,
+            rendezvous: false,
         }
     }
 
@@ -50,29 +100,44 @@ impl GaugeConfig {
         Self { thresholds, ..self }
     }
 
-    /// For a queue whose every dequeue has its enqueue, such as a channel that is wrapped.
-    ///
-    /// A wrapper can record an enqueue only when the item is in the queue already, so that a quick consumer may record
-    /// its dequeue before. A paired gauge keeps such a dequeue and sets it off against the enqueue when that comes,
-    /// where another gauge would ignore it as a stray. Its depth and its high-water mark read between 0 and the capacity,
-    /// both included, while such records are under way. With capacity 0, the queue being a rendezvous, they read 0.
+    /// The same settings for a queue, as of [`for_queue`](Self::for_queue).
     pub const fn paired(self) -> Self {
         Self {
-            paired: true,
+            for_queue: true,
             ..self
         }
     }
 
-    pub(crate) const fn points(&self) -> Points {
-        let capacity = self.capacity;
-        Points {
+    pub(crate) const fn points(&self) -> TripPoints {
+        let (capacity, thresholds) = (self.capacity, self.thresholds);
+        TripPoints {
             capacity,
-            warn_depth: match capacity {
-                // A rendezvous: every depth is near the capacity, so that it is looked at and clamped.
-                0 if self.paired => 0,
-                _ => self.thresholds.warn_depth(capacity),
+            warn_depth: thresholds.warn_depth(capacity),
+            rearm_depth: match capacity {
+                0 if !self.rendezvous => usize::MAX,
+                _ => thresholds.rearm_depth(capacity),
             },
-            rearm_depth: self.thresholds.rearm_depth(capacity),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alarm::state::AlarmState;
+
+    #[test]
+    fn no_edge_is_due_without_a_bound() {
+        static LIMIT: Limit = Limit::queue("queue");
+        for config in [
+            GaugeConfig::new(&LIMIT, 0),
+            GaugeConfig::for_queue(&LIMIT, 0),
+            GaugeConfig::rendezvous(&LIMIT),
+        ] {
+            for depth in [0, 8, usize::MAX - 1] {
+                let state = AlarmState::new(config.for_queue);
+                assert_eq!(state.pending_edge(depth, config.points()), None);
+            }
         }
     }
 }

@@ -141,8 +141,8 @@ pub struct LimitWarning {
 /// that gauge, and nothing else. It may run on a consumer's side, also for `NearCapacity`: it must not wait for what a
 /// consumer does.
 ///
-/// A sink should not panic. If it does, the panic reaches the caller of the operation, and the gauge goes on; but a
-/// change that was recorded while the sink ran is looked at by the next operation only.
+/// A sink should not panic. If it does, the panic reaches the caller of the operation, and the event
+/// is lost. The next operation of any kind checks what changed meanwhile.
 ///
 /// ```
 /// use core::sync::atomic::{AtomicUsize, Ordering};

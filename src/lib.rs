@@ -42,14 +42,14 @@
 //! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
 //! | be told of edges | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
 //! | be told later, or through `defmt` | `EventLog`, `DefmtSink` |
-//! | track a queue of heapless | the module `queue` |
+//! | track a queue of heapless | the module `queues` |
 //! | use it in firmware | [the guide](embedded), for setting up, interrupts, cost, and what error messages mean |
 //!
 //! # Features
 //!
 //! - `defmt` `(no_std)`: `Format` for the plain data, and `DefmtSink`, which logs events.
 //! - `event-log` `(no_std)`: `EventLog`, a sink that the main loop drains.
-//! - `heapless` `(no_std)`: the module `queue`, tracked queues of heapless.
+//! - `heapless` `(no_std)`: the module `queues`, tracked queues of heapless.
 //! - `serde` `(no_std)`: `Serialize` for snapshots, events, warnings, limits and thresholds.
 //! - `std`: closures are sinks, and `EventLog` has a critical section.
 
@@ -73,38 +73,38 @@ extern crate std;
 #[doc = include_str!("../docs/embedded.md")]
 pub mod embedded {}
 
+#[cfg(any(doc, doctest))]
+#[doc = include_str!("../docs/guarantees.md")]
+pub mod guarantees {}
+
+mod alarm;
 mod config;
-#[cfg(feature = "defmt")]
-mod defmt_sink;
-mod delivery;
 mod event;
-#[cfg(feature = "event-log")]
-mod event_log;
 mod gauge;
-mod latch;
 mod limit;
-mod limit_cell;
 #[cfg(feature = "heapless")]
-pub mod queue;
+pub mod queues;
 mod registry;
+#[cfg(any(feature = "defmt", feature = "event-log"))]
+mod sinks;
 mod snapshot;
 mod sync;
 mod thresholds;
 
+pub use alarm::delivery::{Deliver, Delivery, StaticSink};
 pub use config::GaugeConfig;
 /// For the expansion of `limit_catalog!`.
 #[cfg(feature = "defmt")]
 #[doc(hidden)]
 pub use defmt as __defmt;
-#[cfg(feature = "defmt")]
-pub use defmt_sink::DefmtSink;
-pub use delivery::{Deliver, Delivery, StaticSink};
 pub use event::{Edge, LimitEvent, LimitSink, LimitWarning};
-#[cfg(feature = "event-log")]
-pub use event_log::{EventLog, LogEntry};
 pub use gauge::{Deferred, Gauge};
 pub use limit::{Limit, LimitCategory};
 pub use registry::{QueueGauge, QueueRegistry, RegistryFull};
+#[cfg(feature = "defmt")]
+pub use sinks::DefmtSink;
+#[cfg(feature = "event-log")]
+pub use sinks::{EventLog, LogEntry};
 pub use snapshot::QueueSnapshot;
 #[cfg(fillgauge_loom)]
 pub use sync::modelled;

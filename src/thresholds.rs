@@ -25,31 +25,27 @@ macro_rules! percent_arithmetic {
             if capacity == 0 {
                 return 0;
             }
-            // Few depths are above their capacity, and a division is dear.
-            let (whole, rest) = if depth < capacity {
-                (0, depth)
-            } else {
-                (depth / capacity, depth % capacity)
-            };
-            let part = match rest.checked_mul(100) {
+            match depth.checked_mul(100) {
                 Some(hundredfold) => hundredfold / capacity,
                 None => {
-                    // 100 * rest does not fit, so `capacity / 100` is not 0. It is rounded down, hence the first guess
-                    // is not too low; a step or two bring it down to the largest percentage that `rest` reaches.
-                    let mut percent = match capacity / 100 {
-                        0 => 0,
-                        hundredth => rest / hundredth,
-                    };
-                    if percent > 99 {
-                        percent = 99;
-                    }
-                    while depth_at(percent, capacity) > rest {
-                        percent = percent.saturating_sub(1);
+                    // A hundred times the depth, and how often that passes the capacity.
+                    let (whole, rest) = (depth / capacity, depth % capacity);
+                    let (mut percent, mut sum): ($word, $word) = (0, 0);
+                    let mut times = 100;
+                    while times != 0 {
+                        percent = percent.saturating_add(whole);
+                        let room = capacity.wrapping_sub(sum);
+                        if rest < room {
+                            sum = sum.wrapping_add(rest);
+                        } else {
+                            sum = rest.wrapping_sub(room);
+                            percent = percent.saturating_add(1);
+                        }
+                        times -= 1;
                     }
                     percent
                 }
-            };
-            whole.saturating_mul(100).saturating_add(part)
+            }
         }
     };
 }

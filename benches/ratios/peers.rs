@@ -136,10 +136,8 @@ pub(crate) fn gauge() -> Gauge {
     deeper_before(Gauge::new(&LIMIT, CAPACITY))
 }
 
-pub(crate) fn paired_gauge() -> Gauge {
-    deeper_before(Gauge::with_config(
-        GaugeConfig::new(&LIMIT, CAPACITY).paired(),
-    ))
+pub(crate) fn queue_gauge() -> Gauge {
+    deeper_before(Gauge::for_queue(&LIMIT, CAPACITY))
 }
 
 /// A gauge whose every enqueue is at its high-water mark.
@@ -162,8 +160,8 @@ pub(crate) fn wide_gauge() -> Gauge {
     wide(GaugeConfig::new(&LIMIT, WIDE))
 }
 
-pub(crate) fn wide_paired_gauge() -> Gauge {
-    wide(GaugeConfig::new(&LIMIT, WIDE).paired())
+pub(crate) fn wide_queue_gauge() -> Gauge {
+    wide(GaugeConfig::for_queue(&LIMIT, WIDE))
 }
 
 pub(crate) fn wide_original_gauge() -> Arc<original::QueueGauge> {

@@ -13,8 +13,8 @@ use prometheus_client::metrics::gauge::Gauge as PrometheusClientGauge;
 use crate::compare::{Contender, Run, contender, timed_by_itself};
 use crate::peers::{
     CAPACITY, Counter, OneWord, TwoWords, TwoWordsAndALook, gauge, metrics_gauge, original_gauge,
-    paired_gauge, prometheus_gauge, registered_gauge, shallow_gauge, wide_gauge,
-    wide_original_gauge, wide_paired_gauge,
+    prometheus_gauge, queue_gauge, registered_gauge, shallow_gauge, wide_gauge,
+    wide_original_gauge, wide_queue_gauge,
 };
 
 const OPERATIONS: usize = 200_000;
@@ -31,7 +31,7 @@ pub(crate) fn compare(run: &mut Run) {
                 TwoWordsAndALook::default(),
             ),
             pairs("fillgauge", gauge()),
-            pairs("fillgauge, paired", paired_gauge()),
+            pairs("fillgauge, for a queue", queue_gauge()),
             pairs("fillgauge, at its high-water mark", shallow_gauge()),
             pairs("fillgauge-std", registered_gauge()),
             pairs("original", original_gauge()),
@@ -88,7 +88,7 @@ pub(crate) fn compare(run: &mut Run) {
         ],
     );
 
-    let (ours, ours_paired) = (wide_gauge(), wide_paired_gauge());
+    let (ours, ours_for_queue) = (wide_gauge(), wide_queue_gauge());
     run.time(
         "two threads on one gauge, one enqueues and one dequeues, for each record",
         OPERATIONS,
@@ -98,13 +98,13 @@ pub(crate) fn compare(run: &mut Run) {
             two_sides("two words, 64 bytes apart", TwoWords::<8>::default()),
             two_sides("two words, 128 bytes apart", TwoWords::<16>::default()),
             two_sides("fillgauge", &ours),
-            two_sides("fillgauge, paired", &ours_paired),
+            two_sides("fillgauge, for a queue", &ours_for_queue),
             two_sides("original", wide_original_gauge()),
             two_sides("prometheus", prometheus_gauge()),
             two_sides("metrics", metrics_gauge()),
         ],
     );
-    for gauge in [ours, ours_paired] {
+    for gauge in [ours, ours_for_queue] {
         assert_eq!(
             (gauge.depth(), gauge.warnings()),
             (1 << 29, 0),
@@ -124,7 +124,7 @@ pub(crate) fn compare(run: &mut Run) {
                     TwoWords::<16>::default(),
                 ),
                 many("fillgauge", threads, gauge()),
-                many("fillgauge, paired", threads, paired_gauge()),
+                many("fillgauge, for a queue", threads, queue_gauge()),
                 many("original", threads, original_gauge()),
             ],
         );

@@ -10,7 +10,7 @@ use crate::subject::{Figures, Op, Subject};
 
 /// An event of a gauge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Told {
+pub enum Event {
     NearCapacity,
     Full,
     Recovered,
@@ -21,7 +21,7 @@ pub enum Moment {
     /// From here on the depth was this.
     Depth(usize),
     /// The sink was called with this event and this depth.
-    Told(Told, usize),
+    Event(Event, usize),
     /// The sink returned.
     Returned,
 }
@@ -106,17 +106,17 @@ impl History {
         }
     }
 
-    pub fn tell(&self, told: Told, depth: usize) {
+    pub fn deliver(&self, event: Event, depth: usize) {
         if self.events_only.load(Ordering::Relaxed) {
-            self.push(Moment::Told(told, depth));
+            self.push(Moment::Event(event, depth));
         }
         let Some(subject) = self.subject.get() else {
             return;
         };
-        self.push(Moment::Told(told, depth));
-        // The sink reads the gauge, as sinks do: otherwise loom would not try the orders of telling and counting.
+        self.push(Moment::Event(event, depth));
+        // The sink reads the gauge, as sinks do: otherwise loom would not try the orders of delivering and counting.
         subject.figures();
-        if told == Told::NearCapacity {
+        if event == Event::NearCapacity {
             let op = self.on_warning.lock().unwrap().take();
             op.into_iter().for_each(|op| subject.record(op));
         }
@@ -137,12 +137,12 @@ impl History {
     }
 
     /// The events, without their depths.
-    pub fn told(&self) -> Vec<Told> {
-        let told = |moment| match moment {
-            Moment::Told(told, _) => Some(told),
+    pub fn events(&self) -> Vec<Event> {
+        let event = |moment| match moment {
+            Moment::Event(event, _) => Some(event),
             Moment::Depth(_) | Moment::Returned => None,
         };
-        self.moments().into_iter().filter_map(told).collect()
+        self.moments().into_iter().filter_map(event).collect()
     }
 
     /// The promises, for a gauge that is at rest and reads `figures`.
@@ -153,25 +153,30 @@ impl History {
         self.assert_high_water(figures);
     }
 
-    /// Warnings and recoveries take turns, a warning first; `Full` comes between them, once. None is told while another is.
+    /// Warnings and recoveries take turns, a warning first; `Full` comes between them, once. None is delivered while another is.
     fn assert_alternation(&self, figures: Figures) {
-        let (mut warned, mut full, mut telling) = (false, false, false);
+        let (mut warned, mut full, mut delivering) = (false, false, false);
         for moment in self.moments() {
             let in_turn = match moment {
                 Moment::Depth(_) => continue,
                 Moment::Returned => {
-                    telling = false;
+                    delivering = false;
                     continue;
                 }
-                Moment::Told(Told::NearCapacity, _) => !replace(&mut warned, true),
-                Moment::Told(Told::Full, _) => warned && !replace(&mut full, true),
-                Moment::Told(Told::Recovered, _) => replace(&mut warned, false),
+                Moment::Event(Event::NearCapacity, _) => !replace(&mut warned, true),
+                Moment::Event(Event::Full, _) => warned && !replace(&mut full, true),
+                Moment::Event(Event::Recovered, _) => replace(&mut warned, false),
             };
-            let alone = !replace(&mut telling, true);
+            let alone = !replace(&mut delivering, true);
             assert!(in_turn && alone, "out of turn: {:?}", self.moments());
             full &= warned;
         }
-        assert_eq!(warned, figures.warned, "untold: {:?}", self.moments());
+        assert_eq!(
+            warned,
+            figures.warned,
+            "not delivered: {:?}",
+            self.moments()
+        );
     }
 
     /// The depth in an event was the depth of the gauge at some instant after the event before, and one that the event
@@ -187,11 +192,11 @@ impl History {
         for moment in self.moments() {
             match moment {
                 Moment::Depth(depth) => since.push(depth),
-                Moment::Told(told, depth) => {
-                    let stands = match told {
-                        Told::NearCapacity => depth >= warn_depth,
-                        Told::Full => depth >= capacity,
-                        Told::Recovered => depth <= rearm_depth,
+                Moment::Event(event, depth) => {
+                    let stands = match event {
+                        Event::NearCapacity => depth >= warn_depth,
+                        Event::Full => depth >= capacity,
+                        Event::Recovered => depth <= rearm_depth,
                     };
                     assert!(
                         stands && since.contains(&depth),
@@ -233,7 +238,7 @@ impl History {
         let at_rest = self.at_rest.fetch_max(depth, Ordering::Relaxed).max(depth);
         let depths = |moment| match moment {
             Moment::Depth(depth) => Some(depth),
-            Moment::Told(..) | Moment::Returned => None,
+            Moment::Event(..) | Moment::Returned => None,
         };
         let greatest = self.moments().into_iter().filter_map(depths).max();
         assert!(
@@ -246,11 +251,11 @@ impl History {
 
 impl LimitSink for History {
     fn on_event(&self, event: &LimitEvent) {
-        self.tell(Told::of(event), event.snapshot().depth);
+        self.deliver(Event::of(event), event.snapshot().depth);
     }
 }
 
-impl Told {
+impl Event {
     pub fn of(event: &LimitEvent) -> Self {
         match event {
             LimitEvent::NearCapacity(_) => Self::NearCapacity,

@@ -6,18 +6,18 @@
 //! | [`history`] | what happened in one execution, and the promises that it is held against |
 //! | [`subject`] | what a model needs of a gauge, right or wrong |
 //! | [`mailbox`] | where an event waits that another thread is to deliver |
-//! | [`wrong`] | gauges that break a promise, for the canaries |
+//! | [`broken`] | gauges that break a promise, for the canaries |
 
 #[cfg(not(fillgauge_loom))]
 compile_error!(
     "build with --cfg fillgauge_loom: .cargo/config.toml sets it, unless RUSTFLAGS is set in the environment"
 );
 
+pub mod broken;
 pub mod history;
 pub mod mailbox;
 pub mod model;
 pub mod subject;
-pub mod wrong;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -8,13 +8,13 @@ use loom::cell::Cell;
 use loom::sync::atomic::AtomicBool;
 use loom::thread_local;
 
-use crate::history::{History, Told};
+use crate::history::{Event, History};
 
 /// The event that is pending, and whether the background thread was woken for it.
 #[derive(Default)]
 pub struct Mailbox {
     /// Loom fails if two threads use it and nothing orders them.
-    event: Cell<Option<(Told, usize)>>,
+    event: Cell<Option<(Event, usize)>>,
     woken: AtomicBool,
 }
 
@@ -22,8 +22,8 @@ pub struct Mailbox {
 unsafe impl Sync for Mailbox {}
 
 impl Mailbox {
-    pub fn store(&self, told: Told, depth: usize) {
-        let before = self.event.replace(Some((told, depth)));
+    pub fn store(&self, event: Event, depth: usize) {
+        let before = self.event.replace(Some((event, depth)));
         assert_eq!(before, None, "two events pending");
     }
 
@@ -38,10 +38,10 @@ impl Mailbox {
     }
 
     pub fn deliver(&self, history: &History) {
-        let Some((told, depth)) = self.event.replace(None) else {
+        let Some((event, depth)) = self.event.replace(None) else {
             panic!("taken over twice: {:?}", history.moments());
         };
-        history.tell(told, depth);
+        history.deliver(event, depth);
     }
 }
 
@@ -90,13 +90,13 @@ impl Deliver for Courier {
     }
 
     fn deliver(&self, event: &LimitEvent, delivery: Delivery<'_>) {
-        let (told, depth) = (Told::of(event), event.snapshot().depth);
+        let (event, depth) = (Event::of(event), event.snapshot().depth);
         if delivery.is_deferred() {
-            self.mailbox.store(told, depth);
+            self.mailbox.store(event, depth);
             delivery.leave_pending();
             self.mailbox.wake();
         } else {
-            self.history.tell(told, depth);
+            self.history.deliver(event, depth);
         }
     }
 

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 use loom::thread;
 
-use crate::history::{History, Points, Told};
+use crate::broken::{Fault, Twin};
+use crate::history::{Event, History, Points};
 use crate::mailbox::Courier;
 use crate::subject::{Op, Subject};
-use crate::wrong::{Fault, Twin};
 use crate::{explore, leaked};
 
 static QUEUE: Limit = Limit::queue("queue");
@@ -34,8 +34,8 @@ pub struct Model {
     pub threads: &'static [&'static [Op]],
     /// What the sink itself records at the first warning.
     pub on_warning: Option<Op>,
-    /// What must be told, from the beginning on and in every execution, if that is known.
-    pub told: Option<&'static [Told]>,
+    /// What must be event, from the beginning on and in every execution, if that is known.
+    pub events: Option<&'static [Event]>,
     /// The most preemptions of an execution; `None` for all interleavings.
     pub preemptions: Option<usize>,
     /// The fewest executions there are.
@@ -65,7 +65,7 @@ impl Model {
         before: &[],
         threads: &[],
         on_warning: None,
-        told: None,
+        events: None,
         preemptions: None,
         floor: 1,
     };
@@ -129,8 +129,8 @@ impl Model {
                 history.moments()
             );
             history.assert_promises(figures);
-            if let Some(told) = self.told {
-                assert_eq!(history.told(), told, "{:?}", history.moments());
+            if let Some(events) = self.events {
+                assert_eq!(history.events(), events, "{:?}", history.moments());
             }
             self.assert_that_it_goes_on(subject, history);
         });

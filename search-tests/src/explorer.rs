@@ -14,7 +14,7 @@ use std::thread::panicking;
 
 use fillgauge::searched::{self, Access, Ordering};
 
-use crate::history::Told;
+use crate::history::Event;
 use crate::memory::Discipline;
 use crate::program::Program;
 use crate::promises::{Broken, Promise};
@@ -121,9 +121,9 @@ impl searched::Explorer for ThisThread {
 }
 
 /// The sink: it is called, and returns.
-pub fn run_sink(told: Told, depth: usize) {
+pub fn run_sink(event: Event, depth: usize) {
     let take = |step| with(|explorer| explorer.take(step)).unwrap_or_else(stop);
-    let panics = take(Step::CallSink(told, depth)) != 0;
+    let panics = take(Step::CallSink(event, depth)) != 0;
     take(Step::SinkReturns);
     let has_found = with(|explorer| matches!(explorer.mode, Mode::Found(_)));
     if panics && !has_found {

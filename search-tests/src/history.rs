@@ -6,13 +6,13 @@ use crate::explorer;
 
 /// An event of a gauge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Told {
+pub enum Event {
     NearCapacity,
     Full,
     Recovered,
 }
 
-impl Told {
+impl Event {
     const ALL: [Self; 3] = [Self::NearCapacity, Self::Full, Self::Recovered];
 
     pub fn of(event: &LimitEvent) -> Self {
@@ -63,8 +63,8 @@ impl Points {
 pub struct History;
 
 impl History {
-    pub fn tell(&self, told: Told, depth: usize) {
-        explorer::run_sink(told, depth);
+    pub fn deliver(&self, event: Event, depth: usize) {
+        explorer::run_sink(event, depth);
     }
 
     /// The trace of a failure has them.
@@ -75,6 +75,6 @@ impl History {
 
 impl LimitSink for History {
     fn on_event(&self, event: &LimitEvent) {
-        self.tell(Told::of(event), event.snapshot().depth);
+        self.deliver(Event::of(event), event.snapshot().depth);
     }
 }

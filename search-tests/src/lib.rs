@@ -12,13 +12,14 @@
 //! | [`promises`] | the promises of a gauge, as folds over what happened so far |
 //! | [`random`] | random programs |
 //! | [`history`], [`mailbox`] | where events go |
-//! | [`subject`], [`wrong`] | the operations, and gauges that break a promise; shared with `loom-tests` |
+//! | [`subject`], [`broken`] | the operations, and gauges that break a promise; shared with `loom-tests` |
 
 #[cfg(not(fillgauge_search))]
 compile_error!(
     "build with --cfg fillgauge_search: .cargo/config.toml sets it, unless RUSTFLAGS is set in the environment"
 );
 
+pub mod broken;
 pub mod explorer;
 pub mod history;
 pub mod mailbox;
@@ -32,7 +33,6 @@ pub mod state;
 #[path = "../../loom-tests/src/subject.rs"]
 pub mod subject;
 pub mod trace;
-pub mod wrong;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -7,7 +7,7 @@ use fillgauge::searched::AtomicUsize;
 use fillgauge::{Deliver, Delivery, LimitEvent};
 
 use crate::explorer::fail;
-use crate::history::{History, Told};
+use crate::history::{Event, History};
 
 /// The event that is pending, and whether the background thread was woken for it.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ impl Default for Mailbox {
 }
 
 impl Mailbox {
-    pub fn store(&self, told: Told, depth: usize) {
-        let before = self.event.swap(told.to_word(depth) + 1, SeqCst);
+    pub fn store(&self, event: Event, depth: usize) {
+        let before = self.event.swap(event.to_word(depth) + 1, SeqCst);
         if before != 0 {
             fail("two events pending");
         }
@@ -48,8 +48,8 @@ impl Mailbox {
         let Some(word) = word.checked_sub(1) else {
             fail("a pending event is taken over twice");
         };
-        let (told, depth) = Told::from_word(word);
-        history.tell(told, depth);
+        let (event, depth) = Event::from_word(word);
+        history.deliver(event, depth);
     }
 }
 
@@ -99,13 +99,13 @@ impl Deliver for Courier {
     }
 
     fn deliver(&self, event: &LimitEvent, delivery: Delivery<'_>) {
-        let (told, depth) = (Told::of(event), event.snapshot().depth);
+        let (event, depth) = (Event::of(event), event.snapshot().depth);
         if delivery.is_deferred() {
-            self.mailbox.store(told, depth);
+            self.mailbox.store(event, depth);
             delivery.leave_pending();
             self.mailbox.wake();
         } else {
-            self.history.tell(told, depth);
+            self.history.deliver(event, depth);
         }
     }
 

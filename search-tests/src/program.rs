@@ -32,7 +32,7 @@ pub struct Program {
     pub capacity: usize,
     /// Percentages at which it warns, and is armed again.
     pub thresholds: (u8, u8),
-    /// Whether the gauge is paired.
+    /// Whether every item that is recorded out is recorded in, in either order.
     pub for_queue: bool,
     /// Recorded before the threads start.
     pub before: Vec<Op>,
@@ -77,12 +77,12 @@ impl Program {
     fn config(&self, points: Points) -> GaugeConfig {
         let (warn, rearm) = self.thresholds;
         let thresholds = Thresholds::new(warn.into(), rearm.into()).unwrap();
-        let config = GaugeConfig::new(&QUEUE, points.capacity).thresholds(thresholds);
-        if self.for_queue {
-            config.paired()
+        let config = if self.for_queue {
+            GaugeConfig::for_queue(&QUEUE, points.capacity)
         } else {
-            config
-        }
+            GaugeConfig::new(&QUEUE, points.capacity)
+        };
+        config.thresholds(thresholds)
     }
 
     /// From the percentages by search, apart from what the gauge computes.

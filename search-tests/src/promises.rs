@@ -4,7 +4,7 @@
 use std::fmt;
 use std::mem::replace;
 
-use crate::history::{Points, Told};
+use crate::history::{Event, Points};
 use crate::memory::THREADS;
 use crate::program::{Program, Sink};
 use crate::subject::{Figures, Op};
@@ -108,27 +108,32 @@ impl Promises {
     /// # Errors
     ///
     /// The event is out of turn, or its depth is wrong.
-    pub fn told(&mut self, told: Told, depth: usize, points: &Points) -> Result<bool, Broken> {
-        let in_turn = match told {
-            Told::NearCapacity => !replace(&mut self.warned, true),
-            Told::Full => self.warned && !replace(&mut self.full, true),
-            Told::Recovered => replace(&mut self.warned, false),
+    pub fn delivers(
+        &mut self,
+        event: Event,
+        depth: usize,
+        points: &Points,
+    ) -> Result<bool, Broken> {
+        let in_turn = match event {
+            Event::NearCapacity => !replace(&mut self.warned, true),
+            Event::Full => self.warned && !replace(&mut self.full, true),
+            Event::Recovered => replace(&mut self.warned, false),
         };
         self.full &= self.warned;
         let alone = !replace(&mut self.in_sink, true);
         require(in_turn && alone, Promise::Alternation, || {
-            format!("{told:?} is out of turn")
+            format!("{event:?} is out of turn")
         })?;
-        let stands = match told {
-            Told::NearCapacity => depth >= points.warn_depth,
-            Told::Full => depth >= points.capacity,
-            Told::Recovered => depth <= points.rearm_depth,
+        let stands = match event {
+            Event::NearCapacity => depth >= points.warn_depth,
+            Event::Full => depth >= points.capacity,
+            Event::Recovered => depth <= points.rearm_depth,
         };
         let was = depth < 64 && self.since & 1 << depth != 0;
         require(stands && was, Promise::Soundness, || {
-            format!("{told:?} at a depth that never was: {depth}")
+            format!("{event:?} at a depth that never was: {depth}")
         })?;
-        Ok(told == Told::NearCapacity && replace(&mut self.panics, false))
+        Ok(event == Event::NearCapacity && replace(&mut self.panics, false))
     }
 
     /// The sink returns, also by a panic.

@@ -7,14 +7,14 @@
 
 use fillgauge::searched::Access;
 
-use crate::history::Told;
+use crate::history::Event;
 use crate::memory::Discipline;
 
 /// A step of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     Access(usize, Access, Discipline),
-    CallSink(Told, usize),
+    CallSink(Event, usize),
     SinkReturns,
 }
 

@@ -364,7 +364,7 @@ impl Search<'_> {
             .fold(Touched::default(), Touched::and)
     }
 
-    /// Makes equal what cannot be told apart.
+    /// Makes equal what cannot be event apart.
     fn merge(&self, state: &mut State) {
         let mut touched = [Touched::default(); THREADS];
         for (thread, touched) in touched.iter_mut().enumerate().take(state.threads.len()) {

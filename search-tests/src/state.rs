@@ -97,8 +97,8 @@ impl State {
                 }
                 Ok(value)
             }
-            Step::CallSink(told, depth) => {
-                let panics = self.promises.told(told, depth, &setting.points)?;
+            Step::CallSink(event, depth) => {
+                let panics = self.promises.delivers(event, depth, &setting.points)?;
                 Ok(usize::from(panics))
             }
             Step::SinkReturns => {

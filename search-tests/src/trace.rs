@@ -56,7 +56,7 @@ impl Trace {
                 let what = described(access, discipline, value, memory.newest(word));
                 format!("{name}: {what}")
             }
-            Step::CallSink(told, depth) => format!("the sink receives {told:?} at {depth}"),
+            Step::CallSink(event, depth) => format!("the sink receives {event:?} at {depth}"),
             Step::SinkReturns => "the sink returns".to_owned(),
         };
         self.lines.push(format!("{who:<24} {what}"));

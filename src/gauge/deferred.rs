@@ -1,7 +1,7 @@
 //! Operations that deliver nothing on their own thread.
 
 use super::Gauge;
-use crate::delivery::{Caller, Deliver, StaticSink};
+use crate::alarm::delivery::{Caller, Deliver, StaticSink};
 
 /// A gauge for operations that must not be held up by what receives its events, from
 /// [`Gauge::deferred`]: what takes out of a queue, and what runs in a destructor.
@@ -48,6 +48,6 @@ impl<D: Deliver> Deferred<'_, D> {
     /// As [`Gauge::record_clear`].
     #[inline]
     pub fn record_clear(self) {
-        self.gauge.dequeue_up_to(usize::MAX, Caller::Defers);
+        self.gauge.dequeue_saturating(usize::MAX, Caller::Defers);
     }
 }

@@ -109,6 +109,14 @@ impl AtomicUsize {
         before
     }
 
+    /// Keeps `bits` alone and returns the value before.
+    pub fn fetch_and(&self, bits: usize, order: Ordering) -> usize {
+        self.take_turn(order);
+        let before = self.explored.fetch_and(bits, order);
+        self.changed(before & bits);
+        before
+    }
+
     /// Stores `value` and returns the value before.
     pub fn swap(&self, value: usize, order: Ordering) -> usize {
         self.take_turn(order);

@@ -20,6 +20,8 @@ pub enum Access {
     Add(usize),
     /// Sets these bits.
     Or(usize),
+    /// Keeps these bits alone.
+    And(usize),
     /// Writes this value if it is greater.
     Max(usize),
     /// Writes the second value if the word has the first.
@@ -34,6 +36,7 @@ impl Access {
             Self::Store(new) | Self::Swap(new) => Some(new),
             Self::Add(n) => Some(value.wrapping_add(n)),
             Self::Or(bits) => Some(value | bits),
+            Self::And(bits) => Some(value & bits),
             Self::Max(other) => Some(value.max(other)),
             Self::CompareExchange(current, new) => (value == current).then_some(new),
         }
@@ -120,6 +123,11 @@ impl AtomicUsize {
     /// Sets `bits` and returns the value before.
     pub fn fetch_or(&self, bits: usize, order: Ordering) -> usize {
         self.access(Access::Or(bits), order)
+    }
+
+    /// Keeps `bits` alone and returns the value before.
+    pub fn fetch_and(&self, bits: usize, order: Ordering) -> usize {
+        self.access(Access::And(bits), order)
     }
 
     /// Raises the value to `value` and returns the value before.

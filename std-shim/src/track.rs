@@ -111,7 +111,11 @@ impl Track {
     /// [`tracked_sync_channel`](crate::tracked_sync_channel).
     #[must_use]
     pub fn sync_channel<T>(self) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
-        let gauge = self.register(self.config().paired(), HandingOver::Deferred);
+        let config = match self.capacity {
+            0 => GaugeConfig::rendezvous(self.limit),
+            capacity => GaugeConfig::for_queue(self.limit, capacity),
+        };
+        let gauge = self.register(config, HandingOver::Deferred);
         channel_on(self.capacity, gauge)
     }
 

@@ -41,8 +41,8 @@ fn the_log_too() {
 #[test]
 fn tracked_queues_too_and_their_ends_go_to_another_thread() {
     fn sent<T: Send + Unpin>() {}
-    shared::<queue::SpscGauge<4>>();
-    shared::<queue::SnapshotCut>();
-    sent::<queue::TrackedProducer<'_, u8>>();
-    sent::<queue::TrackedConsumer<'_, u8>>();
+    shared::<queues::heapless::SpscGauge<4>>();
+    shared::<queues::heapless::SnapshotTruncated>();
+    sent::<queues::heapless::TrackedProducer<'_, u8>>();
+    sent::<queues::heapless::TrackedConsumer<'_, u8>>();
 }

@@ -1,8 +1,8 @@
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
-use fillgauge::{Gauge, Limit, LimitEvent, LimitSink};
+use fillgauge::{Gauge, GaugeConfig, Limit, LimitEvent, LimitSink};
 
 use crate::{RECORDER, told};
 
@@ -80,6 +80,94 @@ fn a_panic_in_a_sink_reaches_the_caller_and_leaves_the_gauge_right() {
     assert!(outcome.is_err());
     gauge.record_enqueue_n(8);
     assert_eq!(told(), [('+', 8)]);
+}
+
+/// Panics at one event, after it has moved the depth to the other side.
+struct Fragile {
+    gauge: OnceLock<&'static Gauge>,
+    reaction: fn(&Gauge),
+    is_due: AtomicBool,
+}
+
+impl LimitSink for Fragile {
+    fn on_event(&self, event: &LimitEvent) {
+        if self.is_due.swap(false, Ordering::SeqCst) {
+            (self.reaction)(self.gauge.get().unwrap());
+            panic!("the sink fails at {event:?}");
+        }
+        RECORDER.on_event(event);
+    }
+}
+
+/// What a sink leaves unchecked when it panics, the next operation of any kind finds.
+#[test]
+fn after_a_panic_in_a_sink_the_next_operation_of_any_kind_checks() {
+    type Record = fn(&Gauge);
+    const OPERATIONS: [Record; 14] = [
+        Gauge::record_enqueue,
+        |gauge| gauge.record_enqueue_n(2),
+        |gauge| gauge.record_enqueue_n(0),
+        Gauge::record_dequeue,
+        |gauge| gauge.record_dequeue_n(2),
+        |gauge| gauge.record_dequeue_n(0),
+        |gauge| gauge.record_dequeue_n(usize::MAX),
+        Gauge::record_clear,
+        |gauge| gauge.observe_depth(gauge.depth()),
+        |gauge| gauge.observe_with(|| gauge.depth()),
+        |gauge| gauge.deferred().record_dequeue(),
+        |gauge| gauge.deferred().record_dequeue_n(2),
+        |gauge| gauge.deferred().record_clear(),
+        Gauge::deliver_pending,
+    ];
+    // Where it begins, what causes the event, and what the sink does.
+    const CASES: [(usize, Record, Record); 2] = [
+        (
+            40,
+            |gauge| gauge.record_enqueue_n(42),
+            |gauge| gauge.record_dequeue_n(60),
+        ),
+        (
+            100,
+            |gauge| gauge.record_dequeue_n(60),
+            |gauge| gauge.record_enqueue_n(50),
+        ),
+    ];
+    for config in [
+        GaugeConfig::new(&LIMIT, 100),
+        GaugeConfig::for_queue(&LIMIT, 100),
+    ] {
+        for (begin, cause, reaction) in CASES {
+            for (number, operation) in OPERATIONS.iter().enumerate() {
+                let at = format!("{config:?}, from {begin}, operation {number}");
+                let sink: &'static _ = Box::leak(Box::new(Fragile {
+                    gauge: OnceLock::new(),
+                    reaction,
+                    is_due: AtomicBool::new(false),
+                }));
+                let gauge: &'static _ =
+                    Box::leak(Box::new(Gauge::with_config(config).with_sink(sink)));
+                assert!(sink.gauge.set(gauge).is_ok());
+                // It was deeper before, so that no enqueue makes a new mark.
+                gauge.record_enqueue_n(100);
+                gauge.record_dequeue_n(100 - begin);
+                told();
+                sink.is_due.store(true, Ordering::SeqCst);
+
+                let outcome = panic::catch_unwind(AssertUnwindSafe(|| cause(gauge)));
+                assert!(outcome.is_err(), "{at}");
+                assert_eq!(gauge.has_warned(), gauge.depth() < 50, "{at}: unchecked");
+                let before = gauge.has_warned();
+                operation(gauge);
+                assert_eq!(gauge.has_warned(), gauge.depth() >= 80, "{at}");
+                let expected = match (before, gauge.has_warned()) {
+                    (true, false) => vec![('-', gauge.depth())],
+                    (false, true) => vec![('+', gauge.depth())],
+                    _ => Vec::new(),
+                };
+                assert_eq!(told(), expected, "{at}");
+            }
+        }
+    }
 }
 
 #[cfg(feature = "std")]

@@ -245,15 +245,91 @@ fn a_paired_gauge_stops_at_the_end_of_the_range() {
     told();
 }
 
-/// The bound that consumers have of the depth is a deficit of half the word, and one dequeue more.
+/// The bound that consumers have of the depth lags by an eighth of the word, and one dequeue more.
 #[test]
-fn a_great_deficit_that_is_settled_leaves_no_latch() {
-    const MANY: usize = usize::MAX / 32;
-    let gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 10).paired());
-    (0..15).for_each(|_| gauge.record_dequeue_n(MANY));
-    gauge.record_dequeue_n(100);
-    gauge.record_enqueue_n(15 * MANY + 100 + MANY);
-    assert!(gauge.has_warned());
-    gauge.record_dequeue_n(MANY);
+fn a_great_underflow_that_is_set_off_leaves_the_gauge_armed() {
+    const STEP: usize = usize::MAX / 32;
+    let gauge = Gauge::with_config(GaugeConfig::for_queue(&LIMIT, 10));
+    for _ in 0..40 {
+        gauge.record_dequeue_n(STEP);
+        gauge.record_enqueue_n(STEP);
+    }
+    for steps in 1..=4 {
+        (0..steps).for_each(|_| gauge.record_dequeue_n(STEP));
+        gauge.record_enqueue_n(steps * STEP + STEP);
+        assert!(gauge.has_warned());
+        gauge.record_dequeue_n(STEP);
+        assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
+    }
+}
+
+/// Another sampler corrects to an older depth, in the middle of an observation.
+#[test]
+fn an_observation_samples_until_the_counters_agree() {
+    let gauge = Gauge::new(&LIMIT, 5).with_sink(&RECORDER);
+    let mut truth = [4, 0, 0].into_iter();
+    gauge.observe_with(|| truth.next().unwrap());
     assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
+    assert_eq!(truth.next(), None, "sampled until two were equal");
+    assert_eq!(told(), [('+', 4), ('-', 0)]);
+}
+
+#[test]
+fn an_observation_of_a_restless_depth_ends() {
+    let gauge = Gauge::new(&LIMIT, 1_000);
+    let mut samples = 0;
+    gauge.observe_with(|| {
+        samples += 1;
+        samples
+    });
+    assert_eq!((samples, gauge.depth()), (64, 64));
+}
+
+#[test]
+fn totals_never_step_back() {
+    for config in [
+        GaugeConfig::new(&LIMIT, 10),
+        GaugeConfig::for_queue(&LIMIT, 10),
+    ] {
+        let gauge = Gauge::with_config(config);
+        let operations: [fn(&Gauge); 6] = [
+            |gauge| gauge.observe_depth(7),
+            |gauge| gauge.observe_depth(2),
+            |gauge| gauge.observe_with(|| 9),
+            Gauge::record_dequeue,
+            Gauge::record_clear,
+            |gauge| gauge.observe_depth(3),
+        ];
+        let mut totals = (0, 0);
+        for operation in operations {
+            operation(&gauge);
+            let now = (gauge.enqueued(), gauge.dequeued());
+            assert!(
+                now.0 >= totals.0 && now.1 >= totals.1,
+                "{now:?} after {totals:?}"
+            );
+            totals = now;
+        }
+        assert_eq!(totals, (17, 14));
+    }
+}
+
+/// Capacity 0 is no bound. A rendezvous is a setting of its own.
+#[test]
+fn a_queue_without_a_bound_has_a_depth_and_a_rendezvous_has_none() {
+    for (config, depth) in [
+        (GaugeConfig::new(&LIMIT, 0), 3),
+        (GaugeConfig::for_queue(&LIMIT, 0), 3),
+        (GaugeConfig::new(&LIMIT, 0).paired(), 3),
+        (GaugeConfig::rendezvous(&LIMIT), 0),
+    ] {
+        let gauge = Gauge::with_config(config).with_sink(&RECORDER);
+        gauge.record_enqueue_n(4);
+        gauge.record_dequeue();
+        assert_eq!((gauge.depth(), gauge.enqueued()), (depth, 4), "{config:?}");
+        assert_eq!(gauge.high_water(), if depth == 0 { 0 } else { 4 });
+        gauge.observe_depth(usize::MAX);
+        gauge.record_clear();
+        assert_eq!((gauge.depth(), told()), (0, Vec::new()), "{config:?}");
+    }
 }

@@ -42,10 +42,10 @@ fn setups() -> impl Strategy<Value = Setup> {
     ];
     let start = prop_oneof![Just(0), any_magnitude().prop_map(|left| !left)];
     (capacities(), thresholds, any::<bool>(), start).prop_map(
-        |(capacity, thresholds, paired, start)| Setup {
+        |(capacity, thresholds, for_queue, start)| Setup {
             capacity,
             thresholds,
-            paired,
+            for_queue,
             start,
         },
     )
@@ -124,24 +124,24 @@ fn every_short_history_of_a_small_gauge_reads_like_plain_integers() {
         Operation::Observe(Amount::Exactly(2)),
         Operation::Clear,
     ];
-    let mut told = String::new();
+    let mut kinds = String::new();
     for capacity in 0..=5 {
-        for paired in [false, true] {
+        for for_queue in [false, true] {
             let setup = Setup {
                 capacity,
                 thresholds: Thresholds::DEFAULT,
-                paired,
+                for_queue,
                 start: usize::MAX - 3,
             };
             for number in 0..ALPHABET.len().pow(LENGTH) {
                 let digit = |place| number / ALPHABET.len().pow(place) % ALPHABET.len();
                 let operations = (0..LENGTH).map(|place| ALPHABET[digit(place)]).collect();
-                told += &GaugeHistory { setup, operations }.play();
+                kinds += &GaugeHistory { setup, operations }.play();
             }
         }
     }
     for kind in ['+', '=', '-'] {
-        assert!(told.contains(kind), "no event {kind} in any history");
+        assert!(kinds.contains(kind), "no event {kind} in any history");
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::thread;
 
-use fillgauge::queue::{SnapshotCut, SpscGauge, TrackedConsumer, TrackedProducer, snapshot};
+use fillgauge::queues::heapless::{
+    SnapshotTruncated, SpscGauge, TrackedConsumer, TrackedProducer, snapshot,
+};
 use fillgauge::{Gauge, Limit, QueueRegistry, QueueSnapshot, Thresholds};
 use heapless::Vec;
 use heapless::spsc::Queue;
@@ -204,12 +206,12 @@ fn a_snapshot_fits_or_says_how_many_were_left_out() {
     let instances: std::vec::Vec<_> = figures.iter().map(|gauge| gauge.instance).collect();
     assert_eq!(instances, [0, 1, 2]);
     // What is there stays there.
-    assert_eq!(snapshot(&REGISTRY, &mut figures).unwrap_err().left_out(), 3);
+    assert_eq!(snapshot(&REGISTRY, &mut figures).unwrap_err().omitted(), 3);
     assert_eq!(figures.len(), 3);
 
     let mut first: Vec<QueueSnapshot, 1> = Vec::new();
-    let cut: SnapshotCut = snapshot(&REGISTRY, &mut first).unwrap_err();
+    let cut: SnapshotTruncated = snapshot(&REGISTRY, &mut first).unwrap_err();
     assert_eq!(first[0].name.as_str(), "first");
-    assert_eq!(cut.left_out(), 2);
+    assert_eq!(cut.omitted(), 2);
     assert_eq!(cut.to_string(), "no room for 2 of 3 gauges");
 }

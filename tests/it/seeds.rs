@@ -16,17 +16,17 @@ where
     let directory = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/seeds")
         .join(target);
-    let mut told = String::new();
+    let mut played = String::new();
     for entry in fs::read_dir(&directory).expect("the seeds are there") {
         let path = entry.unwrap().path();
         let bytes = fs::read(&path).unwrap();
         println!("{}", path.display());
         let history = History::arbitrary_take_rest(Unstructured::new(&bytes)).unwrap();
-        told += &play(&history);
+        played += &play(&history);
     }
     for kind in kinds.chars() {
         assert!(
-            told.contains(kind),
+            played.contains(kind),
             "no seed in {} leads to {kind}",
             directory.display()
         );

@@ -25,6 +25,9 @@ fn on_panic(_: &core::panic::PanicInfo<'_>) -> ! {
 unsafe extern "C" {
     /// Stands for whatever a sink does.
     fn take_event(event: *const ());
+
+    /// Stands for whatever knows a depth.
+    safe fn sample() -> usize;
 }
 
 struct Sink;
@@ -96,6 +99,16 @@ export! {
     gauge_snapshot = snapshot();
     gauge_has_pending_event = has_pending_event();
     gauge_deliver_pending = deliver_pending();
+}
+
+#[unsafe(no_mangle)]
+fn gauge_observe_with(gauge: &Gauge) {
+    gauge.observe_with(|| sample());
+}
+
+#[unsafe(no_mangle)]
+fn keeping_observe_with(gauge: &Gauge<Keeper>) {
+    gauge.observe_with(|| sample());
 }
 
 macro_rules! export_deferred {

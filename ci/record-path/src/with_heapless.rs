@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use fillgauge::queue::{SpscGauge, TrackedConsumer, TrackedProducer};
+use fillgauge::queues::heapless::{SpscGauge, TrackedConsumer, TrackedProducer};
 use fillgauge::{EventLog, LimitEvent, LimitSink, QueueSnapshot};
 use heapless::Vec;
 use heapless::spsc::Queue;
@@ -45,5 +45,5 @@ fn queue_dequeue(consumer: &mut TrackedConsumer<'_, u32>) {
 
 #[unsafe(no_mangle)]
 fn queue_snapshot(figures: &mut Vec<QueueSnapshot, 9>) {
-    black_box(fillgauge::queue::snapshot(&REGISTRY, figures)).ok();
+    black_box(fillgauge::queues::heapless::snapshot(&REGISTRY, figures)).ok();
 }

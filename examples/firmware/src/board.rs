@@ -5,7 +5,7 @@ use core::ptr;
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::scb::SystemHandler;
 use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m::peripheral::{NVIC, Peripherals};
+use cortex_m::peripheral::{NVIC, Peripherals, SYST};
 
 #[cfg_attr(armv6m, path = "board/microbit.rs")]
 #[cfg_attr(not(armv6m), path = "board/lm3s6965evb.rs")]
@@ -35,11 +35,26 @@ pub fn start_interrupts(mut core: Peripherals, systick_period: u32, timer_period
     // SAFETY: both handlers only use what may be used from an interrupt handler.
     unsafe { NVIC::unmask(Timer) };
 
-    core.SYST.set_clock_source(SystClkSource::Core);
-    core.SYST.set_reload(systick_period - 1);
-    core.SYST.clear_current();
-    core.SYST.enable_counter();
-    core.SYST.enable_interrupt();
+    start_systick(&mut core.SYST, systick_period);
+}
+
+/// The SysTick interrupts PendSV's handler too. Gives the SysTick back, to change its period.
+pub fn start_nested_handlers(mut core: Peripherals, systick_period: u32) -> SYST {
+    // SAFETY: critical sections here mask all interrupts, whatever their priority.
+    unsafe {
+        core.SCB.set_priority(SystemHandler::PendSV, 0xC0);
+        core.SCB.set_priority(SystemHandler::SysTick, 0x40);
+    }
+    start_systick(&mut core.SYST, systick_period);
+    core.SYST
+}
+
+fn start_systick(systick: &mut SYST, period: u32) {
+    systick.set_clock_source(SystClkSource::Core);
+    systick.set_reload(period - 1);
+    systick.clear_current();
+    systick.enable_counter();
+    systick.enable_interrupt();
 }
 
 /// The lamp, on or off: stands for whatever a firmware does to be seen.
@@ -56,11 +71,7 @@ pub fn acknowledge_timer() {
 pub fn stop_interrupts() {
     NVIC::mask(Timer);
     // SAFETY: one bit of a register that nobody else writes any more.
-    unsafe {
-        (*cortex_m::peripheral::SYST::PTR)
-            .csr
-            .modify(|csr| csr & !0b10)
-    };
+    unsafe { (*SYST::PTR).csr.modify(|csr| csr & !0b10) };
 }
 
 /// Writes a register of the board at `address`.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use fillgauge::{Gauge, Limit, QueueGauge, QueueRegistry, QueueSnapshot};
-use fillgauge_loom_tests::wrong::{Claim, UncheckedSlot, UncountedSlot, UntaggedStack};
+use fillgauge_loom_tests::broken::{Claim, UncheckedSlot, UncountedSlot, UntaggedStack};
 use fillgauge_loom_tests::{Outcomes, explore, leaked};
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;

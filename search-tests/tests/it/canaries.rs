@@ -1,10 +1,10 @@
 //! Every fault that a gauge may have is found, by a small program and as the promise that it breaks.
 
+use fillgauge_search_tests::broken::{Fault, Flag, Twin};
 use fillgauge_search_tests::program::{Program, Sink};
 use fillgauge_search_tests::promises::Promise::{self, *};
 use fillgauge_search_tests::search::{Counts, Failure, Settings};
 use fillgauge_search_tests::subject::Op::*;
-use fillgauge_search_tests::wrong::{Fault, Flag, Twin};
 
 use crate::pairs::pairs_of;
 
@@ -66,10 +66,10 @@ canaries! {
         before: vec![Enqueue],
         threads: vec![vec![Enqueue, Dequeue], vec![Enqueue]],
     };
-    counters_before_the_latch: EvidenceOfAnotherState breaks Soundness, {
+    counters_before_the_state: EvidenceOfAnotherState breaks Soundness, {
         threads: vec![vec![Enqueue], vec![Enqueue]],
     };
-    latch_by_store: LatchByStore breaks Alternation, {
+    state_by_store: StateByStore breaks Alternation, {
         threads: vec![vec![Enqueue], vec![Enqueue]],
     };
     strays_by_addition: StraysByAddition breaks Conservation, {
@@ -78,31 +78,34 @@ canaries! {
     clear_by_addition: ClearByAddition breaks Conservation, {
         threads: vec![vec![Dequeue], vec![Clear]],
     };
-    clear_of_a_deficit: ClearOfWhatIsOwed breaks Conservation, {
+    clear_of_an_underflow: ClearOfUnderflow breaks Conservation, {
         for_queue: true,
         threads: vec![vec![Dequeue], vec![Clear]],
     };
     mark_by_store: MarkByStore breaks HighWater, {
         threads: vec![vec![Enqueue], vec![Enqueue]],
     };
-    mark_of_a_deficit: MarkOfDeficit breaks HighWater, {
+    mark_of_an_underflow: MarkOfUnderflow breaks HighWater, {
         for_queue: true,
         before: vec![Enqueue],
         threads: vec![vec![Enqueue], vec![Enqueue]],
     };
-    observer_does_not_check: ObserverDoesNotLook breaks Settledness, {
+    observer_does_not_check: ObserverDoesNotCheck breaks Settledness, {
         before: vec![Enqueue],
         threads: vec![vec![Enqueue], vec![Observe(0)]],
     };
-    bound_from_before_an_observation: OldBound breaks Settledness, {
-        before: vec![EnqueueN(3)],
-        threads: vec![vec![Enqueue, Dequeue], vec![Observe(2)]],
+    clear_that_does_not_ask_again: ClearOnce breaks Conservation, {
+        capacity: 10,
+        for_queue: true,
+        before: vec![EnqueueN(5)],
+        threads: vec![vec![Clear], vec![Observe(2)]],
     };
-    observer_leaves_a_deficit: ObserverKeepsDeficit breaks Conservation, {
+    observer_that_does_not_ask_again: ObservesOnce breaks Conservation, {
         threads: vec![vec![Dequeue], vec![Observe(0)]],
     };
-    observed_depth_of_another_state: OldEvidence breaks Soundness, {
-        threads: vec![vec![Enqueue], vec![Observe(1)]],
+    repeated_too_early: RepeatsOnce breaks Conservation, {
+        before: vec![EnqueueN(2)],
+        threads: vec![vec![Clear], vec![Observe(1)]],
     };
     taken_over_by_store: TakesOverByStore breaks Returns, {
         before: vec![EnqueueN(2), Take],

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
 
 use fillgauge::searched::AtomicUsize;
 
-use fillgauge_search_tests::history::{History, Points, Told};
+use fillgauge_search_tests::history::{Event, History, Points};
 use fillgauge_search_tests::program::{Program, Sink};
 use fillgauge_search_tests::promises::Promise;
 use fillgauge_search_tests::search::{Counts, Failure, Settings};
@@ -44,7 +44,7 @@ impl Asking {
         if self.was_there[1 - own].load(self.order) == 1 {
             let depth = self.depth.load(SeqCst);
             if depth >= self.points.warn_depth && self.warned.swap(1, SeqCst) == 0 {
-                self.history.tell(Told::NearCapacity, depth);
+                self.history.deliver(Event::NearCapacity, depth);
             }
         }
     }
@@ -58,7 +58,7 @@ impl Subject for Asking {
             _ => {
                 let depth = self.depth.fetch_sub(1, SeqCst) - 1;
                 if depth <= self.points.rearm_depth && self.warned.swap(0, SeqCst) == 1 {
-                    self.history.tell(Told::Recovered, depth);
+                    self.history.deliver(Event::Recovered, depth);
                 }
             }
         }

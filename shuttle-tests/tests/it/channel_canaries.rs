@@ -15,7 +15,7 @@ enum Fault {
     /// An enqueue is recorded before the send, and taken back if that fails.
     RecordsFirst,
     /// A dequeue that is recorded before its enqueue counts as a stray.
-    Unpaired,
+    NotForQueue,
     /// The receiver leaves its items in the gauge.
     ForgetsBacklog,
     /// Nobody clears what is recorded after the receiver went.
@@ -42,10 +42,12 @@ struct Closing(Arc<Account>);
 
 fn naive(fault: Fault, capacity: usize) -> (NaiveSender, NaiveReceiver) {
     let (sender, receiver) = sync_channel(capacity);
-    let mut config = GaugeConfig::new(TrackedLimit::VmPipes.limit(), capacity);
-    if fault != Fault::Unpaired {
-        config = config.paired();
-    }
+    let limit = TrackedLimit::VmPipes.limit();
+    let config = match (fault, capacity) {
+        (Fault::NotForQueue, _) => GaugeConfig::new(limit, capacity),
+        (_, 0) => GaugeConfig::rendezvous(limit),
+        _ => GaugeConfig::for_queue(limit, capacity),
+    };
     let account = Arc::new(Account {
         fault,
         gauge: QueueRegistry::global().register_with(config),
@@ -152,8 +154,8 @@ fn canary_records_first() {
 
 #[test]
 #[should_panic(expected = "too high")]
-fn canary_unpaired() {
-    explore_fault(Handler::Keeps, Fault::Unpaired);
+fn canary_not_for_queue() {
+    explore_fault(Handler::Keeps, Fault::NotForQueue);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `std::sync::mpsc::sync_channel`, tracked.
 
 // An enqueue is recorded when the item is in the queue and a dequeue when it was taken out, so either record may be the
-// first; the gauge is paired and takes both orders.
+// first; the gauge of a queue takes both orders.
 //
 // When the receiver goes, so do the items in the queue, and the gauge must read 0 whatever sends are under way. The
 // receiver first drops the queue, then sets `closed`, then clears the gauge; a sender first records, then reads

@@ -68,7 +68,7 @@ impl From<&Gauge> for Figures {
 pub(super) struct ReferenceGauge {
     setup: Setup,
     instance: usize,
-    /// Enqueued less dequeued; below 0 if a paired gauge waits for enqueues.
+    /// Enqueued less dequeued; below 0 if the gauge of a queue waits for enqueues.
     balance: i128,
     high_water: i128,
     warned: bool,
@@ -105,7 +105,7 @@ impl ReferenceGauge {
         let there = self.balance.max(0);
         if n > SPLIT {
             self.take(n.min(there));
-        } else if self.setup.paired {
+        } else if self.setup.for_queue {
             self.take(n);
         } else {
             self.take(n.min(there));
@@ -115,7 +115,10 @@ impl ReferenceGauge {
     }
 
     pub(super) fn observe(&mut self, depth: usize) -> Vec<char> {
-        self.balance = (depth as i128).min(self.end_of_range());
+        let depth = (depth as i128).min(self.end_of_range());
+        // A total never steps back: what is less than was counted has been dequeued.
+        self.take((self.balance - depth).max(0));
+        self.balance = depth;
         self.edges()
     }
 
@@ -189,10 +192,19 @@ impl ReferenceGauge {
     }
 
     fn depth(&self) -> i128 {
-        if self.setup.paired {
-            self.balance.clamp(0, self.capacity())
+        if self.setup.for_queue {
+            self.balance.clamp(0, self.greatest_depth())
         } else {
             self.balance
+        }
+    }
+
+    /// Of a queue, whose records may come late.
+    fn greatest_depth(&self) -> i128 {
+        if self.capacity() == 0 && !self.setup.is_rendezvous() {
+            MAX
+        } else {
+            self.capacity()
         }
     }
 
@@ -200,10 +212,9 @@ impl ReferenceGauge {
         self.setup.capacity as i128
     }
 
-    /// The middle between the capacity and the end of the word, and seven eighths of the word at most.
+    /// Seven eighths of the word.
     fn end_of_range(&self) -> i128 {
-        let middle = self.capacity().min(MAX / 4 * 3) + MAX;
-        middle / 2 + middle % 2
+        MAX - MAX / 8 - 1
     }
 
     /// Whether a single enqueue, which is not checked, would leave the range.
@@ -211,10 +222,10 @@ impl ReferenceGauge {
         self.balance == self.end_of_range()
     }
 
-    /// Whether the range has room for the deficit that a dequeue of `n` leaves.
-    pub(super) fn can_owe(&self, n: usize) -> bool {
+    /// Whether the range has room for the underflow that a dequeue of `n` leaves.
+    pub(super) fn can_underflow_by(&self, n: usize) -> bool {
         let n = n as i128;
-        !self.setup.paired || n > SPLIT || n - self.balance <= MAX - self.end_of_range()
+        !self.setup.for_queue || n > SPLIT || n - self.balance <= MAX - self.end_of_range()
     }
 
     pub(super) fn balance(&self) -> i128 {

@@ -11,7 +11,7 @@ pub(crate) struct Setup {
     pub(crate) capacity: usize,
     #[arbitrary(with = any_thresholds)]
     pub(crate) thresholds: Thresholds,
-    pub(crate) paired: bool,
+    pub(crate) for_queue: bool,
     /// Where both counters are when the history begins: where it ends they may have wrapped.
     #[arbitrary(with = any_magnitude_from_an_end)]
     pub(crate) start: usize,
@@ -19,8 +19,19 @@ pub(crate) struct Setup {
 
 impl Setup {
     pub(super) fn config(&self) -> GaugeConfig {
-        let config = GaugeConfig::new(&LIMIT, self.capacity).thresholds(self.thresholds);
-        if self.paired { config.paired() } else { config }
+        let config = if self.is_rendezvous() {
+            GaugeConfig::rendezvous(&LIMIT)
+        } else if self.for_queue {
+            GaugeConfig::for_queue(&LIMIT, self.capacity)
+        } else {
+            GaugeConfig::new(&LIMIT, self.capacity)
+        };
+        config.thresholds(self.thresholds)
+    }
+
+    /// Every second queue without room.
+    pub(super) fn is_rendezvous(&self) -> bool {
+        self.for_queue && self.capacity == 0 && self.start & 1 == 0
     }
 }
 
@@ -67,7 +78,7 @@ pub(crate) enum Point {
     Warn,
     Capacity,
     HighWater,
-    /// The greatest dequeue that may leave a deficit.
+    /// The greatest dequeue that may leave an underflow.
     Split,
     EndOfRange,
     Max,

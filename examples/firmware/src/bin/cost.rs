@@ -12,8 +12,8 @@ use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::entry;
 use cortex_m_semihosting::hprintln;
-use fillgauge::queue::SpscGauge;
-use fillgauge::{EventLog, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueRegistry};
+use fillgauge::queues::heapless::SpscGauge;
+use fillgauge::{EventLog, Gauge, Limit, LimitEvent, LimitSink, QueueRegistry};
 use fillgauge_firmware::{board, succeed};
 use heapless::spsc::Queue;
 use panic_semihosting as _;
@@ -24,7 +24,7 @@ static LIMIT: Limit = Limit::queue("limit");
 static FAR: Gauge = Gauge::new(&LIMIT, 1_000);
 /// Never deeper than what is measured: each enqueue looks whether it makes a new mark.
 static SHALLOW: Gauge = Gauge::new(&LIMIT, 1_000);
-static PAIRED: Gauge = Gauge::with_config(GaugeConfig::new(&LIMIT, 1_000).paired());
+static FOR_QUEUE: Gauge = Gauge::for_queue(&LIMIT, 1_000);
 static WARNED: Gauge = Gauge::new(&LIMIT, 1_000).with_sink(&Nobody);
 static SAMPLED: Gauge = Gauge::new(&LIMIT, 1_000);
 static EDGES: Gauge = Gauge::new(&LIMIT, 10).with_sink(&Nobody);
@@ -95,7 +95,7 @@ fn main() -> ! {
     let mut tracked = Queue::<u32, 65>::new();
     let (mut tracked_producer, mut tracked_consumer) = TRACKED.split(&mut tracked);
     // What was deeper before: below its high-water mark a queue makes no new ones.
-    for gauge in [&FAR, &PAIRED, TRACKED.gauge()] {
+    for gauge in [&FAR, &FOR_QUEUE, TRACKED.gauge()] {
         gauge.record_enqueue_n(32);
         gauge.record_dequeue_n(32);
     }
@@ -108,7 +108,7 @@ fn main() -> ! {
     };
     counter.print("enqueue + dequeue", pair(&FAR));
     counter.print("enqueue + dequeue, at the high-water mark", pair(&SHALLOW));
-    counter.print("enqueue + dequeue, paired", pair(&PAIRED));
+    counter.print("enqueue + dequeue, for a queue", pair(&FOR_QUEUE));
     counter.print("enqueue + dequeue, warned", pair(&WARNED));
     counter.print("observe_depth", || SAMPLED.observe_depth(black_box(400)));
     counter.print("observe_depth, warned", {

@@ -19,7 +19,7 @@ use cortex_m::singleton;
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::hprintln;
 use critical_section::Mutex;
-use fillgauge::queue::{SpscGauge, TrackedConsumer, TrackedProducer};
+use fillgauge::queues::heapless::{SpscGauge, TrackedConsumer, TrackedProducer};
 use fillgauge::{
     EventLog, Gauge, Limit, LimitEvent, LimitSink, LogEntry, QueueRegistry, QueueSnapshot,
 };
@@ -245,7 +245,7 @@ fn wait_until(mut condition: impl FnMut() -> bool) {
 
 fn print_snapshot(title: &str) -> Vec<QueueSnapshot, 7> {
     let mut gauges = Vec::new();
-    fillgauge::queue::snapshot(&GAUGES, &mut gauges)
+    fillgauge::queues::heapless::snapshot(&GAUGES, &mut gauges)
         .expect("three presets and four slots are seven");
     hprintln!(
         "{title}\n  {:<14} {:<9} {:>8} {:>6} {:>11} {:>9} {:>6} {:>9} {:>9} {:>9}",

@@ -15,9 +15,9 @@ static UNNAMED: Limit = Limit::queue("");
 ///
 /// Invariant: the pointer is null or comes from a `&'static Limit`. The two functions that write it take just that.
 #[derive(Debug)]
-pub(crate) struct LimitCell(AtomicPtr<Limit>);
+pub(crate) struct AtomicLimit(AtomicPtr<Limit>);
 
-impl LimitCell {
+impl AtomicLimit {
     const_fn! {
         pub(crate) const fn empty() -> Self {
             Self(AtomicPtr::new(ptr::null_mut()))

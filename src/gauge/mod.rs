@@ -1,133 +1,38 @@
-//! The gauge: two counters, a high-water mark and an edge latch.
-//!
-//! # Promises
-//!
-//! For one gauge, whatever the interleaving of its operations:
-//!
-//! 1. *Alternation.* The sink receives `NearCapacity` and `Recovered` in strict alternation, starting with
-//!    `NearCapacity`, and `Full` only between the two, once.
-//! 2. *Soundness.* The depth in an event was the gauge's depth at some instant after the gauge's previous event.
-//! 3. *Settledness.* Whenever no operation is under way, a gauge at or above its warn point has warned, and one at or
-//!    below its re-arm point is armed.
-//! 4. *Conservation.* Whenever no operation is under way, the depth is enqueued less dequeued.
-//! 5. *High water.* The mark is at least every depth at which the gauge came to rest and at most the greatest it had.
+//! The gauge: a depth that is counted or observed, and its alarm.
 
+mod corrections;
+mod counters;
 mod deferred;
-mod protocol;
+mod slot;
 
 use core::fmt;
-use core::mem::MaybeUninit;
 
 pub use deferred::Deferred;
 
+use crate::alarm::Alarm;
+use crate::alarm::delivery::{Caller, Deliver, StaticSink};
 use crate::config::GaugeConfig;
-use crate::delivery::{Caller, Deliver, StaticSink};
 use crate::event::LimitSink;
-use crate::latch::{Latch, Points};
 use crate::limit::Limit;
-use crate::limit_cell::LimitCell;
 use crate::snapshot::QueueSnapshot;
-use crate::sync::{AtomicUsize, Hint, Ordering, Word, const_fn, fence};
+use crate::sync::const_fn;
 use crate::thresholds::fill_percent;
-
-/// Keeps what different threads write on cache lines of their own: no word of one side is nearer than 128 bytes to one of
-/// the other. That is two lines of most processors, since prefetchers fetch lines in pairs, and one of some. Nothing on
-/// targets of 32 bits and less, where memory is dear and few have a cache that cores fight over.
-///
-/// By distance and not by alignment: over-aligned allocations are slower, and gauges come and go. Without a value, so that
-/// none is written when they do.
-#[derive(Debug)]
-struct Apart {
-    _padding: MaybeUninit<[u8; Self::BYTES]>,
-}
-
-impl Apart {
-    const BYTES: usize = if cfg!(target_pointer_width = "64") {
-        120
-    } else {
-        0
-    };
-    const NEW: Self = Self {
-        _padding: MaybeUninit::uninit(),
-    };
-}
-
-/// What producers write.
-#[derive(Debug)]
-struct Producers {
-    enqueued: Word,
-    /// A value that `dequeued` had.
-    dequeued_seen: Hint,
-}
-
-/// What consumers write.
-#[derive(Debug)]
-struct Consumers {
-    dequeued: Word,
-    /// A value that `enqueued` had; a lower bound of it unless the gauge is sampled.
-    enqueued_seen: Hint,
-}
-
-/// What is mostly read.
-struct Shared {
-    latch: Word,
-    high_water: Hint,
-    capacity: Hint,
-    warn_depth: Hint,
-    rearm_depth: Hint,
-    /// 0 in a slot that is free, or about to be claimed.
-    instance: AtomicUsize,
-    limit: LimitCell,
-}
+use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
 
 /// The usage gauge of one bounded queue or limit.
 ///
 /// It counts what goes in and out ([`record_enqueue`](Self::record_enqueue),
-/// [`record_dequeue`](Self::record_dequeue)), or is told the depth ([`observe_depth`](Self::observe_depth)). When the
-/// fill reaches the warn threshold (80 %) its sink receives one event, before the queue is full; when it has drained to
-/// the re-arm threshold (50 %) it receives another, and the gauge may warn again.
+/// [`record_dequeue`](Self::record_dequeue)), or it samples the depth
+/// ([`observe_with`](Self::observe_with)). At the warn threshold (80 %) its sink receives one event,
+/// before the limit is full. Drained to the re-arm threshold (50 %), it receives another, and the
+/// gauge may warn again. Capacities 1 to 4 warn when they are full: 80 % of them is all of them.
 ///
 /// A gauge is a `static` of its own or lives in a slot of a [`QueueRegistry`](crate::QueueRegistry).
-///
-/// # Progress and interrupts
-///
-/// Recording never waits for another context, on a target with a compare-exchange. Away from the thresholds an operation is one atomic addition (or swap) and a few loads: wait-free
-/// on a target with such an instruction. An operation that finds a threshold passed moves the latch with one
-/// compare-exchange and calls the sink; it looks again after each event that it delivered itself, and otherwise leaves
-/// that to whoever is delivering. A stray dequeue, or an observation that meets with a dequeue, is made good by a
-/// compare-exchange that is tried again, lock-free, if others recorded meanwhile; and so is a new high-water mark where the
-/// target has no atomic maximum.
-///
-/// Every method may be called from an interrupt handler, at any priority, also while it interrupts another operation on the
-/// same gauge. On a target without compare-exchange each atomic access is as portable-atomic was told to make it: with
-/// interrupts masked for a few instructions, or in a critical section, which waits for the other cores that are in one.
-///
-/// # What is promised
-///
-/// Whatever the interleaving: `NearCapacity` and `Recovered` alternate, starting with `NearCapacity`; the depth in an
-/// event was the gauge's depth at some instant after the gauge's previous event. And whenever no operation is under way:
-/// a gauge at or above its warn point has warned, one at or below its re-arm point is armed; the depth is what was
-/// enqueued less what was dequeued; the high-water mark is at least every depth that the gauge came to rest at and at
-/// most the greatest it had.
-///
-/// A crossing that others have undone before the gauge is looked at may go unreported, as may all but the last of those
-/// that happen while an event is being delivered. What is counted while an observation is under way may be part of it or
-/// not. A sink that panics leaves an edge that came up meanwhile to the next operation.
-///
-/// # Range
-///
-/// Depths are exact up to the middle between the capacity and `usize::MAX` (for small capacities, up to `isize::MAX`), and
-/// up to seven eighths of `usize::MAX` at most. An operation that would lead further stops there; each is checked for
-/// itself, and single enqueues are not. What a [paired](GaugeConfig::paired) gauge is owed is exact up to what that leaves
-/// of the word, an eighth of `usize::MAX` at least; it is not checked. While dequeues race with
-/// [`record_clear`](Self::record_clear) or an observation, depths above an eighth of `usize::MAX` may be misread. The
-/// totals may wrap; a bound that one side of the queue remembers of the other is fooled if a thread sleeps in the middle of
-/// an operation while they go round once.
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit};
 ///
-/// static UART_RX: Gauge = Gauge::new(&Limit::queue("uart_rx"), 64);
+/// static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64);
 ///
 /// fn on_rx_interrupt() {
 ///     UART_RX.record_enqueue();
@@ -135,26 +40,76 @@ struct Shared {
 /// # on_rx_interrupt();
 /// assert_eq!(UART_RX.depth(), 1);
 /// ```
+///
+/// # Which gauge
+///
+/// | what is watched | gauge | records |
+/// |---|---|---|
+/// | a queue | [`for_queue`](Self::for_queue) | after the item has moved, on either side |
+/// | a queue or limit that knows its depth | [`new`](Self::new) | [`observe_with`](Self::observe_with) |
+/// | bytes, sockets, permits | [`new`](Self::new) | what was taken, what was given back |
+///
+/// A gauge that is not for a queue ignores a dequeue at depth 0. If a consumer can record its
+/// dequeue before the producer has recorded the enqueue, such a gauge is wrong for good: it ignores
+/// the dequeue, and counts the enqueue.
+///
+/// # Progress and interrupts
+///
+/// Every method may be called from any interrupt handler, also from one that interrupts another
+/// operation on the same gauge. None waits for another context.
+///
+/// | operation | far from the thresholds | otherwise |
+/// |---|---|---|
+/// | `record_enqueue`, `record_dequeue` and their `_n` | one atomic addition and a few loads: wait-free | lock-free, then the sink |
+/// | more than `usize::MAX / 32` dequeued at once, `record_clear` | lock-free | lock-free, then the sink |
+/// | `observe_depth`, `observe_with` | lock-free | lock-free, then the sink |
+/// | what the gauge reads | wait-free | wait-free |
+///
+/// Lock-free means: an operation repeats a step only if another operation came between. On a target
+/// without compare-and-swap, each atomic access takes the critical section that `portable-atomic` is
+/// configured for.
+///
+/// # What is promised
+///
+/// Promises 1 to 5 of [the guarantees](crate::guarantees), and its section on range.
 #[repr(C)]
 pub struct Gauge<D = StaticSink> {
-    shared: Shared,
-    deliver: D,
-    _between: Apart,
+    alarm: Alarm<D>,
+    _gap1: CacheGap,
     producers: Producers,
-    _between_too: Apart,
+    _gap2: CacheGap,
     consumers: Consumers,
-    _behind: Apart,
+    _gap3: CacheGap,
 }
 
 /// Gauges whose events go to a static [`LimitSink`], or nowhere.
 impl Gauge {
     const_fn! {
-        /// A gauge of `limit` with `capacity` items (or bytes, or whatever the limit counts). Capacity 0 means
-        /// unbounded: depth and high-water mark are kept, no event ever comes.
+        /// The gauge of a queue of `capacity` items.
+        ///
+        /// Record each item after it has moved: an enqueue when it is in, a dequeue when it is out.
+        /// The two records of an item may come in either order. Capacity 0 means unbounded: depth
+        /// and high-water mark are kept, and no event ever comes.
         ///
         /// ```
         /// # use fillgauge::{Gauge, Limit};
-        /// static TX: Gauge = Gauge::new(&Limit::queue("tx"), 10);
+        /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 10);
+        /// ```
+        #[doc(alias = "paired")]
+        pub const fn for_queue(limit: &'static Limit, capacity: usize) -> Self {
+            Self::with_config(GaugeConfig::for_queue(limit, capacity))
+        }
+    }
+
+    const_fn! {
+        /// The gauge of a limit of `capacity` bytes (or permits, or whatever it counts). For a queue
+        /// that is counted, see [`for_queue`](Self::for_queue).
+        ///
+        /// Capacity 0 means unbounded: depth and high-water mark are kept, and no event ever comes.
+        ///
+        /// ```
+        /// # use fillgauge::{Gauge, Limit};
+        /// static HEAP: Gauge = Gauge::new(&Limit::memory("heap"), 65_536);
         /// ```
         pub const fn new(limit: &'static Limit, capacity: usize) -> Self {
             Self::with_config(GaugeConfig::new(limit, capacity))
@@ -166,19 +121,11 @@ impl Gauge {
         ///
         /// ```
         /// # use fillgauge::{Gauge, GaugeConfig, Limit};
-        /// static TX: Gauge = Gauge::with_config(GaugeConfig::new(&Limit::queue("tx"), 10).paired());
+        /// static TX: Gauge = Gauge::with_config(GaugeConfig::for_queue(&Limit::queue("tx"), 10));
         /// ```
         #[inline]
         pub const fn with_config(config: GaugeConfig) -> Self {
             Self::with_delivery(config, StaticSink::NONE)
-        }
-    }
-
-    const_fn! {
-        /// What a free slot holds: all zero.
-        pub(crate) const fn vacant() -> Self {
-            let points = Points { capacity: 0, warn_depth: 0, rearm_depth: 0 };
-            Self::from_parts(LimitCell::empty(), points, Latch::new(false), StaticSink::NONE)
         }
     }
 
@@ -192,7 +139,7 @@ impl Gauge {
 
     #[inline]
     pub(crate) const fn set_sink(&mut self, sink: &'static dyn LimitSink) {
-        self.deliver.set(sink);
+        self.alarm.set_sink(sink);
     }
 }
 
@@ -203,40 +150,20 @@ impl<D> Gauge<D> {
         /// its own. See [`Deliver`].
         #[inline(always)]
         pub const fn with_delivery(config: GaugeConfig, deliver: D) -> Self {
-            Self::from_parts(
-                LimitCell::new(config.limit),
-                config.points(),
-                Latch::new(config.paired),
-                deliver,
-            )
+            Self::with_alarm(Alarm::new(config, deliver))
         }
     }
 
     const_fn! {
         #[inline(always)]
-        const fn from_parts(limit: LimitCell, points: Points, latch: Latch, deliver: D) -> Self {
+        const fn with_alarm(alarm: Alarm<D>) -> Self {
             Self {
-                producers: Producers {
-                    enqueued: Word::new(0),
-                    dequeued_seen: Hint::new(0),
-                },
-                consumers: Consumers {
-                    dequeued: Word::new(0),
-                    enqueued_seen: Hint::new(0),
-                },
-                shared: Shared {
-                    latch: Word::new(latch.0),
-                    high_water: Hint::new(0),
-                    capacity: Hint::new(points.capacity),
-                    warn_depth: Hint::new(points.warn_depth),
-                    rearm_depth: Hint::new(points.rearm_depth),
-                    instance: AtomicUsize::new(0),
-                    limit,
-                },
-                deliver,
-                _between: Apart::NEW,
-                _between_too: Apart::NEW,
-                _behind: Apart::NEW,
+                alarm,
+                producers: Producers::new(),
+                consumers: Consumers::new(),
+                _gap1: CacheGap::NEW,
+                _gap2: CacheGap::NEW,
+                _gap3: CacheGap::NEW,
             }
         }
     }
@@ -253,7 +180,7 @@ impl<D> Gauge<D> {
         #[inline(always)]
         #[must_use]
         pub const fn with_instance(mut self, instance: usize) -> Self {
-            self.shared.instance = AtomicUsize::new(instance);
+            self.alarm.set_instance(instance);
             self
         }
     }
@@ -261,13 +188,13 @@ impl<D> Gauge<D> {
     /// What delivers the events of the gauge.
     #[inline]
     pub const fn delivery(&self) -> &D {
-        &self.deliver
+        self.alarm.delivery()
     }
 
     /// The same, for the owner of the gauge.
     #[inline]
     pub const fn delivery_mut(&mut self) -> &mut D {
-        &mut self.deliver
+        self.alarm.delivery_mut()
     }
 }
 
@@ -308,17 +235,17 @@ impl<D: Deliver> Gauge<D> {
         let bound = producers
             .enqueued
             .get()
-            .wrapping_sub(producers.dequeued_seen.get());
-        let room = self.ceiling().saturating_sub(bound);
+            .wrapping_sub(producers.cached_dequeued.get());
+        let room = MAX_DEPTH.saturating_sub(bound);
         if n <= room {
             self.enqueue(n);
         } else {
-            self.enqueue_up_to(n);
+            self.enqueue_saturating(n);
         }
     }
 
     /// Records that one item has left the queue. At depth 0 it is a stray and has no effect, unless the gauge is
-    /// [paired](GaugeConfig::paired).
+    /// [for a queue](Self::for_queue).
     ///
     /// Wait-free, but for [edges, strays and new marks](Gauge#progress-and-interrupts).
     ///
@@ -336,10 +263,10 @@ impl<D: Deliver> Gauge<D> {
     }
 
     /// Records that `n` items (or bytes) have left the queue at once. What exceeds the depth is a stray and has no
-    /// effect, unless the gauge is [paired](GaugeConfig::paired).
+    /// effect, unless the gauge is [for a queue](Self::for_queue).
     ///
     /// Wait-free, but for [edges, strays and new marks](Gauge#progress-and-interrupts). More than `usize::MAX / 32` at once, for
-    /// instance to say "all", is lock-free, and takes what there is, also of a paired gauge.
+    /// instance to say "all", is lock-free, and takes what there is, also of the gauge of a queue.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -372,15 +299,45 @@ impl<D: Deliver> Gauge<D> {
     /// assert_eq!((TX.depth(), TX.has_warned()), (0, false));
     /// ```
     pub fn record_clear(&self) {
-        self.dequeue_up_to(usize::MAX, Caller::Delivers);
+        self.dequeue_saturating(usize::MAX, Caller::Delivers);
     }
 
-    /// Records the depth of a queue that knows its own length: the gauge reads `depth` from now on.
+    /// Observes the depth of a queue or limit that knows it: `sample` returns it.
     ///
-    /// For queues that are sampled instead of counted. Both may be mixed: an observation replaces what was counted before,
-    /// and what is counted while it is under way may be part of it or not.
+    /// Call it after every change. Several threads may do so at once: when all have returned, the
+    /// gauge reads the depth that there is. For this the gauge calls `sample` again after it has
+    /// moved its own counters, until two samples in a row are equal, 64 times at most.
     ///
-    /// Wait-free, but for [edges, strays and new marks](Gauge#progress-and-interrupts).
+    /// Both ways may be mixed: an observation replaces what was counted before. What is counted
+    /// while it is in progress may be part of it or not.
+    ///
+    /// Lock-free, see [progress](Gauge#progress-and-interrupts), apart from `sample`.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// use std::collections::VecDeque;
+    ///
+    /// static RETRIES: Gauge = Gauge::new(&Limit::queue("retries"), 5);
+    ///
+    /// let mut retries = VecDeque::new();
+    /// for retry in 0..4 {
+    ///     retries.push_back(retry);
+    ///     RETRIES.observe_with(|| retries.len());
+    /// }
+    /// assert!(RETRIES.has_warned(), "4 of 5 are 80 %");
+    /// ```
+    #[doc(alias = "set")]
+    #[inline]
+    pub fn observe_with(&self, sample: impl FnMut() -> usize) {
+        self.observe_samples(sample);
+    }
+
+    /// Observes a depth that was sampled before: the gauge reads `depth` from now on.
+    ///
+    /// If several threads sample at once, an older sample may be observed last, and stay. Then use
+    /// [`observe_with`](Self::observe_with).
+    ///
+    /// Lock-free, see [progress](Gauge#progress-and-interrupts).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -391,6 +348,7 @@ impl<D: Deliver> Gauge<D> {
     /// assert_eq!((HEAP.depth(), HEAP.high_water()), (20_000, 60_000));
     /// assert_eq!(HEAP.warnings(), 1);
     /// ```
+    #[doc(alias = "set")]
     #[inline]
     pub fn observe_depth(&self, depth: usize) {
         self.observe(depth);
@@ -409,7 +367,7 @@ impl<D: Deliver> Gauge<D> {
     ///
     /// Lock-free, but for what receives the events.
     pub fn deliver_pending(&self) {
-        self.settle(Caller::Delivers);
+        self.alarm.check(self, Caller::Delivers);
     }
 }
 
@@ -430,7 +388,7 @@ impl<D> Gauge<D> {
         // In this order, so that it is no more than the depth was at the first load.
         let enqueued = self.producers.enqueued.get();
         let dequeued = self.consumers.dequeued.get();
-        self.depth_between(self.latch(), enqueued, dequeued)
+        self.depth_between(self.alarm.state(), enqueued, dequeued)
     }
 
     /// The greatest depth so far.
@@ -447,7 +405,7 @@ impl<D> Gauge<D> {
     /// ```
     #[inline]
     pub fn high_water(&self) -> usize {
-        self.shared.high_water.get()
+        self.alarm.high_water()
     }
 
     /// The bound that the gauge was made with; 0 is unbounded, or of a paired gauge a rendezvous.
@@ -462,7 +420,7 @@ impl<D> Gauge<D> {
     /// ```
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.shared.capacity.get()
+        self.alarm.capacity()
     }
 
     /// `floor(100 * depth / capacity)`, exact; it may be above 100, and stops at `usize::MAX`. 0 for capacity 0.
@@ -494,7 +452,7 @@ impl<D> Gauge<D> {
     /// assert!(!TX.has_warned(), "5 of 10 are 50 %");
     /// ```
     pub fn has_warned(&self) -> bool {
-        self.latch().has_warned()
+        self.alarm.state().has_warned()
     }
 
     /// Whether an event was [left pending](crate::Delivery::leave_pending) and nobody has begun to
@@ -502,10 +460,10 @@ impl<D> Gauge<D> {
     ///
     /// Wait-free.
     pub fn has_pending_event(&self) -> bool {
-        self.latch().is_pending()
+        self.alarm.state().is_pending()
     }
 
-    /// Warnings so far. Wraps at `usize::MAX / 64`.
+    /// Warnings so far. Wraps at `usize::MAX / 128`.
     ///
     /// Wait-free.
     ///
@@ -518,7 +476,7 @@ impl<D> Gauge<D> {
     /// assert_eq!(TX.warnings(), 1);
     /// ```
     pub fn warnings(&self) -> usize {
-        self.latch().warnings()
+        self.alarm.state().warnings()
     }
 
     /// Total enqueued so far, wrapping. A stray dequeue may count here and in [`dequeued`](Self::dequeued); an observation
@@ -565,7 +523,7 @@ impl<D> Gauge<D> {
     /// assert_eq!(TX.limit().as_str(), "tx");
     /// ```
     pub fn limit(&self) -> &'static Limit {
-        self.shared.limit.get()
+        self.alarm.limit()
     }
 
     /// Tells gauges of one limit apart: the serial number of the registration in its registry, from 1; 0 for a gauge
@@ -580,7 +538,7 @@ impl<D> Gauge<D> {
     /// assert_eq!(TX.instance(), 0);
     /// ```
     pub fn instance(&self) -> usize {
-        self.shared.instance.load(Ordering::Relaxed)
+        self.alarm.instance()
     }
 
     /// All figures of the gauge.
@@ -598,55 +556,12 @@ impl<D> Gauge<D> {
     /// ```
     #[inline]
     pub fn snapshot(&self) -> QueueSnapshot {
-        let latch = self.latch();
+        let state = self.alarm.state();
         // In the order of `depth`.
         let enqueued = self.producers.enqueued.get();
         let dequeued = self.consumers.dequeued.get();
-        let depth = self.depth_between(latch, enqueued, dequeued);
-        self.figures(latch, depth, enqueued, dequeued)
-    }
-}
-
-/// Life in a slot of a registry, for which `instance` is the version of a sequence lock: 0 while the slot is free.
-impl Gauge {
-    /// Makes a gauge of the vacant slot that the caller has claimed, and lets snapshots see it.
-    pub(crate) fn open(&self, config: GaugeConfig, instance: usize) {
-        let (producers, consumers, shared) = (&self.producers, &self.consumers, &self.shared);
-        let points = config.points();
-        producers.enqueued.reset(0);
-        producers.dequeued_seen.reset(0);
-        consumers.dequeued.reset(0);
-        consumers.enqueued_seen.reset(0);
-        shared.latch.reset(Latch::new(config.paired).0);
-        shared.high_water.reset(0);
-        shared.capacity.reset(points.capacity);
-        shared.warn_depth.reset(points.warn_depth);
-        shared.rearm_depth.reset(points.rearm_depth);
-        shared.limit.reset(config.limit);
-        // Pairs with the first load in `snapshot_if_live`: whoever sees the number sees all of the above.
-        shared.instance.store(instance, Ordering::Release);
-    }
-
-    /// Hides the gauge from snapshots, before the slot is given back.
-    pub(crate) fn close(&self) {
-        // Relaxed is enough: the slot is given back by a release, and `open` comes after its acquire.
-        self.shared.instance.store(0, Ordering::Relaxed);
-    }
-
-    /// All figures, if the slot holds one and the same gauge from beginning to end.
-    pub(crate) fn snapshot_if_live(&self) -> Option<QueueSnapshot> {
-        // Pairs with the store in `open`.
-        let instance = self.shared.instance.load(Ordering::Acquire);
-        if instance == 0 {
-            return None;
-        }
-        let snapshot = self.snapshot();
-        // If a load above returned anything of a later registration, it was a `reset` in `open`, or a later
-        // read-modify-write in the release sequence of one. Through this fence that `open` happens before the load
-        // below, and so does the `close` before it: the load returns another number.
-        fence(Ordering::Acquire);
-        let unchanged = self.shared.instance.load(Ordering::Relaxed) == instance;
-        unchanged.then_some(snapshot)
+        self.alarm
+            .snapshot_from(state, self.reading(state, (enqueued, dequeued)))
     }
 }
 
@@ -662,6 +577,6 @@ impl<D> fmt::Debug for Gauge<D> {
     }
 }
 
-// A panicking sink leaves the counters right and the latch free; see `LimitSink` for what it may miss.
+// A panicking sink leaves the counters right, and the next operation checks what it missed.
 impl<D: core::panic::UnwindSafe> core::panic::UnwindSafe for Gauge<D> {}
 impl<D: core::panic::RefUnwindSafe> core::panic::RefUnwindSafe for Gauge<D> {}

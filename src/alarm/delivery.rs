@@ -2,9 +2,9 @@
 
 use core::cell::Cell;
 
+use super::state::AlarmState;
 use crate::event::{Edge, LimitEvent, LimitSink};
-use crate::latch::Latch;
-use crate::sync::Word;
+use crate::sync::SeqCstUsize;
 
 /// Delivers the events of a [`Gauge`](crate::Gauge), or leaves them for another thread.
 ///
@@ -112,15 +112,19 @@ pub trait Deliver {
 #[derive(Debug)]
 #[must_use = "dropping it ends the event"]
 pub struct Delivery<'gauge> {
-    word: &'gauge Word,
+    word: &'gauge SeqCstUsize,
     caller: Caller,
     is_left: bool,
     /// What the word became when the guard was dropped.
-    after: &'gauge Cell<Latch>,
+    after: &'gauge Cell<AlarmState>,
 }
 
 impl<'gauge> Delivery<'gauge> {
-    pub(crate) fn new(word: &'gauge Word, caller: Caller, after: &'gauge Cell<Latch>) -> Self {
+    pub(crate) fn new(
+        word: &'gauge SeqCstUsize,
+        caller: Caller,
+        after: &'gauge Cell<AlarmState>,
+    ) -> Self {
         Self {
             word,
             caller,
@@ -147,11 +151,13 @@ impl Drop for Delivery<'_> {
     #[inline]
     fn drop(&mut self) {
         // Nobody else changes these two bits while this guard lives, so an addition clears RUNNING,
-        // and sets PENDING in the same step. Pairs with the loads in `Gauge::settle`: what was
+        // and sets PENDING in the same step. Pairs with the loads in `Alarm::check`: what was
         // stored, and what was observed, comes before.
-        let pending = if self.is_left { Latch::PENDING } else { 0 };
-        let after = self.word.add(pending.wrapping_sub(Latch::RUNNING));
-        self.after.set(Latch(after));
+        let pending = if self.is_left { AlarmState::PENDING } else { 0 };
+        let after = self
+            .word
+            .add_fetch(pending.wrapping_sub(AlarmState::RUNNING));
+        self.after.set(AlarmState(after));
     }
 }
 
@@ -199,7 +205,6 @@ impl core::fmt::Debug for StaticSink {
     }
 }
 
-// A panicking sink leaves the counters right and the latch free; see `LimitSink` for what it may
-// miss.
+// A panicking sink leaves the counters right and the alarm free.
 impl core::panic::UnwindSafe for StaticSink {}
 impl core::panic::RefUnwindSafe for StaticSink {}

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use fillgauge::modelled::AtomicUsize;
 
-use crate::history::{History, Points, Told};
+use crate::history::{Event, History, Points};
 use crate::mailbox::Mailbox;
 use crate::subject::{Figures, Op, Subject};
 
@@ -11,34 +11,36 @@ use crate::subject::{Figures, Op, Subject};
 pub enum Fault {
     /// None: what its canaries turn red is the fault, then, and not the twin.
     None,
-    /// An edge is told while another is being told.
+    /// An edge is delivered while another is being delivered.
     TwoAtATime,
-    /// Having told an edge, it does not look again.
+    /// After an edge it does not check again.
     NoSecondLook,
     /// It reads what was dequeued, then what was enqueued, and no more.
     TornReading,
     /// It reads them the other way round.
     SwappedReading,
-    /// It reads the counters before the latch that it then moves.
+    /// It reads the counters before the state that it then moves.
     EvidenceOfAnotherState,
-    /// It moves the latch whatever that has become meanwhile.
-    LatchByStore,
-    /// Strays are made good by adding what is missing.
+    /// It moves the state whatever that has become meanwhile.
+    StateByStore,
+    /// Strays are absorbed by adding what is missing.
     StraysByAddition,
     /// Clearing takes out what there was when it looked.
     ClearByAddition,
-    /// Clearing makes good what a paired gauge is owed.
-    ClearOfWhatIsOwed,
-    /// The mark is written by whoever saw a lower one.
+    /// Clearing absorbs the underflow of a queue.
+    ClearOfUnderflow,
+    /// Clearing does not ask whether something came meanwhile.
+    ClearOnce,
+    /// The mark is written by the thread that saw a lower one.
     MarkByStore,
     /// The mark is that of a difference, also of one below zero.
-    MarkOfDeficit,
-    /// An observer leaves the latch to those who count.
-    ObserverDoesNotLook,
-    /// A consumer keeps to the bound that it has, though an observer may have taken `enqueued` back.
-    OldBound,
-    /// An observer does not ask whether somebody took something meanwhile.
-    ObserverKeepsDeficit,
+    MarkOfUnderflow,
+    /// An observer leaves the state to those who count.
+    ObserverDoesNotCheck,
+    /// An observer does not ask whether the other counter moved meanwhile.
+    ObservesOnce,
+    /// Of two corrections that meet, the one that repeats does so before the other relies on it.
+    RepeatsOnce,
     /// A pending event is taken over by a store, whatever became of it meanwhile.
     TakesOverByStore,
     /// An event is no longer delivered before it is left pending.
@@ -47,18 +49,14 @@ pub enum Fault {
     WakesFirst,
     /// The thread that delivers a pending event does not check the gauge afterwards.
     EndsUnchecked,
-    /// An observer takes what it saw for the depth, whatever happened since.
-    OldEvidence,
 }
 
 /// The gauge's protocol without its cached bounds, and with a fault.
 pub struct Twin {
     enqueued: AtomicUsize,
     dequeued: AtomicUsize,
-    /// A value that `enqueued` had, for those who keep to it.
-    enqueued_seen: AtomicUsize,
     high_water: AtomicUsize,
-    latch: AtomicUsize,
+    state: AtomicUsize,
     mailbox: Mailbox,
     points: Points,
     fault: Fault,
@@ -67,18 +65,18 @@ pub struct Twin {
 
 const WARNED: usize = 1;
 const FULL: usize = 2;
-const TELLING: usize = 4;
+const DELIVERING: usize = 4;
 const PENDING: usize = 8;
-const ONE_WARNING: usize = 16;
+const CORRECTING: usize = 16;
+const ONE_WARNING: usize = 32;
 
 impl Twin {
     pub fn with(fault: Fault) -> impl Fn(Points, &'static History) -> Self {
         move |points, history| Self {
             enqueued: AtomicUsize::new(0),
             dequeued: AtomicUsize::new(0),
-            enqueued_seen: AtomicUsize::new(0),
             high_water: AtomicUsize::new(0),
-            latch: AtomicUsize::new(0),
+            state: AtomicUsize::new(0),
             mailbox: Mailbox::default(),
             points,
             fault,
@@ -98,12 +96,12 @@ impl Twin {
     fn enqueue(&self, n: usize) {
         let enqueued = self.enqueued.fetch_add(n, SeqCst) + n;
         let dequeued = self.dequeued.load(SeqCst);
-        self.mark(if self.fault == Fault::MarkOfDeficit {
+        self.mark(if self.fault == Fault::MarkOfUnderflow {
             enqueued.wrapping_sub(dequeued)
         } else {
             self.depth_of(enqueued, dequeued)
         });
-        self.settle(true);
+        self.deliver_pending_edges(true);
     }
 
     fn mark(&self, depth: usize) {
@@ -125,19 +123,13 @@ impl Twin {
 
     fn dequeue(&self, n: usize, may_deliver: bool) {
         let dequeued = self.dequeued.fetch_add(n, SeqCst) + n;
-        if self.fault == Fault::OldBound {
-            if self.enqueued_seen.load(SeqCst) > dequeued + self.points.rearm_depth {
-                return;
-            }
-            self.enqueued_seen.swap(self.enqueued.load(SeqCst), SeqCst);
-        }
         if !self.points.paired {
-            self.make_good(dequeued);
+            self.absorb_strays(dequeued);
         }
-        self.settle(may_deliver);
+        self.deliver_pending_edges(may_deliver);
     }
 
-    fn make_good(&self, dequeued: usize) {
+    fn absorb_strays(&self, dequeued: usize) {
         let mut enqueued = self.enqueued.load(SeqCst);
         while enqueued < dequeued {
             if self.fault == Fault::StraysByAddition {
@@ -155,122 +147,151 @@ impl Twin {
     }
 
     fn clear(&self, may_deliver: bool) {
+        if !self.try_clear() {
+            self.correct_again(|| self.try_clear());
+        }
+        self.deliver_pending_edges(may_deliver);
+    }
+
+    /// False if something came meanwhile.
+    fn try_clear(&self) -> bool {
         loop {
             let dequeued = self.dequeued.load(SeqCst);
             let enqueued = self.enqueued.load(SeqCst);
             if enqueued <= dequeued {
-                if self.fault == Fault::ClearOfWhatIsOwed {
-                    self.make_good(dequeued);
+                if self.fault == Fault::ClearOfUnderflow {
+                    self.absorb_strays(dequeued);
                 }
-                break;
+                return true;
             }
             if self.fault == Fault::ClearByAddition {
                 self.dequeued.fetch_add(enqueued - dequeued, SeqCst);
-                break;
+                return true;
             }
             if self
                 .dequeued
                 .compare_exchange(dequeued, enqueued, SeqCst, SeqCst)
                 .is_ok()
             {
-                break;
+                return self.fault == Fault::ClearOnce || self.enqueued.load(SeqCst) == enqueued;
             }
         }
-        self.settle(may_deliver);
     }
 
     fn observe(&self, depth: usize) {
-        let before = self.dequeued.load(SeqCst);
-        self.enqueued.swap(before + depth, SeqCst);
-        let dequeued = self.dequeued.load(SeqCst);
-        if self.fault != Fault::ObserverKeepsDeficit {
-            self.make_good(dequeued);
+        if !self.try_observe(depth) {
+            self.correct_again(|| self.try_observe(depth));
         }
-        self.mark(self.depth_of(before + depth, dequeued));
-        match self.fault {
-            Fault::ObserverDoesNotLook => {}
-            Fault::OldEvidence => self.settle_from(true, Some(depth)),
-            _ => self.settle(true),
+        self.mark(self.consistent_depth());
+        if self.fault != Fault::ObserverDoesNotCheck {
+            self.deliver_pending_edges(true);
         }
     }
 
-    fn settle(&self, may_deliver: bool) {
-        self.settle_from(may_deliver, None);
-    }
-
-    fn settle_from(&self, may_deliver: bool, mut evidence: Option<usize>) {
+    /// False if the other counter moved meanwhile.
+    fn try_observe(&self, depth: usize) -> bool {
         loop {
-            let early = self.reading();
-            let latch = self.latch.load(SeqCst);
-            if latch & TELLING != 0 {
+            let dequeued = self.dequeued.load(SeqCst);
+            let enqueued = self.enqueued.load(SeqCst);
+            let (moved, from, to, other, unmoved) = if enqueued < dequeued + depth {
+                let raised = dequeued + depth;
+                (&self.enqueued, enqueued, raised, &self.dequeued, dequeued)
+            } else {
+                let lowered = enqueued - depth;
+                (&self.dequeued, dequeued, lowered, &self.enqueued, enqueued)
+            };
+            if moved.compare_exchange(from, to, SeqCst, SeqCst).is_ok() {
+                return self.fault == Fault::ObservesOnce || other.load(SeqCst) == unmoved;
+            }
+        }
+    }
+
+    fn correct_again(&self, attempt: impl Fn() -> bool) {
+        while self.state.fetch_or(CORRECTING, SeqCst) & CORRECTING == 0 {
+            while !attempt() {}
+            self.state.fetch_sub(CORRECTING, SeqCst);
+            if self.fault == Fault::RepeatsOnce || attempt() {
                 return;
             }
-            if latch & PENDING != 0 {
-                if !may_deliver || !self.take_over(latch) {
+        }
+    }
+
+    fn deliver_pending_edges(&self, may_deliver: bool) {
+        loop {
+            let early = self.consistent_depth();
+            let state = self.state.load(SeqCst);
+            if state & DELIVERING != 0 {
+                return;
+            }
+            if state & PENDING != 0 {
+                if !may_deliver {
                     return;
                 }
+                if !self.take_over(state) {
+                    continue;
+                }
                 self.mailbox.deliver(self.history);
-                self.latch.fetch_sub(TELLING, SeqCst);
+                self.state.fetch_sub(DELIVERING, SeqCst);
                 if self.fault == Fault::EndsUnchecked {
                     return;
                 }
                 continue;
             }
-            let depth = match evidence.take() {
-                Some(evidence) => evidence,
-                None if self.fault == Fault::EvidenceOfAnotherState => early,
-                None => self.reading(),
+            let depth = if self.fault == Fault::EvidenceOfAnotherState {
+                early
+            } else {
+                self.consistent_depth()
             };
-            let Some((told, next)) = self.due(latch, depth) else {
+            let Some((event, next)) = self.pending_edge(state, depth) else {
                 return;
             };
-            let telling = if self.fault == Fault::TwoAtATime {
+            let delivering = if self.fault == Fault::TwoAtATime {
                 0
             } else {
-                TELLING
+                DELIVERING
             };
-            if self.fault == Fault::LatchByStore {
-                self.latch.swap(next | telling, SeqCst);
+            if self.fault == Fault::StateByStore {
+                self.state.swap(next | delivering, SeqCst);
             } else if self
-                .latch
-                .compare_exchange(latch, next | telling, SeqCst, SeqCst)
+                .state
+                .compare_exchange(state, next | delivering, SeqCst, SeqCst)
                 .is_err()
             {
-                return;
+                continue;
             }
             if !may_deliver {
-                self.leave(told, depth);
+                self.leave(event, depth);
                 return;
             }
-            self.history.tell(told, depth);
-            self.latch.fetch_sub(telling, SeqCst);
+            self.history.deliver(event, depth);
+            self.state.fetch_sub(delivering, SeqCst);
             if self.fault == Fault::NoSecondLook {
                 return;
             }
         }
     }
 
-    fn take_over(&self, latch: usize) -> bool {
-        let taken_over = latch & !PENDING | TELLING;
+    fn take_over(&self, state: usize) -> bool {
+        let taken_over = state & !PENDING | DELIVERING;
         if self.fault == Fault::TakesOverByStore {
-            self.latch.swap(taken_over, SeqCst);
+            self.state.swap(taken_over, SeqCst);
             return true;
         }
-        self.latch
-            .compare_exchange(latch, taken_over, SeqCst, SeqCst)
+        self.state
+            .compare_exchange(state, taken_over, SeqCst, SeqCst)
             .is_ok()
     }
 
-    fn leave(&self, told: Told, depth: usize) {
-        self.mailbox.store(told, depth);
+    fn leave(&self, event: Event, depth: usize) {
+        self.mailbox.store(event, depth);
         if self.fault == Fault::WakesFirst {
             self.mailbox.wake();
         }
         if self.fault == Fault::LeavesInTwoSteps {
-            self.latch.fetch_sub(TELLING, SeqCst);
-            self.latch.fetch_add(PENDING, SeqCst);
+            self.state.fetch_sub(DELIVERING, SeqCst);
+            self.state.fetch_add(PENDING, SeqCst);
         } else {
-            self.latch.fetch_add(PENDING - TELLING, SeqCst);
+            self.state.fetch_add(PENDING - DELIVERING, SeqCst);
         }
         if self.fault != Fault::WakesFirst {
             self.mailbox.wake();
@@ -278,7 +299,7 @@ impl Twin {
     }
 
     /// A depth that was: that of an instant at which nobody took anything.
-    fn reading(&self) -> usize {
+    fn consistent_depth(&self) -> usize {
         if self.fault == Fault::SwappedReading {
             let enqueued = self.enqueued.load(SeqCst);
             return self.depth_of(enqueued, self.dequeued.load(SeqCst));
@@ -292,14 +313,14 @@ impl Twin {
         }
     }
 
-    fn due(&self, latch: usize, depth: usize) -> Option<(Told, usize)> {
-        let warned = latch & WARNED != 0;
+    fn pending_edge(&self, state: usize, depth: usize) -> Option<(Event, usize)> {
+        let warned = state & WARNED != 0;
         if !warned && depth >= self.points.warn_depth {
-            Some((Told::NearCapacity, (latch + ONE_WARNING) | WARNED))
+            Some((Event::NearCapacity, (state + ONE_WARNING) | WARNED))
         } else if warned && depth <= self.points.rearm_depth {
-            Some((Told::Recovered, latch & !(WARNED | FULL)))
-        } else if warned && depth >= self.points.capacity && latch & FULL == 0 {
-            Some((Told::Full, latch | FULL))
+            Some((Event::Recovered, state & !(WARNED | FULL)))
+        } else if warned && depth >= self.points.capacity && state & FULL == 0 {
+            Some((Event::Full, state | FULL))
         } else {
             None
         }
@@ -318,10 +339,10 @@ impl Subject for Twin {
             Op::TakeAll => self.clear(false),
             Op::Deliver => {
                 if self.mailbox.is_woken() {
-                    self.settle(true);
+                    self.deliver_pending_edges(true);
                 }
             }
-            Op::ComeBy => self.settle(true),
+            Op::ComeBy => self.deliver_pending_edges(true),
             Op::Observe(depth) => self.observe(depth),
         }
     }
@@ -332,7 +353,7 @@ impl Subject for Twin {
         Figures {
             depth: self.depth_of(enqueued, dequeued),
             high_water: self.high_water.load(SeqCst),
-            warned: self.latch.load(SeqCst) & WARNED != 0,
+            warned: self.state.load(SeqCst) & WARNED != 0,
         }
     }
 
@@ -341,6 +362,6 @@ impl Subject for Twin {
     }
 
     fn has_pending_event(&self) -> bool {
-        self.latch.load(SeqCst) & PENDING != 0
+        self.state.load(SeqCst) & PENDING != 0
     }
 }

@@ -2,23 +2,29 @@
 
 // How the promises of `QueueRegistry` are kept.
 //
-// One registration at a time. `FreeList::take` moves an index out of `untouched` or off the stack at `top`, each by
-// compare-exchange, so one thread gets it; the tag in `top` (`Link`) makes that fail for a thread that read the link below
+// One registration at a time. `FreeList::take` moves an index out of `next_fresh` or off the stack at `head`, each by
+// compare-exchange, so one thread gets it; the tag in `head` (`TaggedIndex`) makes that fail for a thread that read the link below
 // the top and then slept while others popped and pushed. `FreeList::give_back` is called once, by the one
 // `QueueGauge::drop` whose subtraction from `Slot::handles` leaves none; a clone is made of a handle, so the count does not
 // come back from 0.
 //
 // From zero. Everything that a registration recorded comes before its handle's subtraction in `QueueGauge::drop`, a release;
 // that of the last handle is an acquire of all others, and comes before the release in `give_back`. The acquire in
-// `FreeList::pop` pairs with it, and `Gauge::open` resets the slot after that; a slot from `untouched` had no life before.
+// `FreeList::pop` pairs with it, and `Gauge::open` resets the slot after that; a slot from `next_fresh` had no life before.
 // Handles are made, and cloned, after `open`,
 // by the thread that did it or one that got a handle from it.
 //
 // Snapshots have no handle; why they show no mix of two registrations stands at `Gauge::snapshot_if_live`, whose partner is
 // `Gauge::open`. Slots do not move and are visited once, so a gauge that is live throughout is shown once.
 
+mod free_list;
+mod handle;
+
 use core::fmt;
-use core::ops::Deref;
+
+pub use handle::QueueGauge;
+
+use free_list::{FreeList, MAX_SLOTS, Slot};
 
 use crate::config::GaugeConfig;
 use crate::event::LimitSink;
@@ -73,7 +79,7 @@ impl<const N: usize> QueueRegistry<N> {
     const_fn! {
         /// An empty registry.
         pub const fn new() -> Self {
-            const { assert!(N <= Link::MAX_SLOTS, "too many slots for this width of usize") };
+            const { assert!(N <= MAX_SLOTS, "too many slots for this width of usize") };
             Self {
                 free: FreeList::new(),
                 registered: AtomicUsize::new(0),
@@ -169,12 +175,8 @@ impl<const N: usize> QueueRegistry<N> {
             });
         };
         slot.handles.store(1, Ordering::Relaxed);
-        slot.gauge.open(config, self.next_instance());
-        Ok(QueueGauge {
-            slot,
-            free: &self.free,
-            index,
-        })
+        slot.gauge.activate(config, self.next_instance());
+        Ok(QueueGauge::new(slot, &self.free, index))
     }
 
     /// The figures of every live gauge, presets first, read one by one as the iterator goes.
@@ -283,196 +285,3 @@ impl fmt::Display for RegistryFull {
 }
 
 impl core::error::Error for RegistryFull {}
-
-/// A registered gauge: a counted handle to a slot of a [`QueueRegistry`], which it derefs to the [`Gauge`] of.
-///
-/// When the last handle is dropped, the gauge leaves the registry's snapshots and the slot is free. Cloning is
-/// wait-free, dropping is wait-free but for the last handle, which is lock-free. An interrupt handler may do either.
-///
-/// ```
-/// # use fillgauge::{Limit, QueueRegistry};
-/// static REGISTRY: QueueRegistry<1> = QueueRegistry::new();
-/// static FRAMES: Limit = Limit::queue("frames");
-///
-/// let producer = REGISTRY.register(&FRAMES, 10)?;
-/// let consumer = producer.clone();
-/// producer.record_enqueue();
-/// consumer.record_dequeue();
-///
-/// drop(producer);
-/// assert!(REGISTRY.register(&FRAMES, 10).is_err(), "the consumer still holds the slot");
-/// drop(consumer);
-/// assert!(REGISTRY.register(&FRAMES, 10).is_ok());
-/// # Ok::<(), fillgauge::RegistryFull>(())
-/// ```
-#[must_use = "dropping the last handle ends the registration"]
-pub struct QueueGauge {
-    slot: &'static Slot,
-    free: &'static FreeList,
-    index: usize,
-}
-
-impl Deref for QueueGauge {
-    type Target = Gauge;
-
-    #[inline]
-    fn deref(&self) -> &Gauge {
-        &self.slot.gauge
-    }
-}
-
-impl Clone for QueueGauge {
-    fn clone(&self) -> Self {
-        // Relaxed: whoever gets the clone gets it from this thread. Handles that are forgotten are counted for ever; if
-        // so many are that the count wraps, the slot is given back too early, which mixes up two gauges and no memory.
-        self.slot.handles.fetch_add(1, Ordering::Relaxed);
-        Self { ..*self }
-    }
-}
-
-impl Drop for QueueGauge {
-    fn drop(&mut self) {
-        // Release: what this handle recorded comes before the slot's next life. Acquire: so does what the handles
-        // dropped before this one recorded. Pairs with itself in the other handles.
-        if self.slot.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.slot.gauge.close();
-            self.free.give_back(self.index, self.slot);
-        }
-    }
-}
-
-impl fmt::Debug for QueueGauge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.slot.gauge.fmt(f)
-    }
-}
-
-/// 60 bytes with 32-bit words, where nothing is kept apart.
-struct Slot {
-    gauge: Gauge,
-    /// Handles that share the gauge.
-    handles: AtomicUsize,
-    /// Of a free slot that was used before: the link to the free slot below it in the stack.
-    below: AtomicUsize,
-}
-
-#[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<Slot>() <= 64);
-
-impl Slot {
-    const_fn! {
-        const fn new() -> Self {
-            Self {
-                gauge: Gauge::vacant(),
-                handles: AtomicUsize::new(0),
-                below: AtomicUsize::new(0),
-            }
-        }
-    }
-}
-
-/// The free slots: a stack of those that were given back, and behind it those that were never used.
-struct FreeList {
-    /// A [`Link`] to the top of the stack.
-    top: AtomicUsize,
-    /// All slots from this index on were never used.
-    untouched: AtomicUsize,
-}
-
-impl FreeList {
-    const_fn! {
-        const fn new() -> Self {
-            Self {
-                top: AtomicUsize::new(Link::NONE.0),
-                untouched: AtomicUsize::new(0),
-            }
-        }
-    }
-
-    /// Takes a free slot; the caller owns it.
-    ///
-    /// The stack is tried again at the end because `untouched` has no way back: once all slots were used, an empty stack
-    /// means that all were taken at that moment.
-    fn take<'slots>(&self, slots: &'slots [Slot]) -> Option<(usize, &'slots Slot)> {
-        self.pop(slots)
-            .or_else(|| self.take_untouched(slots))
-            .or_else(|| self.pop(slots))
-    }
-
-    fn take_untouched<'slots>(&self, slots: &'slots [Slot]) -> Option<(usize, &'slots Slot)> {
-        let index = self
-            .untouched
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |index| {
-                slots.get(index).map(|_| index.wrapping_add(1))
-            })
-            .ok()?;
-        Some((index, slots.get(index)?))
-    }
-
-    fn pop<'slots>(&self, slots: &'slots [Slot]) -> Option<(usize, &'slots Slot)> {
-        // Acquire, here and on failure: pairs with the compare-exchange in `give_back`, whose thread wrote `below` and
-        // ended the slot's previous life.
-        let mut top = Link(self.top.load(Ordering::Acquire));
-        loop {
-            let index = top.index()?;
-            let slot = slots.get(index)?;
-            // If another thread has taken the slot already, this may be any old link; the tag of `top` has changed then,
-            // and the compare-exchange fails.
-            let below = Link(slot.below.load(Ordering::Relaxed));
-            let next = top.replaced_by(below);
-            match self.top.compare_exchange_weak(
-                top.0,
-                next.0,
-                Ordering::Acquire,
-                Ordering::Acquire,
-            ) {
-                Ok(_) => return Some((index, slot)),
-                Err(now) => top = Link(now),
-            }
-        }
-    }
-
-    fn give_back(&self, index: usize, slot: &Slot) {
-        let mut top = self.top.load(Ordering::Relaxed);
-        loop {
-            slot.below.store(top, Ordering::Relaxed);
-            let next = Link(top).replaced_by(Link::to(index));
-            // Release: pairs with the acquire in `pop`. The slots further down stay covered: each compare-exchange
-            // continues the release sequence of the one that pushed them.
-            match self
-                .top
-                .compare_exchange_weak(top, next.0, Ordering::Release, Ordering::Relaxed)
-            {
-                Ok(_) => return,
-                Err(now) => top = now,
-            }
-        }
-    }
-}
-
-/// A slot's index plus one, or 0 for none, in the lower half of a word; in the upper half a tag that changes with every
-/// use of the word, so that a compare-exchange fails when the stack was popped and pushed meanwhile, unless the tag has come
-/// round just then.
-#[derive(Clone, Copy)]
-struct Link(usize);
-
-impl Link {
-    const NONE: Self = Self(0);
-    const INDEX_BITS: u32 = usize::BITS / 2;
-    const INDEX_MASK: usize = (1 << Self::INDEX_BITS) - 1;
-    const MAX_SLOTS: usize = Self::INDEX_MASK;
-
-    const fn to(index: usize) -> Self {
-        Self(index.wrapping_add(1))
-    }
-
-    const fn index(self) -> Option<usize> {
-        (self.0 & Self::INDEX_MASK).checked_sub(1)
-    }
-
-    /// What to write in place of `self` to point where `target` points.
-    const fn replaced_by(self, target: Self) -> Self {
-        let tag = (self.0 & !Self::INDEX_MASK).wrapping_add(1 << Self::INDEX_BITS);
-        Self(tag | target.0 & Self::INDEX_MASK)
-    }
-}

@@ -2,7 +2,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use fillgauge::modelled::AtomicUsize;
 
-use crate::history::{History, Points, Told};
+use crate::history::{Event, History, Points};
 use crate::subject::{Figures, Op, Subject};
 
 /// The gauge that everyone writes by hand: one counter that stops at 0, a percentage whose multiplication saturates, and a
@@ -32,9 +32,9 @@ impl Flag {
         let percent = depth.saturating_mul(100) / self.points.capacity;
         let (warn, rearm) = self.points.thresholds;
         if percent >= warn.into() && self.warned.swap(1, SeqCst) == 0 {
-            self.history.tell(Told::NearCapacity, depth);
+            self.history.deliver(Event::NearCapacity, depth);
         } else if percent <= rearm.into() && self.warned.swap(0, SeqCst) == 1 {
-            self.history.tell(Told::Recovered, depth);
+            self.history.deliver(Event::Recovered, depth);
         }
     }
 }

@@ -1,125 +1,4 @@
-//! What a gauge watches: a stable name and its category, alone or in a catalogue.
-
-use core::fmt;
-
-/// What kind of bound a [`Limit`] is, to group snapshots and events by.
-///
-/// ```
-/// use fillgauge::LimitCategory;
-///
-/// assert_eq!(LimitCategory::Memory.as_str(), "memory");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
-pub enum LimitCategory {
-    /// A bounded queue, buffer or channel: items flow through.
-    Queue,
-    /// A bounded resource: sockets, file descriptors, processes, bytes in use.
-    Resource,
-    /// A memory envelope: a heap, an arena, a buffer pool.
-    Memory,
-    /// A budget of processor or wall-clock time.
-    Cpu,
-}
-
-impl LimitCategory {
-    /// The stable lower-case tag of logs and snapshots: `queue`, `resource`, `memory` or `cpu`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queue => "queue",
-            Self::Resource => "resource",
-            Self::Memory => "memory",
-            Self::Cpu => "cpu",
-        }
-    }
-}
-
-impl fmt::Display for LimitCategory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// The identity of a bounded queue or limit: a stable name and its category.
-///
-/// Gauges refer to a `&'static Limit`. Names need not be unique: many live gauges may share one limit, and are told
-/// apart by their instance number. Two limits are equal if name and category are.
-///
-/// ```
-/// use fillgauge::{Limit, LimitCategory};
-///
-/// static UART_RX: Limit = Limit::queue("uart_rx");
-///
-/// assert_eq!(UART_RX.as_str(), "uart_rx");
-/// assert_eq!(UART_RX.category(), LimitCategory::Queue);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Limit {
-    name: &'static str,
-    category: LimitCategory,
-}
-
-impl Limit {
-    /// A limit of the given name and category. By convention the name is in `snake_case`.
-    pub const fn new(name: &'static str, category: LimitCategory) -> Self {
-        Self { name, category }
-    }
-
-    /// A bounded queue: [`LimitCategory::Queue`].
-    pub const fn queue(name: &'static str) -> Self {
-        Self::new(name, LimitCategory::Queue)
-    }
-
-    /// A bounded resource: [`LimitCategory::Resource`].
-    pub const fn resource(name: &'static str) -> Self {
-        Self::new(name, LimitCategory::Resource)
-    }
-
-    /// A memory envelope: [`LimitCategory::Memory`].
-    pub const fn memory(name: &'static str) -> Self {
-        Self::new(name, LimitCategory::Memory)
-    }
-
-    /// A budget of time: [`LimitCategory::Cpu`].
-    pub const fn cpu(name: &'static str) -> Self {
-        Self::new(name, LimitCategory::Cpu)
-    }
-
-    /// The stable name.
-    pub const fn as_str(&self) -> &'static str {
-        self.name
-    }
-
-    /// The category.
-    pub const fn category(&self) -> LimitCategory {
-        self.category
-    }
-}
-
-/// The name.
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name)
-    }
-}
-
-/// The name.
-#[cfg(feature = "defmt")]
-impl defmt::Format for Limit {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{=str}", self.name);
-    }
-}
-
-/// The name.
-#[cfg(feature = "serde")]
-impl serde::Serialize for Limit {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name)
-    }
-}
+//! The macro that declares many limits as an enum.
 
 /// Declares a stable catalogue of limits as an enum: each variant has a name and a category.
 ///
@@ -128,7 +7,7 @@ impl serde::Serialize for Limit {
 /// - `ALL`, every variant in the order of declaration;
 /// - `as_str()`, `category()` and `limit()`, the variant as a `&'static Limit`, which `From` gives too;
 /// - `from_limit(&Limit)`, the way back, to match on what an event or a snapshot names;
-/// - `==` with a [`Limit`] and with a reference to one, and `Display`, which prints the name; with the feature `defmt`, `Format`
+/// - `==` with a [`Limit`](crate::Limit) and with a reference to one, and `Display`, which prints the name; with the feature `defmt`, `Format`
 ///   too.
 ///
 /// ```
@@ -253,7 +132,7 @@ macro_rules! __format_catalog {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::limit::Limit;
 
     limit_catalog! {
         enum Catalog {
@@ -282,18 +161,5 @@ mod tests {
         assert_ne!(limit, Catalog::First);
         assert_ne!(Catalog::First, limit);
         assert_ne!(SECOND_OF_ANOTHER_CATEGORY, Catalog::Second);
-    }
-
-    #[test]
-    fn a_limit_keeps_name_and_category_as_given() {
-        let limits = [
-            Limit::queue("a"),
-            Limit::resource("a"),
-            Limit::memory("a"),
-            Limit::cpu("a"),
-        ];
-        let tags = limits.map(|limit| limit.category().as_str());
-        assert_eq!(tags, ["queue", "resource", "memory", "cpu"]);
-        assert!(limits.iter().all(|limit| limit.as_str() == "a"));
     }
 }

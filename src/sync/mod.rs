@@ -3,9 +3,9 @@
 //!
 //! A word has a type for the discipline it is under, so that an ordering is stated here once and not at every access:
 //!
-//! - [`Word`], the words of the gauge protocol: every access by an operation is sequentially consistent. Such accesses
+//! - [`SeqCstUsize`], the words of the gauge protocol: every access by an operation is sequentially consistent. Such accesses
 //!   take place in one total order, hence the protocol is argued by interleaving alone.
-//! - [`Hint`], bounds and marks that may be read stale, and the settings of a gauge. Relaxed.
+//! - [`RelaxedUsize`], bounds and marks that may be read stale, and the settings of a gauge. Relaxed.
 //!
 //! Both have `reset`, a release store for the one thread that claims a slot; its partner is `Gauge::snapshot_if_live`.
 
@@ -62,9 +62,9 @@ pub(crate) use const_array;
 
 /// A word of the gauge protocol: sequentially consistent.
 #[derive(Debug)]
-pub(crate) struct Word(AtomicUsize);
+pub(crate) struct SeqCstUsize(AtomicUsize);
 
-impl Word {
+impl SeqCstUsize {
     const_fn! {
         #[cfg_attr(fillgauge_search, track_caller)]
         pub(crate) const fn new(value: usize) -> Self {
@@ -84,25 +84,26 @@ impl Word {
 
     /// Adds `n`, wrapping, and returns the sum.
     #[inline]
-    pub(crate) fn add(&self, n: usize) -> usize {
+    pub(crate) fn add_fetch(&self, n: usize) -> usize {
         self.0.fetch_add(n, Ordering::SeqCst).wrapping_add(n)
-    }
-
-    #[inline]
-    pub(crate) fn swap(&self, value: usize) {
-        self.0.swap(value, Ordering::SeqCst);
     }
 
     /// Writes `new` if the word is `current`; otherwise returns what it is.
     #[inline]
-    pub(crate) fn replace(&self, current: usize, new: usize) -> Result<(), usize> {
+    pub(crate) fn compare_exchange(&self, current: usize, new: usize) -> Result<(), usize> {
         self.0
             .compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
             .map(drop)
     }
 
-    pub(crate) fn set_bits(&self, bits: usize) {
-        self.0.fetch_or(bits, Ordering::SeqCst);
+    /// Sets `bits`, and returns what the word was.
+    pub(crate) fn set_bits(&self, bits: usize) -> usize {
+        self.0.fetch_or(bits, Ordering::SeqCst)
+    }
+
+    /// Clears `bits`, and returns what the word was.
+    pub(crate) fn clear_bits(&self, bits: usize) -> usize {
+        self.0.fetch_and(!bits, Ordering::SeqCst)
     }
 
     pub(crate) fn reset(&self, value: usize) {
@@ -112,9 +113,9 @@ impl Word {
 
 /// A value that is useful even if it is not the newest: relaxed.
 #[derive(Debug)]
-pub(crate) struct Hint(atomic::AtomicUsize);
+pub(crate) struct RelaxedUsize(atomic::AtomicUsize);
 
-impl Hint {
+impl RelaxedUsize {
     const_fn! {
         #[cfg_attr(fillgauge_search, track_caller)]
         pub(crate) const fn new(value: usize) -> Self {

@@ -1,8 +1,8 @@
 //! Gauges that break a promise, each in a way that is easily written.
 
-#[path = "../../loom-tests/src/wrong/flag.rs"]
+#[path = "../../loom-tests/src/broken/flag.rs"]
 mod flag;
-#[path = "../../loom-tests/src/wrong/twin.rs"]
+#[path = "../../loom-tests/src/broken/twin.rs"]
 mod twin;
 
 pub use flag::Flag;

@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
-# benches/undone.sh [CHOICE]...: what a choice of the gauge's design is worth. For each, the benchmark runs on the source as it is
+# benches/ablation.sh [CHOICE]...: what a choice of the gauge's design is worth. For each, the benchmark runs on the source as it is
 # and on a copy with the choice undone, in turn, five times; the ratio is that of the medians of the five.
 set -euo pipefail
 source "$(dirname "$0")/../ci/lib.sh"
 need jq jq
 
 rounds=5
-work=$project/target/undone
+work=$project/target/ablation
 
 # undo CHOICE: edits the copy in the current directory.
 undo() {
     case $1 in
         # Producers' and consumers' words side by side.
-        distance) sed -i '/const BYTES/,/;/s/120/0/' src/gauge.rs ;;
+        distance) sed -i '/const BYTES/,/;/s/120/0/' src/gauge/mod.rs ;;
         # 64 bytes instead of 128 between what they write.
-        two-lines) sed -i '/const BYTES/,/;/s/120/56/' src/gauge.rs ;;
+        two-lines) sed -i '/const BYTES/,/;/s/120/56/' src/gauge/mod.rs ;;
         # Each side reads what the other writes each time.
         bounds)
-            sed -i -e 's/wrapping_sub(producers.dequeued_seen.get())/wrapping_sub(self.consumers.dequeued.get())/' \
-                -e 's/= consumers.enqueued_seen.get()/= self.producers.enqueued.get()/' src/gauge/protocol.rs
+            sed -i -e 's/wrapping_sub(producers.cached_dequeued.get())/wrapping_sub(self.consumers.dequeued.get())/' \
+                -e 's/= consumers.cached_enqueued.get()/= self.producers.enqueued.get()/' src/gauge/counters.rs
             ;;
         # Protocol words without an order, which is wrong, and the least that any order could cost.
-        order) sed -i '/^impl Word/,/^}/s/Ordering::\(SeqCst\|Release\)/Ordering::Relaxed/g' src/sync.rs ;;
-        *) echo "undone: no choice is called $1"; exit 1 ;;
+        order) sed -i '/^impl SeqCstUsize/,/^}/s/Ordering::\(SeqCst\|Release\)/Ordering::Relaxed/g' src/sync/mod.rs ;;
+        *) echo "ablation: no choice is called $1"; exit 1 ;;
     esac
 }
 
@@ -61,7 +61,7 @@ as_is=$(cd "$work/as-is" && built)
 for choice in "${choices[@]}"; do
     copy "$choice"
     (cd "$work/$choice" && undo "$choice")
-    ! diff -rq "$work/as-is/src" "$work/$choice/src" >/dev/null || { echo "undone: $choice changes nothing"; exit 1; }
+    ! diff -rq "$work/as-is/src" "$work/$choice/src" >/dev/null || { echo "ablation: $choice changes nothing"; exit 1; }
     undone=$(cd "$work/$choice" && built)
     IFS='|' read -ra titles <<<"$(words "$choice")"
     for round in $(seq "$rounds"); do
@@ -75,7 +75,7 @@ for choice in "${choices[@]}"; do
     rm "$work"/*.json
     printf '\n%-94s %10s %10s\n' "$choice" "as it is" "undone"
     paste "$work/as-is.tsv" "$work/undone.tsv" | awk -F'\t' '
-        $1 FS $2 != $4 FS $5 { print "undone: the runs do not match"; exit 1 }
+        $1 FS $2 != $4 FS $5 { print "ablation: the runs do not match"; exit 1 }
         $2 ~ /^fillgauge/ { printf "  %-92s %7.1f ns %7.1f ns  %5.2fx\n", $1 ": " $2, $3, $6, $6 / $3 }'
 done
 if [[ " ${choices[*]} " == *" order "* ]]; then

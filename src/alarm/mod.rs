@@ -1,0 +1,389 @@
+//! The alarm of a limit: its thresholds, its state, its high-water mark, and who delivers its
+//! events. It does not know where a depth comes from.
+//!
+//! # States
+//!
+//! ```text
+//! ARMED ──depth ≥ warn: NearCapacity──► WARNED ──depth ≥ capacity: Full──► WARNED, FULL
+//!   ▲                                     │                                     │
+//!   └──────────── depth ≤ re-arm: Recovered ────────────────────────────────────┘
+//! ```
+//!
+//! Every arrow is one compare-and-swap of the state word, from the very state that was loaded
+//! before the depth was read. It sets RUNNING too. While RUNNING or PENDING is set, no arrow is
+//! taken; see [`Deliver`] for the life of an event.
+//!
+//! # The one rule
+//!
+//! *The thread that may have moved the depth over a threshold calls [`Alarm::check`] afterwards.*
+//! What each depth source does for this rule stands with that source. The alarm does this:
+//!
+//! | what changed last | who checks afterwards |
+//! |---|---|
+//! | the depth | the thread that changed it |
+//! | RUNNING ended | the thread that ended it |
+//! | RUNNING ended by a panic of the sink | the next operation of any kind: it finds UNCHECKED |
+//! | PENDING set | the thread that takes the event over, once it has delivered it |
+//!
+//! # Why the promises hold
+//!
+//! 1. Alternation: the state says which edges are possible, and one event is RUNNING at a time.
+//! 2. Soundness: a reading was exact at an instant after the state was loaded. The
+//!    compare-and-swap succeeds only if no edge was crossed since: every edge makes a state that
+//!    was not there before, until the count of warnings wraps.
+//! 3. Settledness: take the last change of the table. The check after it reads the depth at rest.
+//!    It ends when no edge is due at that depth, or when it finds RUNNING or PENDING. Those end
+//!    later, which contradicts "last".
+//!
+//! Every access to the state is sequentially consistent, so "before" and "after" have one meaning.
+
+pub(crate) mod delivery;
+pub(crate) mod state;
+
+use core::cell::Cell;
+use core::mem;
+
+use crate::config::GaugeConfig;
+use crate::event::{Edge, LimitEvent, LimitSink};
+use crate::limit::Limit;
+use crate::limit::atomic::AtomicLimit;
+use crate::snapshot::QueueSnapshot;
+use crate::sync::{AtomicUsize, Ordering, RelaxedUsize, SeqCstUsize, const_fn, fence};
+use crate::thresholds::fill_percent;
+use delivery::{Caller, Deliver, Delivery, StaticSink};
+use state::{AlarmState, TripPoints};
+
+/// What a depth source reads: figures of one instant.
+#[derive(Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) depth: usize,
+    pub(crate) enqueued: usize,
+    pub(crate) dequeued: usize,
+}
+
+/// Where an alarm reads the depth.
+pub(crate) trait DepthSource {
+    /// The depth at an instant of this call, of an alarm in `state`. `None` if the depth moved, and
+    /// every thread that moved it checks later.
+    fn read(&self, state: AlarmState) -> Option<Reading>;
+}
+
+#[repr(C)]
+pub(crate) struct Alarm<D> {
+    state: SeqCstUsize,
+    high_water: RelaxedUsize,
+    capacity: RelaxedUsize,
+    warn_depth: RelaxedUsize,
+    rearm_depth: RelaxedUsize,
+    /// 0 in a slot that is free, or about to be claimed.
+    instance: AtomicUsize,
+    limit: AtomicLimit,
+    deliver: D,
+}
+
+impl Alarm<StaticSink> {
+    const_fn! {
+        /// What a free slot holds: all zero.
+        pub(crate) const fn vacant() -> Self {
+            let points = TripPoints { capacity: 0, warn_depth: 0, rearm_depth: 0 };
+            Self::from_parts(AtomicLimit::empty(), points, AlarmState::new(false), StaticSink::NONE)
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn set_sink(&mut self, sink: &'static dyn LimitSink) {
+        self.deliver.set(sink);
+    }
+}
+
+impl<D> Alarm<D> {
+    const_fn! {
+        #[inline(always)]
+        pub(crate) const fn new(config: GaugeConfig, deliver: D) -> Self {
+            Self::from_parts(
+                AtomicLimit::new(config.limit),
+                config.points(),
+                AlarmState::new(config.for_queue),
+                deliver,
+            )
+        }
+    }
+
+    const_fn! {
+        #[inline(always)]
+        const fn from_parts(limit: AtomicLimit, points: TripPoints, state: AlarmState, deliver: D) -> Self {
+            Self {
+                state: SeqCstUsize::new(state.0),
+                high_water: RelaxedUsize::new(0),
+                capacity: RelaxedUsize::new(points.capacity),
+                warn_depth: RelaxedUsize::new(points.warn_depth),
+                rearm_depth: RelaxedUsize::new(points.rearm_depth),
+                instance: AtomicUsize::new(0),
+                limit,
+                deliver,
+            }
+        }
+    }
+
+    const_fn! {
+        #[inline(always)]
+        pub(crate) const fn set_instance(&mut self, instance: usize) {
+            self.instance = AtomicUsize::new(instance);
+        }
+    }
+
+    #[inline]
+    pub(crate) const fn delivery(&self) -> &D {
+        &self.deliver
+    }
+
+    #[inline]
+    pub(crate) const fn delivery_mut(&mut self) -> &mut D {
+        &mut self.deliver
+    }
+
+    #[inline]
+    pub(crate) fn state(&self) -> AlarmState {
+        AlarmState(self.state.get())
+    }
+
+    /// Whether a sink panicked, and nobody has checked since. Not even loaded where a panic ends
+    /// the program.
+    #[inline]
+    pub(crate) fn is_unchecked(&self) -> bool {
+        cfg!(panic = "unwind") && self.state().is_unchecked()
+    }
+
+    /// The state word, for a source that keeps a mark of its own in it.
+    #[inline]
+    pub(crate) const fn state_word(&self) -> &SeqCstUsize {
+        &self.state
+    }
+
+    #[inline]
+    pub(crate) fn high_water(&self) -> usize {
+        self.high_water.get()
+    }
+
+    #[inline]
+    pub(crate) fn raise_high_water(&self, depth: usize) {
+        if depth > self.high_water() {
+            self.high_water.raise(depth);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn capacity(&self) -> usize {
+        self.capacity.get()
+    }
+
+    #[inline]
+    pub(crate) fn warn_depth(&self) -> usize {
+        self.warn_depth.get()
+    }
+
+    #[inline]
+    pub(crate) fn rearm_depth(&self) -> usize {
+        self.rearm_depth.get()
+    }
+
+    #[inline]
+    pub(crate) fn points(&self) -> TripPoints {
+        TripPoints {
+            capacity: self.capacity(),
+            warn_depth: self.warn_depth(),
+            rearm_depth: self.rearm_depth(),
+        }
+    }
+
+    /// A depth as the alarm shows it. A queue is recorded late: an item counts twice for a moment,
+    /// when another took its place before that was recorded.
+    #[inline]
+    pub(crate) fn clamped(&self, state: AlarmState, depth: usize) -> usize {
+        let capacity = self.capacity();
+        // The re-arm point is above the capacity if that is unbounded.
+        if state.is_for_queue() && depth > capacity && self.rearm_depth() <= capacity {
+            capacity
+        } else {
+            depth
+        }
+    }
+
+    pub(crate) fn limit(&self) -> &'static Limit {
+        self.limit.get()
+    }
+
+    pub(crate) fn instance(&self) -> usize {
+        self.instance.load(Ordering::Relaxed)
+    }
+
+    /// Inlined, so that nothing is copied on the way into an event: that takes longer than the code
+    /// saves.
+    #[inline(always)]
+    pub(crate) fn snapshot_from(&self, state: AlarmState, reading: Reading) -> QueueSnapshot {
+        let limit = self.limit();
+        let capacity = self.capacity();
+        let depth = reading.depth;
+        QueueSnapshot {
+            name: limit,
+            category: limit.category(),
+            instance: self.instance(),
+            depth,
+            high_water: self.high_water().max(depth),
+            capacity,
+            fill_percent: fill_percent(depth, capacity),
+            warned: state.has_warned(),
+            warnings: state.warnings(),
+            enqueued: reading.enqueued,
+            dequeued: reading.dequeued,
+        }
+    }
+}
+
+impl<D: Deliver> Alarm<D> {
+    /// Whether an alarm in `state` has anything to do at `depth`.
+    #[inline]
+    pub(crate) fn must_check(&self, state: AlarmState, depth: usize, caller: Caller) -> bool {
+        state.pending_edge(depth, self.points()).is_some() || Self::must_deliver(state, caller)
+    }
+
+    /// Whether an alarm in `state` has anything to do, whatever the depth: an event to take over,
+    /// or a check that a panic left.
+    #[inline]
+    pub(crate) fn must_deliver(state: AlarmState, caller: Caller) -> bool {
+        state.is_unchecked()
+            || D::LEAVES_PENDING && caller == Caller::Delivers && state.is_pending()
+    }
+
+    /// Crosses the thresholds that `source` has passed, and delivers the events and a pending one, if
+    /// `caller` may; otherwise leaves the first event pending. Does nothing while another thread
+    /// owns an event: that thread checks afterwards.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn check(&self, source: &impl DepthSource, caller: Caller) {
+        let word = &self.state;
+        let mut caller = match caller {
+            Caller::Delivers if self.deliver.may_deliver() => Caller::Delivers,
+            _ => Caller::Defers,
+        };
+        let mut delivered = 0;
+        let mut state = self.state();
+        // Each turn begins with what the state was at an instant after the turn before.
+        while !state.is_running() {
+            let after = Cell::new(state);
+            let is_pending = D::LEAVES_PENDING && state.is_pending();
+            let (next, edge) = if state.is_unchecked() {
+                (state.checked(), None)
+            } else if is_pending {
+                if caller == Caller::Defers {
+                    return;
+                }
+                (state.taken_over(), None)
+            } else {
+                let Some(reading) = source.read(state) else {
+                    return;
+                };
+                let Some(edge) = state.pending_edge(reading.depth, self.points()) else {
+                    return;
+                };
+                let next = state.after(edge);
+                if self.deliver.wants(edge) {
+                    (next.running(), Some((edge, reading)))
+                } else {
+                    (next, None)
+                }
+            };
+            if let Err(now) = word.compare_exchange(state.0, next.0) {
+                state = AlarmState(now);
+                continue;
+            }
+            state = next;
+            if !next.is_running() {
+                continue;
+            }
+            let unwinding = LeaveUnchecked(word);
+            let delivery = Delivery::new(word, caller, &after);
+            if let Some((edge, reading)) = edge {
+                let snapshot = || self.snapshot_from(next, reading);
+                let event = match edge {
+                    Edge::NearCapacity => LimitEvent::NearCapacity(snapshot()),
+                    Edge::Full => LimitEvent::Full(snapshot()),
+                    Edge::Recovered => LimitEvent::Recovered(snapshot()),
+                };
+                self.deliver.deliver(&event, delivery);
+            } else if D::LEAVES_PENDING {
+                self.deliver.deliver_pending(delivery);
+            }
+            mem::forget(unwinding);
+            state = after.get();
+            if D::LEAVES_PENDING && state.is_pending() {
+                // It was left to another thread.
+                return;
+            }
+            // An operation may find a pending event, and cross the warn point and the capacity.
+            // Further edges are those of others, which may go on for ever: they are left to another
+            // thread.
+            delivered = u8::saturating_add(delivered, 1);
+            if D::LEAVES_PENDING && delivered == 3 {
+                caller = Caller::Defers;
+            }
+        }
+    }
+}
+
+/// Dropped by the panic of a sink: the next operation, of any kind, checks what this one cannot.
+struct LeaveUnchecked<'alarm>(&'alarm SeqCstUsize);
+
+impl Drop for LeaveUnchecked<'_> {
+    fn drop(&mut self) {
+        // Pairs with the loads of the state in the records, and in `Alarm::check`.
+        self.0.set_bits(AlarmState::UNCHECKED);
+    }
+}
+
+/// Life in a slot of a registry, for which `instance` is the version of a sequence lock: 0 while the
+/// slot is free.
+impl Alarm<StaticSink> {
+    /// Settings and state for a new gauge, except for its instance.
+    pub(crate) fn reset(&self, config: &GaugeConfig) {
+        let points = config.points();
+        self.state.reset(AlarmState::new(config.for_queue).0);
+        self.high_water.reset(0);
+        self.capacity.reset(points.capacity);
+        self.warn_depth.reset(points.warn_depth);
+        self.rearm_depth.reset(points.rearm_depth);
+        self.limit.reset(config.limit);
+    }
+
+    /// Lets snapshots see what was reset.
+    pub(crate) fn activate(&self, instance: usize) {
+        // Pairs with the first load in `read_if_live`: a thread that loads the number sees what was
+        // reset before.
+        self.instance.store(instance, Ordering::Release);
+    }
+
+    /// Hides the slot from snapshots, before it is given back.
+    pub(crate) fn deactivate(&self) {
+        // Relaxed is enough: the slot is given back by a release, and `activate` comes after its
+        // acquire.
+        self.instance.store(0, Ordering::Relaxed);
+    }
+
+    /// What `read` returns, if the slot holds one and the same gauge from beginning to end.
+    #[inline]
+    pub(crate) fn read_if_live<R>(&self, read: impl FnOnce() -> R) -> Option<R> {
+        // Pairs with the store in `activate`.
+        let instance = self.instance.load(Ordering::Acquire);
+        if instance == 0 {
+            return None;
+        }
+        let figures = read();
+        // If a load above returned anything of a later registration, it was a `reset`, or a later
+        // read-modify-write in the release sequence of one. Through this fence that `reset` happens
+        // before the load below, and so does the `deactivate` before it: the load returns another
+        // number.
+        fence(Ordering::Acquire);
+        let unchanged = self.instance.load(Ordering::Relaxed) == instance;
+        unchanged.then_some(figures)
+    }
+}

@@ -1,0 +1,143 @@
+//! What a gauge watches: a stable name and its category, alone or in a catalogue.
+
+pub(crate) mod atomic;
+mod catalog;
+
+use core::fmt;
+
+/// What kind of bound a [`Limit`] is, to group snapshots and events by.
+///
+/// ```
+/// use fillgauge::LimitCategory;
+///
+/// assert_eq!(LimitCategory::Memory.as_str(), "memory");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+pub enum LimitCategory {
+    /// A bounded queue, buffer or channel: items flow through.
+    Queue,
+    /// A bounded resource: sockets, file descriptors, processes, bytes in use.
+    Resource,
+    /// A memory envelope: a heap, an arena, a buffer pool.
+    Memory,
+    /// A budget of processor or wall-clock time.
+    Cpu,
+}
+
+impl LimitCategory {
+    /// The stable lower-case tag of logs and snapshots: `queue`, `resource`, `memory` or `cpu`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queue => "queue",
+            Self::Resource => "resource",
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+        }
+    }
+}
+
+impl fmt::Display for LimitCategory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The identity of a bounded queue or limit: a stable name and its category.
+///
+/// Gauges refer to a `&'static Limit`. Names need not be unique: many live gauges may share one limit, and are told
+/// apart by their instance number. Two limits are equal if name and category are.
+///
+/// ```
+/// use fillgauge::{Limit, LimitCategory};
+///
+/// static UART_RX: Limit = Limit::queue("uart_rx");
+///
+/// assert_eq!(UART_RX.as_str(), "uart_rx");
+/// assert_eq!(UART_RX.category(), LimitCategory::Queue);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Limit {
+    name: &'static str,
+    category: LimitCategory,
+}
+
+impl Limit {
+    /// A limit of the given name and category. By convention the name is in `snake_case`.
+    pub const fn new(name: &'static str, category: LimitCategory) -> Self {
+        Self { name, category }
+    }
+
+    /// A bounded queue: [`LimitCategory::Queue`].
+    pub const fn queue(name: &'static str) -> Self {
+        Self::new(name, LimitCategory::Queue)
+    }
+
+    /// A bounded resource: [`LimitCategory::Resource`].
+    pub const fn resource(name: &'static str) -> Self {
+        Self::new(name, LimitCategory::Resource)
+    }
+
+    /// A memory envelope: [`LimitCategory::Memory`].
+    pub const fn memory(name: &'static str) -> Self {
+        Self::new(name, LimitCategory::Memory)
+    }
+
+    /// A budget of time: [`LimitCategory::Cpu`].
+    pub const fn cpu(name: &'static str) -> Self {
+        Self::new(name, LimitCategory::Cpu)
+    }
+
+    /// The stable name.
+    pub const fn as_str(&self) -> &'static str {
+        self.name
+    }
+
+    /// The category.
+    pub const fn category(&self) -> LimitCategory {
+        self.category
+    }
+}
+
+/// The name.
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name)
+    }
+}
+
+/// The name.
+#[cfg(feature = "defmt")]
+impl defmt::Format for Limit {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{=str}", self.name);
+    }
+}
+
+/// The name.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Limit {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_keeps_name_and_category_as_given() {
+        let limits = [
+            Limit::queue("a"),
+            Limit::resource("a"),
+            Limit::memory("a"),
+            Limit::cpu("a"),
+        ];
+        let tags = limits.map(|limit| limit.category().as_str());
+        assert_eq!(tags, ["queue", "resource", "memory", "cpu"]);
+        assert!(limits.iter().all(|limit| limit.as_str() == "a"));
+    }
+}

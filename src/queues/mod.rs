@@ -1,0 +1,4 @@
+//! Queues of other crates, tracked.
+
+#[cfg(feature = "heapless")]
+pub mod heapless;
