@@ -229,36 +229,46 @@ impl Memory {
         before
     }
 
-    /// Forgets what makes no difference any more. `by` says which threads may still access a word,
-    /// and which of them may write it.
+    /// Forgets what makes no difference any more. `by` says which threads may still read a word,
+    /// and which may write it.
     pub fn merge(&mut self, by: impl Fn(usize) -> ([bool; THREADS], [bool; THREADS])) {
         for word in 0..self.words.len() {
             if self.words[word].older.is_empty() {
                 continue;
             }
             let (readers, writers) = by(word);
-            let newest = self.words[word].newest_place();
-            let oldest_known = |memory: &Self, threads: [bool; THREADS]| {
+            let known_to_all = |memory: &Self, threads: [bool; THREADS]| {
                 (threads.into_iter().zip(&memory.views))
                     .filter(|(may, _)| *may)
                     .map(|(_, view)| view.0[word])
                     .min()
-                    .unwrap_or(newest)
+                    .unwrap_or(memory.words[word].newest_place())
             };
             // Nothing is stored any more before the writes that all writers know.
-            for place in (0..oldest_known(self, writers)).rev() {
+            for place in (0..known_to_all(self, writers)).rev() {
                 if self.words[word].at(place) == self.words[word].at(place + 1) {
-                    self.words[word].older.remove(place.into());
-                    for known in self.known_places(word).filter(|known| **known > place) {
-                        *known -= 1;
-                    }
+                    self.remove(word, place);
                 }
             }
-            let unreadable = oldest_known(self, readers).min(self.words[word].newest_place());
-            self.words[word].older.drain(..usize::from(unreadable));
-            for known in self.known_places(word) {
-                *known = known.saturating_sub(unreadable);
+            if !readers.contains(&true) {
+                // All that matters is which threads may still store before the newest write.
+                while self.words[word].older.len() > 1 {
+                    self.remove(word, 0);
+                }
+                self.words[word].older.fill(0);
             }
+            let both = [known_to_all(self, readers), known_to_all(self, writers)];
+            for _ in 0..both[0].min(both[1]) {
+                self.remove(word, 0);
+            }
+        }
+    }
+
+    /// Removes a write. Who knew it now knows the one before, or the first.
+    fn remove(&mut self, word: usize, place: u8) {
+        self.words[word].older.remove(place.into());
+        for known in self.known_places(word).filter(|known| **known > place) {
+            *known -= 1;
         }
     }
 

@@ -9,6 +9,10 @@ use crate::memory::THREADS;
 use crate::program::{Program, Sink};
 use crate::subject::{Figures, Op};
 
+/// The most writes of the counters while no operation ends. Three threads in which each makes each of
+/// the others repeat once write less.
+const MOST_WRITES: u8 = 12;
+
 /// What a gauge promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Promise {
@@ -21,8 +25,10 @@ pub enum Promise {
     Delivery,
     /// Afterwards the gauge goes down to 0 and up to its warn point as it should.
     GoesOn,
-    /// No operation panics, and none goes on for ever.
+    /// No operation panics.
     Returns,
+    /// Operations do not repeat for ever because of each other: one of them ends.
+    Progress,
 }
 
 /// A promise that is broken, and how.
@@ -62,6 +68,8 @@ pub struct Promises {
     // High water.
     greatest: usize,
     at_rest: usize,
+    // Progress: how often a counter was written since an operation ended.
+    writes: u8,
     // Settledness: a panic may have left an edge that no operation has checked since.
     unchecked: bool,
     /// The next warning panics.
@@ -87,6 +95,7 @@ impl Promises {
             depth: 0,
             greatest: 0,
             at_rest: 0,
+            writes: 0,
             unchecked: false,
             panics: program.sink == Sink::PanicsOnce,
             start: 0,
@@ -95,12 +104,20 @@ impl Promises {
         }
     }
 
-    /// The depth is this from here on.
-    pub fn depth_is(&mut self, depth: usize) {
+    /// A counter was written. The depth is this from here on.
+    ///
+    /// # Errors
+    ///
+    /// Counters are written again and again, and no operation ends.
+    pub fn depth_is(&mut self, depth: usize) -> Result<(), Broken> {
         assert!(depth < 64, "programs have depths below 64, not {depth}");
         self.depth = depth;
         self.since |= 1 << depth;
         self.greatest = self.greatest.max(depth);
+        self.writes += 1;
+        require(self.writes <= MOST_WRITES, Promise::Progress, || {
+            format!("{MOST_WRITES} writes of the counters, and no operation has ended")
+        })
     }
 
     /// The sink is called. Returns whether it panics.
@@ -167,6 +184,7 @@ impl Promises {
 
     /// An operation ends that did `check` what an earlier panic may have left.
     pub fn ended(&mut self, by_panic: bool, checked: bool) {
+        self.writes = 0;
         if by_panic {
             self.unchecked = true;
         } else if checked {

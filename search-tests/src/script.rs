@@ -131,8 +131,8 @@ impl Touched {
         }
     }
 
-    pub fn accesses(self, word: usize) -> bool {
-        (self.read | self.written) & 1 << word != 0
+    pub fn reads(self, word: usize) -> bool {
+        self.read & 1 << word != 0
     }
 
     pub fn writes(self, word: usize) -> bool {

@@ -375,7 +375,7 @@ impl Search<'_> {
         }
         state.memory.merge(|word| {
             (
-                touched.map(|touched| touched.accesses(word)),
+                touched.map(|touched| touched.reads(word)),
                 touched.map(|touched| touched.writes(word)),
             )
         });

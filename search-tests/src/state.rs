@@ -93,7 +93,7 @@ impl State {
                 };
                 if setting.counts(word, access) {
                     let difference = setting.difference(&self.memory);
-                    self.promises.depth_is(setting.points.depth(difference));
+                    self.promises.depth_is(setting.points.depth(difference))?;
                 }
                 Ok(value)
             }

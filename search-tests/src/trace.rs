@@ -51,9 +51,11 @@ impl Trace {
                 return;
             }
             Step::Access(word, access, discipline) => {
-                let value = value.unwrap_or(0);
                 let name = name_of(self.words[word].place);
-                let what = described(access, discipline, value, memory.newest(word));
+                let what = match value {
+                    Some(value) => described(access, discipline, value, memory.newest(word)),
+                    None => format!("{access:?}"),
+                };
                 format!("{name}: {what}")
             }
             Step::CallSink(event, depth) => format!("the sink receives {event:?} at {depth}"),
