@@ -1,4 +1,4 @@
-//! The searches. `pairs`, `handover` and `panics` are tables of programs, `random` goes beyond them,
+//! The searches. `pairs`, `handover` and `panics` are tables of programs, `progress` is two of them, `random` goes beyond them,
 //! `canaries` and `stale` show that the search can fail, and `plain` that it leaves nothing out.
 
 mod canaries;
@@ -6,5 +6,6 @@ mod handover;
 mod pairs;
 mod panics;
 mod plain;
+mod progress;
 mod random;
 mod stale;

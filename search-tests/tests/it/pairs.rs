@@ -13,8 +13,8 @@ pub const REARM: usize = 3;
 /// The percentages of these points.
 pub const THRESHOLDS: (u8, u8) = (75, 40);
 
-/// More than any program has states.
-pub const MOST_STATES: usize = 200_000;
+/// More than any program has states, but those in which two corrections repeat because of each other.
+pub const MOST_STATES: usize = 30_000;
 
 pub const ALL: Op = DequeueN(usize::MAX);
 

@@ -11,14 +11,16 @@ fn a_plain_search_comes_to_the_same_ends() {
     // A prime number, so that all pairs, pasts and depths have their turn.
     for program in pairs::programs().iter().step_by(53) {
         let plain = Settings {
-            most_states: usize::MAX,
+            most_states: 300_000,
             is_plain: true,
         };
         let searches = (
             program.search(plain),
-            program.search(Settings::up_to(usize::MAX)),
+            program.search(Settings::up_to(300_000)),
         );
         match searches {
+            // Two corrections may have more states than that.
+            (Ok(plain), _) if !plain.is_complete => {}
             (Ok(plain), Ok(counts)) => {
                 assert_eq!(plain.ends, counts.ends, "{program:?}");
                 states += counts.states;
