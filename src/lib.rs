@@ -66,7 +66,7 @@
     )
 )]
 
-#[cfg(any(test, fillgauge_loom))]
+#[cfg(any(test, fillgauge_loom, fillgauge_search))]
 extern crate std;
 
 #[cfg(any(all(doc, not(doctest)), all(doctest, feature = "event-log")))]
@@ -118,4 +118,9 @@ pub use sinks::{EventLog, LogEntry};
 pub use snapshot::QueueSnapshot;
 #[cfg(fillgauge_loom)]
 pub use sync::modelled;
+#[cfg(fillgauge_search)]
+pub use sync::searched;
+/// For the broken gauges that the models and the search share.
+#[cfg(fillgauge_search)]
+pub use sync::searched as modelled;
 pub use thresholds::{REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT};

@@ -1,5 +1,5 @@
 //! The one module that names an atomics crate: portable-atomic, or loom under `cfg(fillgauge_loom)`, or shuttle under
-//! `cfg(fillgauge_shuttle)`.
+//! `cfg(fillgauge_shuttle)`, or the explicit-state search under `cfg(fillgauge_search)`.
 //!
 //! A word has a type for the discipline it is under, so that an ordering is stated here once and not at every access:
 //!
@@ -11,11 +11,15 @@
 
 #[cfg(fillgauge_loom)]
 pub mod modelled;
+#[cfg(fillgauge_search)]
+pub mod searched;
 
 #[cfg(fillgauge_loom)]
 use loom::sync::atomic;
-#[cfg(not(any(fillgauge_loom, fillgauge_shuttle)))]
+#[cfg(not(any(fillgauge_loom, fillgauge_search, fillgauge_shuttle)))]
 use portable_atomic as atomic;
+#[cfg(fillgauge_search)]
+use searched as atomic;
 #[cfg(fillgauge_shuttle)]
 use shuttle::sync::atomic;
 
@@ -26,29 +30,29 @@ pub(crate) use atomic::AtomicUsize;
 #[cfg(fillgauge_loom)]
 pub(crate) use modelled::AtomicUsize;
 
-/// Declares a `const fn`; under loom and shuttle, whose atomics have no const constructor or a destructor, the same function
-/// without `const`.
+/// Declares a `const fn`; under loom, shuttle and the search, whose atomics have no const constructor or a destructor, the
+/// same function without `const`.
 macro_rules! const_fn {
     ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
-        #[cfg(not(any(fillgauge_loom, fillgauge_shuttle)))]
+        #[cfg(not(any(fillgauge_loom, fillgauge_search, fillgauge_shuttle)))]
         $(#[$attribute])*
         $visibility const fn $($rest)*
 
-        #[cfg(any(fillgauge_loom, fillgauge_shuttle))]
+        #[cfg(any(fillgauge_loom, fillgauge_search, fillgauge_shuttle))]
         $(#[$attribute])*
         $visibility fn $($rest)*
     };
 }
 pub(crate) use const_fn;
 
-/// `[const { element }; length]`; under loom and shuttle, an array that is filled at run time.
+/// `[const { element }; length]`; under loom, shuttle and the search, an array that is filled at run time.
 macro_rules! const_array {
     ($element:expr; $length:expr) => {{
-        #[cfg(not(any(fillgauge_loom, fillgauge_shuttle)))]
+        #[cfg(not(any(fillgauge_loom, fillgauge_search, fillgauge_shuttle)))]
         {
             [const { $element }; $length]
         }
-        #[cfg(any(fillgauge_loom, fillgauge_shuttle))]
+        #[cfg(any(fillgauge_loom, fillgauge_search, fillgauge_shuttle))]
         {
             core::array::from_fn::<_, { $length }, _>(|_| $element)
         }
@@ -77,6 +81,7 @@ pub(crate) struct SeqCstUsize(AtomicUsize);
 
 impl SeqCstUsize {
     const_fn! {
+        #[cfg_attr(fillgauge_search, track_caller)]
         pub(crate) const fn new(value: usize) -> Self {
             Self(AtomicUsize::new(value))
         }
@@ -87,7 +92,7 @@ impl SeqCstUsize {
         self.0.load(LOAD)
     }
 
-    #[cfg(fillgauge_loom)]
+    #[cfg(any(fillgauge_loom, fillgauge_search))]
     pub(crate) fn now(&self) -> usize {
         self.0.now()
     }
@@ -127,6 +132,7 @@ pub(crate) struct RelaxedUsize(atomic::AtomicUsize);
 
 impl RelaxedUsize {
     const_fn! {
+        #[cfg_attr(fillgauge_search, track_caller)]
         pub(crate) const fn new(value: usize) -> Self {
             Self(atomic::AtomicUsize::new(value))
         }

@@ -101,6 +101,14 @@ impl AtomicUsize {
         before
     }
 
+    /// Raises the value to `value` and returns the value before.
+    pub fn fetch_max(&self, value: usize, order: Ordering) -> usize {
+        self.take_turn(order);
+        let before = self.explored.fetch_max(value, order);
+        self.changed(before.max(value));
+        before
+    }
+
     /// Keeps `bits` alone and returns the value before.
     pub fn fetch_and(&self, bits: usize, order: Ordering) -> usize {
         self.take_turn(order);

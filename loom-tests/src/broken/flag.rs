@@ -1,7 +1,6 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use fillgauge::modelled::AtomicUsize;
-use loom::sync::atomic::{AtomicBool, AtomicUsize as AtomicMark};
 
 use crate::history::{Event, History, Points};
 use crate::subject::{Figures, Op, Subject};
@@ -11,8 +10,9 @@ use crate::subject::{Figures, Op, Subject};
 /// that depth is, and delivers the event.
 pub struct Flag {
     depth: AtomicUsize,
-    high_water: AtomicMark,
-    warned: AtomicBool,
+    high_water: AtomicUsize,
+    /// 0 or 1.
+    warned: AtomicUsize,
     points: Points,
     history: &'static History,
 }
@@ -21,8 +21,8 @@ impl Flag {
     pub fn new(points: Points, history: &'static History) -> Self {
         Self {
             depth: AtomicUsize::new(0),
-            high_water: AtomicMark::new(0),
-            warned: AtomicBool::new(false),
+            high_water: AtomicUsize::new(0),
+            warned: AtomicUsize::new(0),
             points,
             history,
         }
@@ -32,9 +32,9 @@ impl Flag {
         self.high_water.fetch_max(depth, SeqCst);
         let percent = depth.saturating_mul(100) / self.points.capacity;
         let (warn, rearm) = self.points.thresholds;
-        if percent >= warn.into() && !self.warned.swap(true, SeqCst) {
+        if percent >= warn.into() && self.warned.swap(1, SeqCst) == 0 {
             self.history.deliver(Event::NearCapacity, depth);
-        } else if percent <= rearm.into() && self.warned.swap(false, SeqCst) {
+        } else if percent <= rearm.into() && self.warned.swap(0, SeqCst) == 1 {
             self.history.deliver(Event::Recovered, depth);
         }
     }
@@ -73,7 +73,7 @@ impl Subject for Flag {
         Figures {
             depth: self.depth.load(SeqCst),
             high_water: self.high_water.load(SeqCst),
-            warned: self.warned.load(SeqCst),
+            warned: self.warned.load(SeqCst) == 1,
         }
     }
 

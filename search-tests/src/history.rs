@@ -1,0 +1,80 @@
+//! Events, and the sink that reports them to the explorer.
+
+use fillgauge::{LimitEvent, LimitSink};
+
+use crate::explorer;
+
+/// An event of a gauge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    NearCapacity,
+    Full,
+    Recovered,
+}
+
+impl Event {
+    const ALL: [Self; 3] = [Self::NearCapacity, Self::Full, Self::Recovered];
+
+    pub fn of(event: &LimitEvent) -> Self {
+        match event {
+            LimitEvent::NearCapacity(_) => Self::NearCapacity,
+            LimitEvent::Full(_) => Self::Full,
+            LimitEvent::Recovered(_) => Self::Recovered,
+            other => panic!("unexpected event: {other:?}"),
+        }
+    }
+
+    /// An event and its depth in a word.
+    pub fn to_word(self, depth: usize) -> usize {
+        depth * Self::ALL.len() + self as usize
+    }
+
+    pub fn from_word(word: usize) -> (Self, usize) {
+        (Self::ALL[word % Self::ALL.len()], word / Self::ALL.len())
+    }
+}
+
+/// The points of a gauge.
+#[derive(Clone, Copy, Debug)]
+pub struct Points {
+    pub capacity: usize,
+    /// The percentages at which it warns, and is armed again.
+    pub thresholds: (u8, u8),
+    pub warn_depth: usize,
+    pub rearm_depth: usize,
+    /// Depths above the capacity read as the capacity, deficits as 0.
+    pub paired: bool,
+}
+
+impl Points {
+    /// The depth that a difference of the counters stands for.
+    pub fn depth(&self, difference: isize) -> usize {
+        let depth = usize::try_from(difference).unwrap_or(0);
+        if self.paired {
+            depth.min(self.capacity)
+        } else {
+            depth
+        }
+    }
+}
+
+/// The sink. What it receives is part of the explorer's state.
+#[derive(Debug)]
+pub struct History;
+
+impl History {
+    pub fn deliver(&self, event: Event, depth: usize) {
+        explorer::run_sink(event, depth);
+    }
+
+    /// The trace of a failure has them.
+    pub fn moments(&self) -> &'static str {
+        "see the trace"
+    }
+}
+
+impl LimitSink for History {
+    fn on_event(&self, event: &LimitEvent) {
+        self.deliver(Event::of(event), event.snapshot().depth);
+    }
+}

@@ -1,0 +1,166 @@
+//! Programs: the gauge, what is recorded before, and what each thread then records.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
+
+use crate::history::{History, Points};
+use crate::mailbox::Courier;
+use crate::search::{self, Counts, Failure, Settings};
+use crate::subject::{Op, Subject};
+
+static QUEUE: Limit = Limit::queue("queue");
+
+/// Who delivers the events of a gauge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sink {
+    /// The thread that causes them, whatever it does.
+    InPlace,
+    /// The same, and the first warning panics.
+    PanicsOnce,
+    /// The thread that causes them, unless it must not: then the background thread, or the next
+    /// that may.
+    HandedOver,
+    /// The background thread.
+    Background,
+}
+
+/// A gauge, and what several threads record on it at once.
+#[derive(Clone)]
+pub struct Program {
+    pub capacity: usize,
+    /// Percentages at which it warns, and is armed again.
+    pub thresholds: (u8, u8),
+    /// Whether every item that is recorded out is recorded in, in either order.
+    pub for_queue: bool,
+    /// Recorded before the threads start.
+    pub before: Vec<Op>,
+    /// What each thread records.
+    pub threads: Vec<Vec<Op>>,
+    pub sink: Sink,
+}
+
+impl Program {
+    /// The program on the real gauge.
+    ///
+    /// # Errors
+    ///
+    /// A promise is broken.
+    pub fn search(&self, settings: Settings) -> Result<Counts, Box<Failure>> {
+        self.search_on(settings, |points, history| -> Box<dyn Subject> {
+            match self.sink {
+                Sink::InPlace | Sink::PanicsOnce => {
+                    Box::new(Gauge::with_config(self.config(points)).with_sink(history))
+                }
+                Sink::HandedOver | Sink::Background => {
+                    let courier = Courier::new(history, self.sink == Sink::Background);
+                    Box::new(Gauge::with_delivery(self.config(points), courier))
+                }
+            }
+        })
+    }
+
+    /// The program on another gauge.
+    ///
+    /// # Errors
+    ///
+    /// A promise is broken.
+    pub fn search_on(
+        &self,
+        settings: Settings,
+        subject: impl FnOnce(Points, &'static History) -> Box<dyn Subject>,
+    ) -> Result<Counts, Box<Failure>> {
+        search::run(self, settings, subject)
+    }
+
+    fn config(&self, points: Points) -> GaugeConfig {
+        let (warn, rearm) = self.thresholds;
+        let thresholds = Thresholds::new(warn.into(), rearm.into()).unwrap();
+        let config = if self.for_queue {
+            GaugeConfig::for_queue(&QUEUE, points.capacity)
+        } else {
+            GaugeConfig::new(&QUEUE, points.capacity)
+        };
+        config.thresholds(thresholds)
+    }
+
+    /// From the percentages by search, apart from what the gauge computes.
+    pub fn points(&self) -> Points {
+        let (warn, rearm) = self.thresholds;
+        let first_depth_of = |percent: u8| {
+            (0..=self.capacity)
+                .find(|depth| depth * 100 / self.capacity >= percent.into())
+                .unwrap_or(self.capacity)
+        };
+        let (warn_depth, rearm_depth) = match self.capacity {
+            0 => (usize::MAX, 0),
+            _ => (first_depth_of(warn), first_depth_of(rearm + 1) - 1),
+        };
+        Points {
+            capacity: self.capacity,
+            thresholds: self.thresholds,
+            warn_depth,
+            rearm_depth,
+            paired: self.for_queue,
+        }
+    }
+
+    /// The number of an operation: those of the first thread come first.
+    pub fn number(&self, thread: usize, index: usize) -> usize {
+        let before: usize = self.threads[..thread].iter().map(Vec::len).sum();
+        before + index
+    }
+
+    /// The difference of the counters after `op`, in plain integers.
+    pub fn applied(&self, op: Op, difference: isize) -> isize {
+        let after = match op {
+            Op::Enqueue => difference + 1,
+            Op::EnqueueN(n) => difference + n.cast_signed(),
+            Op::Dequeue | Op::Take => difference - 1,
+            Op::DequeueN(n) if n <= usize::MAX / 32 => difference - n.cast_signed(),
+            Op::DequeueN(n) => difference.min(0).max(difference.saturating_sub_unsigned(n)),
+            Op::Clear | Op::TakeAll => difference.min(0),
+            Op::Deliver | Op::ComeBy => difference,
+            Op::Observe(depth) => depth.cast_signed(),
+        };
+        if self.for_queue { after } else { after.max(0) }
+    }
+
+    /// The differences to which `ops` lead, one after the other, in all orders that are allowed:
+    /// `earlier[i]` has the bits of those that come before operation `i`.
+    pub fn differences(&self, start: isize, ops: &[Op], earlier: &[u32]) -> BTreeSet<isize> {
+        let all = (1 << ops.len()) - 1;
+        let mut reached = BTreeSet::from([(0_u32, start)]);
+        let mut ends = BTreeSet::new();
+        // A set of operations is a greater number than its subsets: ascending order has them all.
+        while let Some((done, difference)) = reached.pop_first() {
+            if done == all {
+                ends.insert(difference);
+            }
+            for (index, op) in ops.iter().enumerate() {
+                let bit = 1 << index;
+                if done & bit == 0 && earlier[index] & !done == 0 {
+                    reached.insert((done | bit, self.applied(*op, difference)));
+                }
+            }
+        }
+        ends
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            capacity,
+            thresholds: (warn, rearm),
+            ..
+        } = self;
+        let kind = if self.for_queue { "for a queue, " } else { "" };
+        write!(
+            f,
+            "capacity {capacity} ({warn} %, {rearm} %), {kind}{:?}, before {:?}, threads {:?}",
+            self.sink, self.before, self.threads
+        )
+    }
+}

@@ -1,0 +1,291 @@
+//! The promises of a gauge, as folds over what happened so far. A fold keeps as little as it can,
+//! so that different pasts with the same future are one state.
+
+use std::fmt;
+use std::mem::replace;
+
+use crate::history::{Event, Points};
+use crate::memory::THREADS;
+use crate::program::{Program, Sink};
+use crate::subject::{Figures, Op};
+
+/// The most writes of the counters while no operation ends. Three threads in which each makes each of
+/// the others repeat once write less.
+const MOST_WRITES: u8 = 12;
+
+/// What a gauge promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Promise {
+    Alternation,
+    Soundness,
+    Settledness,
+    Conservation,
+    HighWater,
+    /// An event that was left pending is delivered once, and somebody is woken for it.
+    Delivery,
+    /// Afterwards the gauge goes down to 0 and up to its warn point as it should.
+    GoesOn,
+    /// No operation panics.
+    Returns,
+    /// Operations do not repeat for ever because of each other: one of them ends.
+    Progress,
+}
+
+/// A promise that is broken, and how.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    pub promise: Promise,
+    pub how: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.promise, self.how)
+    }
+}
+
+fn require(holds: bool, promise: Promise, how: impl FnOnce() -> String) -> Result<(), Broken> {
+    if holds {
+        Ok(())
+    } else {
+        Err(Broken {
+            promise,
+            how: how(),
+        })
+    }
+}
+
+/// What the promises need to know of the past.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Promises {
+    // Alternation.
+    warned: bool,
+    full: bool,
+    in_sink: bool,
+    // Soundness: the depths since the sink returned, a bit each.
+    since: u64,
+    depth: usize,
+    // High water.
+    greatest: usize,
+    at_rest: usize,
+    // Progress: how often a counter was written since an operation ended.
+    writes: u8,
+    // Settledness: a panic may have left an edge that no operation has checked since.
+    unchecked: bool,
+    /// The next warning panics.
+    pub panics: bool,
+    /// The difference of the counters when the gauge was last at rest.
+    start: isize,
+    /// The operations that each thread had recorded by then.
+    recorded: [u8; THREADS],
+    /// By operation: the observations that overlapped it since. Empty if it does not matter.
+    overlaps: Vec<u32>,
+}
+
+impl Promises {
+    /// Of a gauge that is empty and has done nothing.
+    pub fn new(program: &Program) -> Self {
+        let has_order = program.threads.iter().any(|ops| ops.len() > 1);
+        let operations = program.threads.iter().map(Vec::len).sum();
+        Self {
+            warned: false,
+            full: false,
+            in_sink: false,
+            since: 1,
+            depth: 0,
+            greatest: 0,
+            at_rest: 0,
+            writes: 0,
+            unchecked: false,
+            panics: program.sink == Sink::PanicsOnce,
+            start: 0,
+            recorded: [0; THREADS],
+            overlaps: vec![0; if has_order { operations } else { 0 }],
+        }
+    }
+
+    /// A counter was written. The depth is this from here on.
+    ///
+    /// # Errors
+    ///
+    /// Counters are written again and again, and no operation ends.
+    pub fn depth_is(&mut self, depth: usize) -> Result<(), Broken> {
+        assert!(depth < 64, "programs have depths below 64, not {depth}");
+        self.depth = depth;
+        self.since |= 1 << depth;
+        self.greatest = self.greatest.max(depth);
+        self.writes += 1;
+        require(self.writes <= MOST_WRITES, Promise::Progress, || {
+            format!("{MOST_WRITES} writes of the counters, and no operation has ended")
+        })
+    }
+
+    /// The sink is called. Returns whether it panics.
+    ///
+    /// # Errors
+    ///
+    /// The event is out of turn, or its depth is wrong.
+    pub fn delivers(
+        &mut self,
+        event: Event,
+        depth: usize,
+        points: &Points,
+    ) -> Result<bool, Broken> {
+        let in_turn = match event {
+            Event::NearCapacity => !replace(&mut self.warned, true),
+            Event::Full => self.warned && !replace(&mut self.full, true),
+            Event::Recovered => replace(&mut self.warned, false),
+        };
+        self.full &= self.warned;
+        let alone = !replace(&mut self.in_sink, true);
+        require(in_turn && alone, Promise::Alternation, || {
+            format!("{event:?} is out of turn")
+        })?;
+        let stands = match event {
+            Event::NearCapacity => depth >= points.warn_depth,
+            Event::Full => depth >= points.capacity,
+            Event::Recovered => depth <= points.rearm_depth,
+        };
+        let was = depth < 64 && self.since & 1 << depth != 0;
+        require(stands && was, Promise::Soundness, || {
+            format!("{event:?} at a depth that never was: {depth}")
+        })?;
+        Ok(event == Event::NearCapacity && replace(&mut self.panics, false))
+    }
+
+    /// The sink returns, also by a panic.
+    pub fn returned(&mut self) {
+        self.in_sink = false;
+        self.since = 1 << self.depth;
+    }
+
+    /// `operation` starts while `others` are in progress. Returns whether it checks what a panic
+    /// may have left.
+    pub fn started(
+        &mut self,
+        operation: usize,
+        ops: &[Op],
+        others: impl Iterator<Item = usize>,
+    ) -> bool {
+        let is_observation = |op| matches!(op, Op::Observe(_));
+        for other in others {
+            if self.overlaps.is_empty() {
+                break;
+            }
+            if is_observation(ops[other]) {
+                self.overlaps[operation] |= 1 << other;
+            }
+            if is_observation(ops[operation]) {
+                self.overlaps[other] |= 1 << operation;
+            }
+        }
+        self.unchecked
+    }
+
+    /// An operation ends that did `check` what an earlier panic may have left.
+    pub fn ended(&mut self, by_panic: bool, checked: bool) {
+        self.writes = 0;
+        if by_panic {
+            self.unchecked = true;
+        } else if checked {
+            self.unchecked = false;
+        }
+    }
+
+    /// No operation is in progress. The threads have recorded `recorded`; the counters differ by
+    /// `difference`.
+    ///
+    /// # Errors
+    ///
+    /// A promise is broken.
+    pub fn rests(
+        &mut self,
+        program: &Program,
+        recorded: [u8; THREADS],
+        difference: isize,
+        figures: Figures,
+    ) -> Result<(), Broken> {
+        let points = program.points();
+        let (depth, mark) = (points.depth(difference), figures.high_water);
+        self.at_rest = self.at_rest.max(depth);
+        require(self.warned == figures.warned, Promise::Alternation, || {
+            format!("an edge was not delivered: {figures:?}")
+        })?;
+        self.conserves(program, recorded, difference)?;
+        require(figures.depth == depth, Promise::Conservation, || {
+            format!("reads {} at depth {depth}", figures.depth)
+        })?;
+        if points.capacity > 0 && !self.unchecked {
+            require(
+                self.warned || depth < points.warn_depth,
+                Promise::Settledness,
+                || format!("silent at depth {depth}"),
+            )?;
+            require(
+                !self.warned || depth > points.rearm_depth,
+                Promise::Settledness,
+                || format!("latched at depth {depth}"),
+            )?;
+        }
+        require(
+            (self.at_rest..=self.greatest).contains(&mark),
+            Promise::HighWater,
+            || {
+                let Self {
+                    at_rest, greatest, ..
+                } = self;
+                format!("the mark {mark} is not in {at_rest}..={greatest}")
+            },
+        )?;
+        self.start = difference;
+        self.recorded = recorded;
+        self.overlaps.fill(0);
+        Ok(())
+    }
+
+    /// The difference is that of the operations since the last rest, one after the other, in an
+    /// order that keeps the order within each thread. Two operations of one thread may count in
+    /// either order if one observation overlapped both.
+    fn conserves(
+        &self,
+        program: &Program,
+        recorded: [u8; THREADS],
+        difference: isize,
+    ) -> Result<(), Broken> {
+        let (mut ops, mut numbers, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
+        let mut first_number = 0;
+        for (thread, thread_ops) in program.threads.iter().enumerate() {
+            let since = usize::from(self.recorded[thread])..usize::from(recorded[thread]);
+            let first = ops.len();
+            for index in since {
+                let number = first_number + index;
+                let overlaps = |number: usize| self.overlaps.get(number).unwrap_or(&0);
+                let comes_before =
+                    |other: &usize| overlaps(number) & overlaps(numbers[*other]) == 0;
+                earlier.push(
+                    (first..ops.len())
+                        .filter(comes_before)
+                        .map(|other| 1_u32 << other)
+                        .sum::<u32>(),
+                );
+                ops.push(thread_ops[index]);
+                numbers.push(number);
+            }
+            first_number += thread_ops.len();
+        }
+        let allowed = program.differences(self.start, &ops, &earlier);
+        require(allowed.contains(&difference), Promise::Conservation, || {
+            format!("the counters differ by {difference}, not by one of {allowed:?}")
+        })
+    }
+
+    /// As if the gauge had never been at rest.
+    pub fn forget_rests(&mut self) {
+        self.at_rest = 0;
+    }
+
+    /// `op` was recorded by the only thread there is.
+    pub fn recorded_alone(&mut self, op: Op, program: &Program) {
+        self.start = program.applied(op, self.start);
+    }
+}

@@ -1,0 +1,85 @@
+//! Random programs, the same for the same seed.
+
+use crate::program::{Program, Sink};
+use crate::subject::Op;
+
+/// A source of random programs.
+#[derive(Debug)]
+pub struct Programs {
+    state: u64,
+}
+
+impl Programs {
+    pub fn from_seed(seed: u64) -> Self {
+        Self {
+            state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+        }
+    }
+
+    /// A number below `end`: xorshift64*.
+    fn below(&mut self, end: usize) -> usize {
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        let number = self.state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33;
+        usize::try_from(number).unwrap() % end
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())]
+    }
+
+    fn op(&mut self, capacity: usize, is_deferred: bool) -> Op {
+        let n = 2 + self.below(2);
+        let depth = self.below(capacity + 2);
+        let mut ops = vec![
+            Op::Enqueue,
+            Op::Enqueue,
+            Op::EnqueueN(n),
+            Op::Dequeue,
+            Op::Dequeue,
+            Op::DequeueN(n),
+            Op::DequeueN(usize::MAX),
+            Op::Clear,
+            Op::Observe(depth),
+        ];
+        if is_deferred {
+            ops.extend([Op::Take, Op::Take, Op::TakeAll, Op::ComeBy, Op::Deliver]);
+        }
+        self.one_of(&ops)
+    }
+
+    fn ops(&mut self, most: usize, capacity: usize, is_deferred: bool) -> Vec<Op> {
+        (0..self.below(most) + 1)
+            .map(|_| self.op(capacity, is_deferred))
+            .collect()
+    }
+}
+
+impl Iterator for Programs {
+    type Item = Program;
+
+    /// Two threads with up to three operations each, or three with up to two.
+    fn next(&mut self) -> Option<Program> {
+        let capacity = 2 + self.below(6);
+        let sink = self.one_of(&[
+            Sink::InPlace,
+            Sink::InPlace,
+            Sink::PanicsOnce,
+            Sink::HandedOver,
+            Sink::Background,
+        ]);
+        let is_deferred = matches!(sink, Sink::HandedOver | Sink::Background);
+        let (threads, most) = self.one_of(&[(2, 3), (2, 3), (3, 2)]);
+        Some(Program {
+            capacity,
+            thresholds: self.one_of(&[(80, 50), (50, 20), (100, 0)]),
+            for_queue: self.below(2) == 1,
+            before: self.ops(3, capacity, is_deferred),
+            threads: (0..threads)
+                .map(|_| self.ops(most, capacity, is_deferred))
+                .collect(),
+            sink,
+        })
+    }
+}

@@ -1,0 +1,11 @@
+//! The searches. `pairs`, `handover` and `panics` are tables of programs, `progress` is two of them, `random` goes beyond them,
+//! `canaries` and `stale` show that the search can fail, and `plain` that it leaves nothing out.
+
+mod canaries;
+mod handover;
+mod pairs;
+mod panics;
+mod plain;
+mod progress;
+mod random;
+mod stale;

@@ -1,0 +1,151 @@
+//! Every two operations that meet, on both kinds of gauge, in every state, at every depth that
+//! matters.
+
+use std::collections::BTreeSet;
+
+use fillgauge_search_tests::program::{Program, Sink};
+use fillgauge_search_tests::search_all;
+use fillgauge_search_tests::subject::Op::{self, *};
+
+pub const CAPACITY: usize = 8;
+pub const WARN: usize = 6;
+pub const REARM: usize = 3;
+/// The percentages of these points.
+pub const THRESHOLDS: (u8, u8) = (75, 40);
+
+/// More than any program has states, but those in which two corrections repeat because of each other.
+pub const MOST_STATES: usize = 30_000;
+
+pub const ALL: Op = DequeueN(usize::MAX);
+
+/// A gauge of which the pairs are tried.
+#[derive(Clone, Copy, Debug)]
+struct Gauge {
+    capacity: usize,
+    thresholds: (u8, u8),
+    warn: usize,
+    rearm: usize,
+}
+
+/// Its points are far apart.
+const ROOMY: Gauge = Gauge {
+    capacity: CAPACITY,
+    thresholds: THRESHOLDS,
+    warn: WARN,
+    rearm: REARM,
+};
+
+/// It warns when it is full, and is armed again one below that.
+const NARROW: Gauge = Gauge {
+    capacity: 2,
+    thresholds: (80, 50),
+    warn: 2,
+    rearm: 1,
+};
+
+impl Gauge {
+    fn ops(self) -> Vec<Op> {
+        let counts = [Enqueue, EnqueueN(3), Dequeue, DequeueN(3), ALL, Clear];
+        let observed = BTreeSet::from([0, 2, self.rearm, self.warn, self.capacity]);
+        counts
+            .into_iter()
+            .chain(observed.into_iter().map(Observe))
+            .collect()
+    }
+
+    fn programs(self) -> Vec<Program> {
+        let ops = self.ops();
+        let mut programs = Vec::new();
+        for for_queue in [false, true] {
+            for past in Past::ALL {
+                for depth in past.depths(self) {
+                    programs.extend(pairs_of(&ops).map(|threads| Program {
+                        capacity: self.capacity,
+                        thresholds: self.thresholds,
+                        for_queue,
+                        before: past.before(self, depth),
+                        threads,
+                        sink: Sink::InPlace,
+                    }));
+                }
+            }
+        }
+        programs
+    }
+}
+
+/// What the gauge has been through before the two operations meet.
+#[derive(Clone, Copy, Debug)]
+enum Past {
+    /// It has counted up to the depth.
+    Armed,
+    /// It has warned, then counted to the depth.
+    Warned,
+    /// It was observed at the depth.
+    Sampled,
+    /// It has warned, then was observed at the depth.
+    WarnedAndSampled,
+}
+
+impl Past {
+    const ALL: [Self; 4] = [
+        Self::Armed,
+        Self::Warned,
+        Self::Sampled,
+        Self::WarnedAndSampled,
+    ];
+
+    fn depths(self, gauge: Gauge) -> BTreeSet<usize> {
+        let Gauge {
+            capacity,
+            warn,
+            rearm,
+            ..
+        } = gauge;
+        match self {
+            Self::Armed | Self::Sampled => BTreeSet::from([0, 1, rearm, rearm + 1, warn - 1])
+                .into_iter()
+                .filter(|depth| *depth < warn)
+                .collect(),
+            Self::Warned | Self::WarnedAndSampled => {
+                BTreeSet::from([rearm + 1, rearm + 2, warn, capacity - 1, capacity])
+                    .into_iter()
+                    .filter(|depth| (rearm + 1..=capacity).contains(depth))
+                    .collect()
+            }
+        }
+    }
+
+    fn before(self, Gauge { warn, .. }: Gauge, depth: usize) -> Vec<Op> {
+        match self {
+            Self::Armed => vec![EnqueueN(depth)],
+            Self::Warned if depth < warn => vec![EnqueueN(warn), DequeueN(warn - depth)],
+            Self::Warned => vec![EnqueueN(depth)],
+            Self::Sampled => vec![Observe(depth)],
+            Self::WarnedAndSampled => vec![EnqueueN(warn), Observe(depth)],
+        }
+    }
+}
+
+/// Every two of `ops`, and every one with itself.
+pub fn pairs_of(ops: &[Op]) -> impl Iterator<Item = Vec<Vec<Op>>> + '_ {
+    ops.iter().enumerate().flat_map(|(index, first)| {
+        ops[index..]
+            .iter()
+            .map(|second| vec![vec![*first], vec![*second]])
+    })
+}
+
+pub fn programs() -> Vec<Program> {
+    ROOMY.programs()
+}
+
+#[test]
+fn every_pair_keeps_every_promise() {
+    search_all(&ROOMY.programs(), MOST_STATES).assert_clean(2_640, 2_000_000);
+}
+
+#[test]
+fn every_pair_keeps_every_promise_of_a_narrow_gauge() {
+    search_all(&NARROW.programs(), MOST_STATES).assert_clean(540, 300_000);
+}

@@ -1,0 +1,41 @@
+//! A sink that panics at its first warning. What came up meanwhile is checked by the next operation,
+//! whatever it is.
+
+use fillgauge_search_tests::program::{Program, Sink};
+use fillgauge_search_tests::search_all;
+use fillgauge_search_tests::subject::Op::*;
+
+use crate::pairs::{ALL, CAPACITY, MOST_STATES, THRESHOLDS, WARN};
+
+#[test]
+fn the_operation_after_a_panic_checks_what_it_left() {
+    let warns = [Enqueue, EnqueueN(3), Observe(WARN)];
+    let meanwhile = [Enqueue, Dequeue, DequeueN(3), Clear, Observe(2)];
+    let afterwards = [
+        Enqueue,
+        EnqueueN(2),
+        Dequeue,
+        DequeueN(3),
+        ALL,
+        Clear,
+        Observe(0),
+        Observe(WARN),
+        Observe(WARN - 1),
+    ];
+    let mut programs = Vec::new();
+    for for_queue in [false, true] {
+        for warns in warns {
+            for meanwhile in meanwhile {
+                programs.extend(afterwards.map(|afterwards| Program {
+                    capacity: CAPACITY,
+                    thresholds: THRESHOLDS,
+                    for_queue,
+                    before: vec![EnqueueN(WARN - 1)],
+                    threads: vec![vec![warns, afterwards], vec![meanwhile]],
+                    sink: Sink::PanicsOnce,
+                }));
+            }
+        }
+    }
+    search_all(&programs, MOST_STATES).assert_clean(270, 650_000);
+}
