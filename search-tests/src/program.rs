@@ -102,7 +102,7 @@ impl Program {
             thresholds: self.thresholds,
             warn_depth,
             rearm_depth,
-            paired: self.for_queue,
+            for_queue: self.for_queue,
         }
     }
 

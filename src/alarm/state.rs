@@ -23,10 +23,12 @@ impl AlarmState {
     pub(crate) const UNCHECKED: usize = 1 << 4;
     /// Kept for a gauge: a thread repeats a correction that met another one.
     pub(crate) const CORRECTING: usize = 1 << 5;
+    /// Kept for a gauge: another thread relies on one more repetition.
+    pub(crate) const AGAIN: usize = 1 << 6;
     /// Kept for a gauge: every dequeue has its enqueue, in either order of records.
-    const FOR_QUEUE: usize = 1 << 6;
+    const FOR_QUEUE: usize = 1 << 7;
     /// The rest counts warnings.
-    const ONE_WARNING: usize = 1 << 7;
+    const ONE_WARNING: usize = 1 << 8;
 
     pub(crate) const fn new(for_queue: bool) -> Self {
         Self(if for_queue { Self::FOR_QUEUE } else { 0 })

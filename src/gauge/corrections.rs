@@ -1,4 +1,5 @@
-//! What sets a depth from outside: strays that are absorbed, clears, observations.
+//! What sets a depth from outside: clears, dequeues of everything, observations; and strays that are
+//! absorbed.
 //!
 //! A correction only adds. It adds to `enqueued` if more is there than was counted, and to
 //! `dequeued` if less is there. So both counters stay totals, and cached counters stay bounds.
@@ -12,16 +13,18 @@
 //! # Two that meet
 //!
 //! One raises the depth and one lowers it. Each succeeds on its own counter, and the depth is what
-//! neither wanted: from 5, one lowers to 2, one raises to 7, together 4. The one that was second
-//! finds that the other counter moved, and so may the first. So both try to set CORRECTING:
+//! neither wanted: from 5, one lowers to 2, one raises to 7, together 4. Each that finds the other
+//! counter moved sets CORRECTING and AGAIN.
 //!
-//! - The one that sets it corrects again until the other counter stays, clears CORRECTING, and
-//!   corrects once more.
-//! - The one that finds it set is done. Its compare-and-swap came before CORRECTING is cleared, so
-//!   the last correction of the other overwrites it.
+//! - If CORRECTING was not set, this thread repeats its correction until the other counter stays.
+//!   It clears AGAIN before, and CORRECTING afterwards, if AGAIN is still clear.
+//! - If it was set, this thread is done. It moved its counter before it set AGAIN. The other thread
+//!   corrects once more after that, and overwrites it.
 //!
-//! Each time that one repeats, another operation has ended: this is lock-free. After it, both
-//! check.
+//! So a thread repeats only if another operation has ended, or has moved a counter for the first
+//! time: this is lock-free.
+//!
+//! A clear that repeats remembers what it took. It goes by the depth that there would be without.
 //!
 //! # Strays
 //!
@@ -53,12 +56,6 @@ enum Attempt {
     Met,
 }
 
-impl Attempt {
-    const fn of(is_exact: bool) -> Self {
-        if is_exact { Self::Exact } else { Self::Met }
-    }
-}
-
 impl<D: Deliver> Gauge<D> {
     #[inline]
     pub(super) fn dequeue_n(&self, n: usize, caller: Caller) {
@@ -71,9 +68,26 @@ impl<D: Deliver> Gauge<D> {
 
     /// Dequeues `n` or what there is, and leaves no underflow, however large `n`.
     pub(super) fn dequeue_saturating(&self, n: usize, caller: Caller) {
-        let mut left = n;
-        if self.take(&mut left) == Attempt::Met {
-            self.correct_again(|| self.take(&mut left));
+        let for_queue = self.alarm.state().is_for_queue();
+        let (mut taken, mut last) = (0, 0);
+        let mut take = || {
+            let attempt = self.attempt(|difference| {
+                // Strays are absorbed. The underflow of a queue waits for its enqueues.
+                let counted = if is_underflow(difference) && !for_queue {
+                    0
+                } else {
+                    difference
+                };
+                let depth = counted.wrapping_add(taken);
+                last = if is_underflow(depth) { 0 } else { depth.min(n) };
+                depth.wrapping_sub(last)
+            });
+            taken = last;
+            // All that was asked for is gone, wherever the other counter is.
+            if taken == n { Attempt::Exact } else { attempt }
+        };
+        if take() == Attempt::Met {
+            self.attempt_again(take);
         }
         self.alarm.check(self, caller);
     }
@@ -82,7 +96,7 @@ impl<D: Deliver> Gauge<D> {
     #[inline]
     pub(super) fn observe(&self, depth: usize) -> bool {
         let depth = depth.min(MAX_DEPTH);
-        let attempt = self.set_depth(depth);
+        let attempt = self.attempt(|_| depth);
         if attempt == Attempt::Met {
             self.observe_again(depth);
             return true;
@@ -109,7 +123,7 @@ impl<D: Deliver> Gauge<D> {
 
     #[cold]
     fn observe_again(&self, depth: usize) {
-        self.correct_again(|| self.set_depth(depth));
+        self.attempt_again(|| self.attempt(|_| depth));
         if let Some(reading) = self.read(self.alarm.state()) {
             self.alarm.raise_high_water(reading.depth);
         }
@@ -118,95 +132,72 @@ impl<D: Deliver> Gauge<D> {
 }
 
 impl<D> Gauge<D> {
-    /// Moves one counter so that the depth is `depth`.
+    /// Moves one counter so that their difference is `target` of what it was.
     #[inline]
-    fn set_depth(&self, depth: usize) -> Attempt {
+    fn attempt(&self, mut target: impl FnMut(usize) -> usize) -> Attempt {
         let (producers, consumers) = (&self.producers, &self.consumers);
+        let is_exact = |exact| if exact { Attempt::Exact } else { Attempt::Met };
         // What it was at the last observation. To load a word right after it was moved takes half
         // as long as to move it, and a raise finds out anyway.
         let mut enqueued = consumers.cached_enqueued.get();
         loop {
             let dequeued = consumers.dequeued.get();
-            let counted = enqueued.wrapping_sub(dequeued);
-            if counted < depth || is_underflow(counted) {
-                let raised = dequeued.wrapping_add(depth);
+            let difference = enqueued.wrapping_sub(dequeued);
+            let target = target(difference);
+            if is_less(difference, target) {
+                let raised = dequeued.wrapping_add(target);
                 if let Err(now) = producers.enqueued.compare_exchange(enqueued, raised) {
                     enqueued = now;
                     continue;
                 }
                 consumers.cached_enqueued.set(raised);
                 producers.cached_dequeued.set(dequeued);
-                return Attempt::of(consumers.dequeued.get() == dequeued);
+                return is_exact(consumers.dequeued.get() == dequeued);
             }
             let now = producers.enqueued.get();
             if now != enqueued {
                 enqueued = now;
-            } else if counted == depth {
+            } else if difference == target {
                 if consumers.dequeued.get() == dequeued {
                     return Attempt::Unchanged;
                 }
             } else {
-                let lowered = enqueued.wrapping_sub(depth);
+                let lowered = enqueued.wrapping_sub(target);
                 if consumers
                     .dequeued
                     .compare_exchange(dequeued, lowered)
                     .is_ok()
                 {
                     consumers.cached_enqueued.set(enqueued);
-                    return Attempt::of(producers.enqueued.get() == enqueued);
+                    return is_exact(producers.enqueued.get() == enqueued);
                 }
-            }
-        }
-    }
-
-    /// Takes out up to `left` of what there is.
-    fn take(&self, left: &mut usize) -> Attempt {
-        let (producers, consumers) = (&self.producers, &self.consumers);
-        let for_queue = self.alarm.state().is_for_queue();
-        loop {
-            let dequeued = consumers.dequeued.get();
-            let enqueued = producers.enqueued.get();
-            let depth = enqueued.wrapping_sub(dequeued);
-            let taken = if !is_underflow(depth) {
-                depth.min(*left)
-            } else if for_queue {
-                // The enqueues that it waits for are recorded later.
-                0
-            } else {
-                self.absorb_strays(dequeued);
-                continue;
-            };
-            if taken == 0 {
-                return Attempt::Unchanged;
-            }
-            let rest = dequeued.wrapping_add(taken);
-            if consumers.dequeued.compare_exchange(dequeued, rest).is_ok() {
-                consumers.cached_enqueued.set(enqueued);
-                *left = left.saturating_sub(taken);
-                // What was asked for, it took. Otherwise there was nothing left, if `enqueued` is
-                // as it was.
-                return Attempt::of(*left == 0 || producers.enqueued.get() == enqueued);
             }
         }
     }
 
     /// Repeats an attempt that met another correction, or any other record.
     #[cold]
-    fn correct_again(&self, mut attempt: impl FnMut() -> Attempt) {
-        let state = self.alarm.state_word();
-        while state.set_bits(AlarmState::CORRECTING) & AlarmState::CORRECTING == 0 {
+    fn attempt_again(&self, mut attempt: impl FnMut() -> Attempt) {
+        let word = self.alarm.state_word();
+        let before = word.set_bits(AlarmState::CORRECTING | AlarmState::AGAIN);
+        if before & AlarmState::CORRECTING != 0 {
+            return;
+        }
+        loop {
+            word.clear_bits(AlarmState::AGAIN);
             while attempt() == Attempt::Met {}
-            state.clear_bits(AlarmState::CORRECTING);
-            // One that found the bit set moved a counter before, and relies on this.
-            if attempt() != Attempt::Met {
-                return;
+            let mut state = word.get();
+            while state & AlarmState::AGAIN == 0 {
+                match word.compare_exchange(state, state & !AlarmState::CORRECTING) {
+                    Ok(()) => return,
+                    Err(now) => state = now,
+                }
             }
         }
     }
 
     /// Absorbs the strays among the first `dequeued` dequeues: raises `enqueued` to that number,
-    /// unless it is there. The thread that is first does it for all before, so no stray is absorbed
-    /// twice. The depth is 0 at that moment: neither an edge nor a new mark.
+    /// unless it is there. The depth is 0 at that moment: neither an edge nor a new mark.
     #[cold]
     #[inline(never)]
     pub(super) fn absorb_strays(&self, dequeued: usize) {
@@ -222,4 +213,11 @@ impl<D> Gauge<D> {
             }
         }
     }
+}
+
+/// Whether a difference of the counters is less than another one, underflows included.
+#[inline]
+const fn is_less(difference: usize, other: usize) -> bool {
+    const UNDERFLOWS: usize = usize::MAX - MAX_DEPTH;
+    difference.wrapping_add(UNDERFLOWS) < other.wrapping_add(UNDERFLOWS)
 }

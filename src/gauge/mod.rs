@@ -396,7 +396,7 @@ impl<D> Gauge<D> {
         self.alarm.state().is_pending()
     }
 
-    /// Warnings so far. Wraps at `usize::MAX / 128`.
+    /// Warnings so far. Wraps at `usize::MAX / 256`.
     pub fn warnings(&self) -> usize {
         self.alarm.state().warnings()
     }

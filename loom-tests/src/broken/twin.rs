@@ -39,8 +39,8 @@ pub enum Fault {
     ObserverDoesNotCheck,
     /// An observer does not check whether the other counter moved meanwhile.
     ObservesOnce,
-    /// Of two corrections that meet, the one that repeats does so before the other relies on it.
-    RepeatsOnce,
+    /// Of two corrections that meet, the one that repeats does not ask whether the other relies on it.
+    ReleasesAnyway,
     /// A pending event is taken over by a store, whatever happened to it meanwhile.
     TakesOverByStore,
     /// RUNNING is cleared before PENDING is set, in two steps.
@@ -68,7 +68,8 @@ const FULL: usize = 2;
 const DELIVERING: usize = 4;
 const PENDING: usize = 8;
 const CORRECTING: usize = 16;
-const ONE_WARNING: usize = 32;
+const AGAIN: usize = 32;
+const ONE_WARNING: usize = 64;
 
 impl Twin {
     pub fn with(fault: Fault) -> impl Fn(Points, &'static History) -> Self {
@@ -147,33 +148,43 @@ impl Twin {
     }
 
     fn clear(&self, may_deliver: bool) {
-        if !self.try_clear() {
-            self.correct_again(|| self.try_clear());
+        let mut taken = 0;
+        if !self.try_clear(&mut taken) {
+            self.correct_again(|| self.try_clear(&mut taken));
         }
         self.deliver_pending_edges(may_deliver);
     }
 
-    /// False if something came meanwhile.
-    fn try_clear(&self) -> bool {
+    /// False if something came meanwhile. What was taken before counts as if it were there.
+    fn try_clear(&self, taken: &mut usize) -> bool {
         loop {
             let dequeued = self.dequeued.load(SeqCst);
             let enqueued = self.enqueued.load(SeqCst);
-            if enqueued <= dequeued {
-                if self.fault == Fault::ClearOfUnderflow {
-                    self.absorb_strays(dequeued);
-                }
-                return true;
+            if enqueued < dequeued
+                && (!self.points.for_queue || self.fault == Fault::ClearOfUnderflow)
+            {
+                self.absorb_strays(dequeued);
+                continue;
             }
             if self.fault == Fault::ClearByAddition {
                 self.dequeued.fetch_add(enqueued - dequeued, SeqCst);
                 return true;
             }
-            if self
-                .dequeued
-                .compare_exchange(dequeued, enqueued, SeqCst, SeqCst)
-                .is_ok()
-            {
-                return self.fault == Fault::ClearOnce || self.enqueued.load(SeqCst) == enqueued;
+            let depth = (enqueued + *taken).saturating_sub(dequeued);
+            // What would be dequeued if all of it were taken at this instant.
+            let all = dequeued + depth - *taken;
+            let (moved, from, to, other, unmoved) = if all < dequeued {
+                let raised = enqueued + dequeued - all;
+                (&self.enqueued, enqueued, raised, &self.dequeued, dequeued)
+            } else {
+                (&self.dequeued, dequeued, all, &self.enqueued, enqueued)
+            };
+            if from == to {
+                return true;
+            }
+            if moved.compare_exchange(from, to, SeqCst, SeqCst).is_ok() {
+                *taken = depth;
+                return self.fault == Fault::ClearOnce || other.load(SeqCst) == unmoved;
             }
         }
     }
@@ -206,12 +217,20 @@ impl Twin {
         }
     }
 
-    fn correct_again(&self, attempt: impl Fn() -> bool) {
-        while self.state.fetch_or(CORRECTING, SeqCst) & CORRECTING == 0 {
+    fn correct_again(&self, mut attempt: impl FnMut() -> bool) {
+        if self.state.fetch_or(CORRECTING | AGAIN, SeqCst) & CORRECTING != 0 {
+            return;
+        }
+        loop {
+            self.state.fetch_and(!AGAIN, SeqCst);
             while !attempt() {}
-            self.state.fetch_sub(CORRECTING, SeqCst);
-            if self.fault == Fault::RepeatsOnce || attempt() {
-                return;
+            let mut state = self.state.load(SeqCst);
+            while state & AGAIN == 0 || self.fault == Fault::ReleasesAnyway {
+                let released = state & !(CORRECTING | AGAIN);
+                match self.state.compare_exchange(state, released, SeqCst, SeqCst) {
+                    Ok(_) => return,
+                    Err(now) => state = now,
+                }
             }
         }
     }

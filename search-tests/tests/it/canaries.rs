@@ -57,7 +57,7 @@ canaries! {
     two_events_at_a_time: TwoAtATime breaks Alternation, {
         threads: vec![vec![Enqueue], vec![Enqueue]],
     };
-    no_check_after_an_event: NoSecondLook breaks Settledness, {
+    no_check_after_an_event: NoSecondCheck breaks Settledness, {
         before: vec![Enqueue],
         threads: vec![vec![Enqueue], vec![Dequeue]],
     };
@@ -68,7 +68,7 @@ canaries! {
         before: vec![Enqueue],
         threads: vec![vec![Enqueue, Dequeue], vec![Enqueue]],
     };
-    counters_before_the_state: EvidenceOfAnotherState breaks Soundness, {
+    counters_before_the_state: CountersBeforeState breaks Soundness, {
         threads: vec![vec![Enqueue], vec![Enqueue]],
     };
     state_by_store: StateByStore breaks Alternation, {
