@@ -288,7 +288,9 @@ impl Model {
             Op::DequeueN(n) => depth.min(0).max(depth.saturating_sub_unsigned(n)),
             Op::Clear | Op::TakeAll => depth.min(0),
             Op::Deliver | Op::ComeBy => depth,
-            Op::Observe(depth) => depth.cast_signed(),
+            Op::Observe(depth) | Op::ObserveWith(depth) => depth.cast_signed(),
+            Op::Fill(n) => depth + n.cast_signed(),
+            Op::Drain => 0,
         };
         if self.for_queue { after } else { after.max(0) }
     }

@@ -1,5 +1,8 @@
 //! What a model needs of a gauge, right or wrong.
 
+use std::sync::atomic::Ordering::SeqCst;
+
+use fillgauge::modelled::AtomicUsize;
 use fillgauge::{Deliver, Gauge, StaticSink};
 
 use crate::mailbox::Courier;
@@ -13,6 +16,12 @@ pub enum Op {
     DequeueN(usize),
     Clear,
     Observe(usize),
+    /// An observation that samples this depth.
+    ObserveWith(usize),
+    /// So many items enter a queue that knows its length, which is then sampled.
+    Fill(usize),
+    /// All items leave a queue that knows its length, which is then sampled.
+    Drain,
     /// A dequeue that must not deliver, as of a tracked receiver.
     Take,
     /// A clear that must not deliver, as of a receiver that is dropped.
@@ -73,6 +82,8 @@ impl<D: Delivers> Subject for Gauge<D> {
             Op::DequeueN(n) => self.record_dequeue_n(n),
             Op::Clear => self.record_clear(),
             Op::Observe(depth) => self.observe_depth(depth),
+            Op::ObserveWith(depth) => self.observe_with(|| depth),
+            Op::Fill(_) | Op::Drain => panic!("{op:?} needs a queue: see `Sampled`"),
             Op::Take => self.deferred().record_dequeue(),
             Op::TakeAll => self.deferred().record_clear(),
             Op::Deliver => D::background(self, false),
@@ -95,5 +106,51 @@ impl<D: Delivers> Subject for Gauge<D> {
 
     fn has_pending_event(&self) -> bool {
         self.has_pending_event()
+    }
+}
+
+/// A queue that knows its length, and the gauge that samples it.
+pub struct Sampled<D> {
+    pub gauge: Gauge<D>,
+    pub length: AtomicUsize,
+    /// Samples before it observes, and only once.
+    pub is_old: bool,
+}
+
+impl<D: Delivers> Sampled<D> {
+    fn sample(&self) {
+        if self.is_old {
+            self.gauge.observe_depth(self.length.load(SeqCst));
+        } else {
+            self.gauge.observe_with(|| self.length.load(SeqCst));
+        }
+    }
+}
+
+impl<D: Delivers> Subject for Sampled<D> {
+    fn record(&self, op: Op) {
+        match op {
+            Op::Fill(n) => {
+                self.length.fetch_add(n, SeqCst);
+                self.sample();
+            }
+            Op::Drain => {
+                self.length.swap(0, SeqCst);
+                self.sample();
+            }
+            other => self.gauge.record(other),
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        self.gauge.figures()
+    }
+
+    fn counters_now(&self) -> (usize, usize) {
+        self.gauge.counters_now()
+    }
+
+    fn has_pending_event(&self) -> bool {
+        self.gauge.has_pending_event()
     }
 }

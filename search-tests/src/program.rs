@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use fillgauge::modelled::AtomicUsize;
 use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
 
 use crate::history::{History, Points};
 use crate::mailbox::Courier;
 use crate::search::{self, Counts, Failure, Settings};
-use crate::subject::{Op, Subject};
+use crate::subject::{Delivers, Op, Sampled, Subject};
 
 static QUEUE: Limit = Limit::queue("queue");
 
@@ -48,15 +49,23 @@ impl Program {
     ///
     /// A promise is broken.
     pub fn search(&self, settings: Settings) -> Result<Counts, Box<Failure>> {
-        self.search_on(settings, |points, history| -> Box<dyn Subject> {
-            match self.sink {
-                Sink::InPlace | Sink::PanicsOnce => {
-                    Box::new(Gauge::with_config(self.config(points)).with_sink(history))
-                }
-                Sink::HandedOver | Sink::Background => {
-                    let courier = Courier::new(history, self.sink == Sink::Background);
-                    Box::new(Gauge::with_delivery(self.config(points), courier))
-                }
+        self.search_sampled(settings, false)
+    }
+
+    /// The same. A queue that knows its length is sampled before the observation, if `is_old`.
+    ///
+    /// # Errors
+    ///
+    /// A promise is broken.
+    pub fn search_sampled(&self, settings: Settings, is_old: bool) -> Result<Counts, Box<Failure>> {
+        self.search_on(settings, |points, history| match self.sink {
+            Sink::InPlace | Sink::PanicsOnce => {
+                let gauge = Gauge::with_config(self.config(points)).with_sink(history);
+                sampled(gauge, is_old)
+            }
+            Sink::HandedOver | Sink::Background => {
+                let courier = Courier::new(history, self.sink == Sink::Background);
+                sampled(Gauge::with_delivery(self.config(points), courier), is_old)
             }
         })
     }
@@ -122,7 +131,9 @@ impl Program {
             Op::DequeueN(n) => difference.min(0).max(difference.saturating_sub_unsigned(n)),
             Op::Clear | Op::TakeAll => difference.min(0),
             Op::Deliver | Op::ComeBy => difference,
-            Op::Observe(depth) => depth.cast_signed(),
+            Op::Observe(depth) | Op::ObserveWith(depth) => depth.cast_signed(),
+            Op::Fill(n) => difference + n.cast_signed(),
+            Op::Drain => 0,
         };
         if self.for_queue { after } else { after.max(0) }
     }
@@ -147,6 +158,14 @@ impl Program {
         }
         ends
     }
+}
+
+fn sampled<D: Delivers + 'static>(gauge: Gauge<D>, is_old: bool) -> Box<dyn Subject> {
+    Box::new(Sampled {
+        gauge,
+        length: AtomicUsize::new(0),
+        is_old,
+    })
 }
 
 impl fmt::Debug for Program {

@@ -167,7 +167,7 @@ impl Promises {
         ops: &[Op],
         others: impl Iterator<Item = usize>,
     ) -> bool {
-        let is_observation = |op| matches!(op, Op::Observe(_));
+        let is_observation = |op| matches!(op, Op::Observe(_) | Op::ObserveWith(_));
         for other in others {
             if self.overlaps.is_empty() {
                 break;

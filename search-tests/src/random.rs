@@ -42,6 +42,7 @@ impl Programs {
             Op::DequeueN(usize::MAX),
             Op::Clear,
             Op::Observe(depth),
+            Op::ObserveWith(depth),
         ];
         if is_deferred {
             ops.extend([Op::Take, Op::Take, Op::TakeAll, Op::ComeBy, Op::Deliver]);

@@ -71,7 +71,7 @@ impl<D: Deliver> Gauge<D> {
         let for_queue = self.alarm.state().is_for_queue();
         let (mut taken, mut last) = (0, 0);
         let mut take = || {
-            let attempt = self.attempt(|difference| {
+            let attempt = self.attempt(self.producers.enqueued.get(), |difference| {
                 // Strays are absorbed. The underflow of a queue waits for its enqueues.
                 let counted = if is_underflow(difference) && !for_queue {
                     0
@@ -96,7 +96,10 @@ impl<D: Deliver> Gauge<D> {
     #[inline]
     pub(super) fn observe(&self, depth: usize) -> bool {
         let depth = depth.min(MAX_DEPTH);
-        let attempt = self.attempt(|_| depth);
+        // What it was at the last observation. To load a word right after it was moved takes half
+        // as long as to move it, and a raise finds out anyway.
+        let enqueued = self.consumers.cached_enqueued.get();
+        let attempt = self.attempt(enqueued, |_| depth);
         if attempt == Attempt::Met {
             self.observe_again(depth);
             return true;
@@ -110,20 +113,29 @@ impl<D: Deliver> Gauge<D> {
         attempt == Attempt::Exact
     }
 
-    /// Observes until a sample is what the counters say. The last of several threads that correct
-    /// samples again afterwards, so an old sample does not stay.
+    /// Observes until two samples in a row are equal, or a sample is what the counters say.
+    ///
+    /// Of several threads, take the last that moves a counter. It samples afterwards, and finds the
+    /// same. So that is what is there, or the thread that has changed it since observes later.
     #[inline]
     pub(super) fn observe_samples(&self, mut sample: impl FnMut() -> usize) {
-        for _ in 0..MAX_SAMPLES {
-            if !self.observe(sample()) {
+        let mut depth = sample();
+        for _ in 1..MAX_SAMPLES {
+            if !self.observe(depth) {
                 return;
             }
+            let again = sample();
+            if again == depth {
+                return;
+            }
+            depth = again;
         }
+        self.observe(depth);
     }
 
     #[cold]
     fn observe_again(&self, depth: usize) {
-        self.attempt_again(|| self.attempt(|_| depth));
+        self.attempt_again(|| self.attempt(self.producers.enqueued.get(), |_| depth));
         if let Some(reading) = self.read(self.alarm.state()) {
             self.alarm.raise_high_water(reading.depth);
         }
@@ -132,14 +144,11 @@ impl<D: Deliver> Gauge<D> {
 }
 
 impl<D> Gauge<D> {
-    /// Moves one counter so that their difference is `target` of what it was.
+    /// Moves one counter so that their difference is `target` of what it was. `enqueued` may be old.
     #[inline]
-    fn attempt(&self, mut target: impl FnMut(usize) -> usize) -> Attempt {
+    fn attempt(&self, mut enqueued: usize, mut target: impl FnMut(usize) -> usize) -> Attempt {
         let (producers, consumers) = (&self.producers, &self.consumers);
         let is_exact = |exact| if exact { Attempt::Exact } else { Attempt::Met };
-        // What it was at the last observation. To load a word right after it was moved takes half
-        // as long as to move it, and a raise finds out anyway.
-        let mut enqueued = consumers.cached_enqueued.get();
         loop {
             let dequeued = consumers.dequeued.get();
             let difference = enqueued.wrapping_sub(dequeued);

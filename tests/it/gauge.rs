@@ -273,10 +273,10 @@ fn a_great_underflow_that_is_set_off_leaves_the_gauge_armed() {
 #[test]
 fn an_observation_samples_until_the_counters_agree() {
     let gauge = Gauge::new(&LIMIT, 5).with_sink(&RECORDER);
-    let mut truth = [4, 0, 0].into_iter();
-    gauge.observe_with(|| truth.next().unwrap());
+    let mut samples = [4, 0, 0].into_iter();
+    gauge.observe_with(|| samples.next().unwrap());
     assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
-    assert_eq!(truth.next(), None, "sampled until two were equal");
+    assert_eq!(samples.next(), None, "sampled until two were equal");
     assert_eq!(short_events(), [('+', 4), ('-', 0)]);
 }
 

@@ -45,11 +45,11 @@ impl Subject for Flag {
         let depth = match op {
             Op::Enqueue => self.depth.fetch_add(1, SeqCst) + 1,
             Op::EnqueueN(n) => self.depth.fetch_add(n, SeqCst) + n,
-            Op::Observe(depth) => {
+            Op::Observe(depth) | Op::ObserveWith(depth) => {
                 self.depth.swap(depth, SeqCst);
                 depth
             }
-            Op::Deliver | Op::ComeBy => return,
+            Op::Deliver | Op::ComeBy | Op::Fill(_) | Op::Drain => return,
             Op::Dequeue | Op::DequeueN(_) | Op::Clear | Op::Take | Op::TakeAll => {
                 let n = match op {
                     Op::Dequeue | Op::Take => 1,

@@ -362,7 +362,8 @@ impl Subject for Twin {
                 }
             }
             Op::ComeBy => self.deliver_pending_edges(true),
-            Op::Observe(depth) => self.observe(depth),
+            Op::Observe(depth) | Op::ObserveWith(depth) => self.observe(depth),
+            Op::Fill(_) | Op::Drain => panic!("{op:?} is not for the twin"),
         }
     }
 

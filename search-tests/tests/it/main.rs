@@ -8,4 +8,5 @@ mod panics;
 mod plain;
 mod progress;
 mod random;
+mod samplers;
 mod stale;
