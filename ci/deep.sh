@@ -2,7 +2,7 @@
 # ci/deep.sh [REVISION]: what ci/test.sh has no time for. More seeds, schedules and fuzzing, and the
 # mutants of the source that changed since REVISION. By default that is the last tag before this
 # commit. Without a tag it is the merge base with origin/main, or on main the commit before.
-# MIRI_SEEDS, SCHEDULES_FACTOR and FUZZ_SECONDS set the lengths.
+# MIRI_SEEDS, SEARCH_SECONDS, SCHEDULES_FACTOR and FUZZ_SECONDS set the lengths.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 need_crate cargo-mutants
@@ -35,6 +35,7 @@ mutants() { # of the source that changed
 }
 
 step miri ci/miri.sh "${MIRI_SEEDS:-64}"
+step search env SEARCH_SECONDS="${SEARCH_SECONDS:-600}" ci/search.sh
 step schedules env SCHEDULES_FACTOR="${SCHEDULES_FACTOR:-50}" ci/schedules.sh
 step fuzz ci/fuzz.sh "${FUZZ_SECONDS:-300}"
 step mutants mutants

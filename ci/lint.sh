@@ -17,7 +17,7 @@ RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-feature
 (cd examples/firmware && cargo fmt --check)
 (cd fuzz && cargo fmt --check && cargo clippy --quiet --all-targets -- -D warnings)
 # Without the flags of the environment: RUSTFLAGS would replace the cfg that its configuration sets.
-for package in loom-tests shuttle-tests; do
+for package in loom-tests search-tests shuttle-tests; do
     (cd "$package" && cargo fmt --check && env -u RUSTFLAGS cargo clippy --quiet --all-targets -- -D warnings)
 done
 if git grep -nE 'RATIO_[A-Z]|^RESULTS$' -- '*.md'; then

@@ -9,6 +9,14 @@ pub struct Programs {
     state: u64,
 }
 
+/// Which operations there are, besides enqueues and dequeues.
+#[derive(Clone, Copy, Debug)]
+struct Mix {
+    is_deferred: bool,
+    is_observed: bool,
+    is_cleared: bool,
+}
+
 impl Programs {
     pub fn from_seed(seed: u64) -> Self {
         Self {
@@ -29,7 +37,12 @@ impl Programs {
         choices[self.below(choices.len())]
     }
 
-    fn op(&mut self, capacity: usize, is_deferred: bool) -> Op {
+    fn op(&mut self, capacity: usize, mix: Mix) -> Op {
+        let Mix {
+            is_deferred,
+            is_observed,
+            is_cleared,
+        } = mix;
         let n = 2 + self.below(2);
         let depth = self.below(capacity + 2);
         let mut ops = vec![
@@ -39,20 +52,25 @@ impl Programs {
             Op::Dequeue,
             Op::Dequeue,
             Op::DequeueN(n),
-            Op::DequeueN(usize::MAX),
-            Op::Clear,
-            Op::Observe(depth),
-            Op::ObserveWith(depth),
         ];
+        if is_observed {
+            ops.extend([Op::Observe(depth), Op::ObserveWith(depth)]);
+        }
+        if is_cleared {
+            ops.extend([Op::DequeueN(usize::MAX), Op::Clear]);
+        }
         if is_deferred {
-            ops.extend([Op::Take, Op::Take, Op::TakeAll, Op::ComeBy, Op::Deliver]);
+            ops.extend([Op::Take, Op::Take, Op::ComeBy, Op::Deliver]);
+        }
+        if is_deferred && is_cleared {
+            ops.push(Op::TakeAll);
         }
         self.one_of(&ops)
     }
 
-    fn ops(&mut self, most: usize, capacity: usize, is_deferred: bool) -> Vec<Op> {
+    fn ops(&mut self, most: usize, capacity: usize, mix: Mix) -> Vec<Op> {
         (0..self.below(most) + 1)
-            .map(|_| self.op(capacity, is_deferred))
+            .map(|_| self.op(capacity, mix))
             .collect()
     }
 }
@@ -70,15 +88,22 @@ impl Iterator for Programs {
             Sink::HandedOver,
             Sink::Background,
         ]);
-        let is_deferred = matches!(sink, Sink::HandedOver | Sink::Background);
+        let for_queue = self.below(2) == 1;
+        // The gauge of a queue is observed or cleared. See the guarantees for both at once.
+        let is_observed = self.below(2) == 1;
+        let mix = Mix {
+            is_deferred: matches!(sink, Sink::HandedOver | Sink::Background),
+            is_observed: is_observed || !for_queue,
+            is_cleared: !is_observed || !for_queue,
+        };
         let (threads, most) = self.one_of(&[(2, 3), (2, 3), (3, 2)]);
         Some(Program {
             capacity,
             thresholds: self.one_of(&[(80, 50), (50, 20), (100, 0)]),
-            for_queue: self.below(2) == 1,
-            before: self.ops(3, capacity, is_deferred),
+            for_queue,
+            before: self.ops(3, capacity, mix),
             threads: (0..threads)
-                .map(|_| self.ops(most, capacity, is_deferred))
+                .map(|_| self.ops(most, capacity, mix))
                 .collect(),
             sink,
         })

@@ -24,7 +24,8 @@
 //! So a thread repeats only if another operation has ended, or has moved a counter for the first
 //! time: this is lock-free.
 //!
-//! A clear that repeats remembers what it took. It goes by the depth that there would be without.
+//! A clear that repeats takes what came meanwhile. On the gauge of a queue it finds an underflow
+//! instead, if a dequeue came too that is ahead of its enqueue. Then it leaves what is there.
 //!
 //! # Strays
 //!
@@ -69,22 +70,20 @@ impl<D: Deliver> Gauge<D> {
     /// Dequeues `n` or what there is, and leaves no underflow, however large `n`.
     pub(super) fn dequeue_saturating(&self, n: usize, caller: Caller) {
         let for_queue = self.alarm.state().is_for_queue();
-        let (mut taken, mut last) = (0, 0);
+        let (mut left, mut taken) = (n, 0);
         let mut take = || {
             let attempt = self.attempt(self.producers.enqueued.get(), |difference| {
-                // Strays are absorbed. The underflow of a queue waits for its enqueues.
-                let counted = if is_underflow(difference) && !for_queue {
-                    0
-                } else {
-                    difference
-                };
-                let depth = counted.wrapping_add(taken);
-                last = if is_underflow(depth) { 0 } else { depth.min(n) };
-                depth.wrapping_sub(last)
+                if is_underflow(difference) {
+                    taken = 0;
+                    // Strays are absorbed. The underflow of a queue waits for its enqueues.
+                    return if for_queue { difference } else { 0 };
+                }
+                taken = difference.min(left);
+                difference.wrapping_sub(taken)
             });
-            taken = last;
+            left = left.wrapping_sub(taken);
             // All that was asked for is gone, wherever the other counter is.
-            if taken == n { Attempt::Exact } else { attempt }
+            if left == 0 { Attempt::Exact } else { attempt }
         };
         if take() == Attempt::Met {
             self.attempt_again(take);

@@ -148,43 +148,33 @@ impl Twin {
     }
 
     fn clear(&self, may_deliver: bool) {
-        let mut taken = 0;
-        if !self.try_clear(&mut taken) {
-            self.correct_again(|| self.try_clear(&mut taken));
+        if !self.try_clear() {
+            self.correct_again(|| self.try_clear());
         }
         self.deliver_pending_edges(may_deliver);
     }
 
-    /// False if something came meanwhile. What was taken before counts as if it were there.
-    fn try_clear(&self, taken: &mut usize) -> bool {
+    /// False if something came meanwhile.
+    fn try_clear(&self) -> bool {
         loop {
             let dequeued = self.dequeued.load(SeqCst);
             let enqueued = self.enqueued.load(SeqCst);
-            if enqueued < dequeued
-                && (!self.points.for_queue || self.fault == Fault::ClearOfUnderflow)
-            {
-                self.absorb_strays(dequeued);
-                continue;
+            if enqueued <= dequeued {
+                if !self.points.for_queue || self.fault == Fault::ClearOfUnderflow {
+                    self.absorb_strays(dequeued);
+                }
+                return true;
             }
             if self.fault == Fault::ClearByAddition {
                 self.dequeued.fetch_add(enqueued - dequeued, SeqCst);
                 return true;
             }
-            let depth = (enqueued + *taken).saturating_sub(dequeued);
-            // What would be dequeued if all of it were taken at this instant.
-            let all = dequeued + depth - *taken;
-            let (moved, from, to, other, unmoved) = if all < dequeued {
-                let raised = enqueued + dequeued - all;
-                (&self.enqueued, enqueued, raised, &self.dequeued, dequeued)
-            } else {
-                (&self.dequeued, dequeued, all, &self.enqueued, enqueued)
-            };
-            if from == to {
-                return true;
-            }
-            if moved.compare_exchange(from, to, SeqCst, SeqCst).is_ok() {
-                *taken = depth;
-                return self.fault == Fault::ClearOnce || other.load(SeqCst) == unmoved;
+            if self
+                .dequeued
+                .compare_exchange(dequeued, enqueued, SeqCst, SeqCst)
+                .is_ok()
+            {
+                return self.fault == Fault::ClearOnce || self.enqueued.load(SeqCst) == enqueued;
             }
         }
     }
@@ -217,7 +207,7 @@ impl Twin {
         }
     }
 
-    fn correct_again(&self, mut attempt: impl FnMut() -> bool) {
+    fn correct_again(&self, attempt: impl Fn() -> bool) {
         if self.state.fetch_or(CORRECTING | AGAIN, SeqCst) & CORRECTING != 0 {
             return;
         }

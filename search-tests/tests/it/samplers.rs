@@ -23,11 +23,10 @@ fn program(before: &[Op], threads: Vec<Vec<Op>>) -> Program {
 #[test]
 fn samplers_settle_on_the_length_of_the_queue() {
     let mut programs = Vec::new();
-    for before in [&[][..], &[Fill(1)], &[Fill(WARN)], &[Fill(WARN), Drain]] {
-        programs
-            .extend(pairs_of(&[Fill(1), Fill(2), Drain]).map(|threads| program(before, threads)));
+    for before in [&[][..], &[Fill(1)], &[Fill(4)], &[Fill(WARN)]] {
+        programs.extend(pairs_of(&[Fill(1), Drain]).map(|threads| program(before, threads)));
     }
-    search_all(&programs, MOST_STATES).assert_clean(24, 10_000);
+    search_all(&programs, MOST_STATES).assert_clean(12, 1_000_000);
 }
 
 /// A sample that is older than the observation stays.
