@@ -14,7 +14,7 @@ pub const REARM: usize = 3;
 pub const THRESHOLDS: (u8, u8) = (75, 40);
 
 /// More than any program has states.
-pub const MOST_STATES: usize = 10_000_000;
+pub const MOST_STATES: usize = 20_000_000;
 
 pub const ALL: Op = DequeueN(usize::MAX);
 
