@@ -57,26 +57,26 @@ const REGISTERED: &str = "register + drop, 10 live: fillgauge-std";
 const ROWS: &[Row] = &[
     row("pair: two bare additions", bare_pairs),
     row(PAIR, original_pairs),
-    row("pair: fillgauge", |n| pairs(&deeper_before(gauge()), n)).at_most(0.46, PAIR),
+    row("pair: fillgauge", |n| pairs(&deeper_before(gauge()), n)).at_most(0.63, PAIR),
     row("pair: fillgauge, for a queue", |n| {
         pairs(&deeper_before(for_queue()), n)
     })
-    .at_most(0.4, PAIR),
+    .at_most(0.53, PAIR),
     row("pair: fillgauge, at its high-water mark", |n| {
         pairs(&gauge(), n)
     })
-    .at_most(0.53, PAIR),
-    row("pair: fillgauge-std", std_pairs).at_most(0.5, PAIR),
+    .at_most(0.76, PAIR),
+    row("pair: fillgauge-std", std_pairs).at_most(0.61, PAIR),
     row(WARNED, warned_original_pairs),
-    row("pair, warned: fillgauge", |n| pairs(&warned(8), n)).at_most(0.85, WARNED),
+    row("pair, warned: fillgauge", |n| pairs(&warned(8), n)).at_most(0.66, WARNED),
     row("pair, warned: fillgauge, at its mark", |n| {
         pairs(&warned(0), n)
     })
-    .at_most(1.05, WARNED),
+    .at_most(0.78, WARNED),
     row(OBSERVED, |n| original_observations(n, 400)),
-    row("observe_depth: fillgauge", |n| observations(n, 400)).at_most(0.83, OBSERVED),
+    row("observe_depth: fillgauge", |n| observations(n, 400)).at_most(1.25, OBSERVED),
     row(OBSERVED_WARNED, |n| original_observations(n, 900)),
-    row("observe_depth, warned: fillgauge", |n| observations(n, 900)).at_most(1.0, OBSERVED_WARNED),
+    row("observe_depth, warned: fillgauge", |n| observations(n, 900)).at_most(1.4, OBSERVED_WARNED),
     row(CHANNEL, std_channel),
     row("channel, send + recv: original", original_channel),
     row("channel, send + recv: fillgauge-std", tracked_channel).at_most(1.38, CHANNEL),

@@ -241,6 +241,16 @@ impl<D> Alarm<D> {
 }
 
 impl<D: Deliver> Alarm<D> {
+    /// Whether there may be anything to do at `bound`, which is at least the depth and at the warn
+    /// point or above.
+    #[inline]
+    pub(crate) fn may_rise_to(&self, bound: usize) -> bool {
+        let state = self.state();
+        !state.has_warned()
+            || !state.is_full() && bound >= self.capacity()
+            || Self::must_deliver(state, Caller::Delivers)
+    }
+
     /// Whether an alarm in `state` has anything to do at `depth`.
     #[inline]
     pub(crate) fn must_check(&self, state: AlarmState, depth: usize, caller: Caller) -> bool {

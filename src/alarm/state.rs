@@ -38,6 +38,11 @@ impl AlarmState {
         self.0 & Self::WARNED != 0
     }
 
+    /// Has reached the capacity since it warned.
+    pub(crate) const fn is_full(self) -> bool {
+        self.0 & Self::FULL != 0
+    }
+
     pub(crate) const fn is_running(self) -> bool {
         self.0 & Self::RUNNING != 0
     }
@@ -70,7 +75,7 @@ impl AlarmState {
             }
         } else if depth <= points.rearm_depth {
             Some(Edge::Recovered)
-        } else if depth >= points.capacity && self.0 & Self::FULL == 0 {
+        } else if depth >= points.capacity && !self.is_full() {
             Some(Edge::Full)
         } else {
             None

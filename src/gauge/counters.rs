@@ -145,28 +145,23 @@ impl<D: Deliver> Gauge<D> {
                 producers.cached_dequeued.set(dequeued);
             }
         }
-        if is_new_mark || bound >= alarm.warn_depth() || alarm.is_unchecked() {
-            self.enqueue_slow(enqueued, bound);
+        if is_new_mark
+            || bound >= alarm.warn_depth() && alarm.may_rise_to(bound)
+            || alarm.is_unchecked()
+        {
+            self.enqueue_slow(enqueued);
         }
     }
 
-    /// An enqueue after which there may be an edge or a new mark, or after a panic of the sink;
-    /// `bound` is an upper bound of the depth.
+    /// An enqueue after which there may be an edge or a new mark, or after a panic of the sink.
     #[inline(never)]
-    fn enqueue_slow(&self, enqueued: usize, bound: usize) {
+    fn enqueue_slow(&self, enqueued: usize) {
         let alarm = &self.alarm;
         let state = alarm.state();
-        let depth = if state.has_warned() && bound <= alarm.high_water() {
-            // No new mark, and one edge at most that is due: no need yet to read what consumers
-            // write.
-            bound
-        } else {
-            let dequeued = self.consumers.dequeued.get();
-            self.producers.cached_dequeued.set(dequeued);
-            let depth = self.depth_between(state, enqueued, dequeued);
-            alarm.raise_high_water(depth);
-            depth
-        };
+        let dequeued = self.consumers.dequeued.get();
+        self.producers.cached_dequeued.set(dequeued);
+        let depth = self.depth_between(state, enqueued, dequeued);
+        alarm.raise_high_water(depth);
         if alarm.must_check(state, depth, Caller::Delivers) {
             alarm.check(self, Caller::Delivers);
         }
@@ -198,8 +193,9 @@ impl<D: Deliver> Gauge<D> {
         let must_check = state.has_warned() || Alarm::<D>::must_deliver(state, caller);
         // A lower bound of the depth.
         let mut bound = consumers.cached_enqueued.get().wrapping_sub(dequeued);
-        if (bound as isize) < 0 {
-            // It is negative, or so old that it wrapped, or great.
+        let is_low = |bound| must_check && bound <= self.alarm.rearm_depth();
+        if (bound as isize) < 0 || is_low(bound) {
+            // It is negative, or so old that it wrapped, or great; or near an edge.
             let is_recent = is_underflow(bound);
             if is_recent && state.is_for_queue() && !must_check {
                 return;
@@ -218,9 +214,7 @@ impl<D: Deliver> Gauge<D> {
                 }
             }
         }
-        if must_check
-            && (bound <= self.alarm.rearm_depth() || Alarm::<D>::must_deliver(state, caller))
-        {
+        if is_low(bound) || Alarm::<D>::must_deliver(state, caller) {
             self.alarm.check(self, caller);
         }
     }
