@@ -341,7 +341,7 @@ fn assert_seen(gauge: &QueueGauge) {
         };
         full &= warned;
         assert!(in_turn, "out of turn: {seen:?}");
-        assert!(line.depth <= line.capacity, "{seen:?}");
+        assert!(line.depth <= line.capacity, "too high: {seen:?}");
         assert_eq!(line.instance, gauge.instance());
     }
     assert_eq!(warned, gauge.has_warned(), "not delivered: {seen:?}");
