@@ -196,7 +196,7 @@ fn a_warning_that_meets_a_drain_is_taken_back() {
 /// One slot, whose registrations differ in limit, capacity and depth.
 #[test]
 fn a_slot_that_changes_hands_shows_one_registration_at_a_time() {
-    const ROUNDS: usize = native_or_miri(5_000, 20);
+    const ROUNDS: usize = native_or_miri(5_000, 100);
     static LIMITS: [OnceLock<Limit>; ROUNDS] = [const { OnceLock::new() }; ROUNDS];
     static REGISTRY: QueueRegistry<1> = QueueRegistry::new();
     let working = AtomicUsize::new(1);
