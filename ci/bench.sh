@@ -17,9 +17,12 @@ at_most() {
         .[] | select(.what == $what) | median($name) / median($peer) <= $limit' target/ratios.json >/dev/null \
         || { echo "bench: $2: $3 takes more than $1 of $4"; exit 1; }
 }
-at_most 1.30 "enqueue + dequeue, one thread" "fillgauge" "two bare additions"
-at_most 1.30 "enqueue + dequeue, one thread" "fillgauge, for a queue" "two bare additions"
-at_most 1.30 "enqueue + dequeue, one thread" "fillgauge, at its high-water mark" "two bare additions"
+# Which of the two bare forms is faster depends on the processor.
+for bare in "two bare additions" "the same, two words"; do
+    for gauge in "fillgauge" "fillgauge, for a queue" "fillgauge, at its high-water mark"; do
+        at_most 1.30 "enqueue + dequeue, one thread" "$gauge" "$bare"
+    done
+done
 at_most 1.50 "enqueue + dequeue, one thread, near capacity and warned" "fillgauge" "two bare additions"
 at_most 0.75 "observe_depth, far from the thresholds" "fillgauge" "original"
 at_most 0.75 "observe_depth, near capacity and warned" "fillgauge" "original"

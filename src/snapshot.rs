@@ -32,8 +32,8 @@ pub struct QueueSnapshot {
     pub warned: bool,
     /// Warnings so far. Wraps at `usize::MAX / 256`.
     pub warnings: usize,
-    /// Total enqueued so far, and what observations found more. Never steps back; wraps.
+    /// Total enqueued so far, and what observations and strays added. Never steps back; wraps.
     pub enqueued: usize,
-    /// Total dequeued so far, and what observations found less. Never steps back; wraps.
+    /// Total dequeued so far, and what observations added. Strays count. Never steps back; wraps.
     pub dequeued: usize,
 }

@@ -69,7 +69,7 @@ use crate::sync::SeqCstUsize;
 /// }
 ///
 /// static JOBS: Limit = Limit::queue("jobs");
-/// let gauge = Gauge::with_delivery(GaugeConfig::new(&JOBS, 10), Mailbox::default());
+/// let gauge = Gauge::with_delivery(GaugeConfig::for_queue(&JOBS, 10), Mailbox::default());
 ///
 /// gauge.record_enqueue_n(8); // prints the warning
 /// gauge.deferred().record_dequeue_n(3); // prints nothing

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Every arrow is one compare-and-swap of the state word, from the very state that was loaded
-//! before the depth was read. It sets RUNNING too. While RUNNING or PENDING is set, no arrow is
+//! before the depth was read. It sets RUNNING too, if anybody wants the event. While RUNNING or PENDING is set, no arrow is
 //! taken; see [`Deliver`] for the life of an event.
 //!
 //! # The one rule
@@ -147,13 +147,6 @@ impl<D> Alarm<D> {
         AlarmState(self.state.get())
     }
 
-    /// Whether a sink panicked, and nobody has checked since. Not even loaded where a panic ends
-    /// the program.
-    #[inline]
-    pub(crate) fn is_unchecked(&self) -> bool {
-        cfg!(panic = "unwind") && self.state().is_unchecked()
-    }
-
     /// The state word, for a source that keeps a mark of its own in it.
     #[inline]
     pub(crate) const fn state_word(&self) -> &SeqCstUsize {
@@ -265,12 +258,26 @@ impl<D: Deliver> Alarm<D> {
             || D::LEAVES_PENDING && caller == Caller::Delivers && state.is_pending()
     }
 
+    /// [`must_deliver`](Self::must_deliver) of the state as it is. It is not even loaded where there
+    /// is never such a thing.
+    #[inline]
+    pub(crate) fn must_deliver_now(&self, caller: Caller) -> bool {
+        (cfg!(panic = "unwind") || D::LEAVES_PENDING) && Self::must_deliver(self.state(), caller)
+    }
+
     /// Crosses the thresholds that `source` has passed, and delivers the events and a pending one, if
     /// `caller` may; otherwise leaves the first event pending. Does nothing while another thread
     /// owns an event: that thread checks afterwards.
     #[cold]
     #[inline(never)]
     pub(crate) fn check(&self, source: &impl DepthSource, caller: Caller) {
+        let unwinding = LeaveUnchecked(&self.state);
+        self.cross_and_deliver(source, caller);
+        mem::forget(unwinding);
+    }
+
+    #[inline]
+    fn cross_and_deliver(&self, source: &impl DepthSource, caller: Caller) {
         let word = &self.state;
         let mut caller = match caller {
             Caller::Delivers if self.deliver.may_deliver() => Caller::Delivers,
@@ -311,7 +318,6 @@ impl<D: Deliver> Alarm<D> {
             if !next.is_running() {
                 continue;
             }
-            let unwinding = LeaveUnchecked(word);
             let delivery = Delivery::new(word, caller, &after);
             if let Some((edge, reading)) = edge {
                 let snapshot = || self.snapshot_from(next, reading);
@@ -324,7 +330,6 @@ impl<D: Deliver> Alarm<D> {
             } else if D::LEAVES_PENDING {
                 self.deliver.deliver_pending(delivery);
             }
-            mem::forget(unwinding);
             state = after.get();
             if D::LEAVES_PENDING && state.is_pending() {
                 // It was left to another thread.
@@ -341,7 +346,8 @@ impl<D: Deliver> Alarm<D> {
     }
 }
 
-/// Dropped by the panic of a sink: the next operation, of any kind, checks what this one cannot.
+/// Dropped by the panic of a sink, or of another callback: the next operation, of any kind, checks
+/// what this one cannot.
 struct LeaveUnchecked<'alarm>(&'alarm SeqCstUsize);
 
 impl Drop for LeaveUnchecked<'_> {

@@ -21,7 +21,7 @@
 //!
 //! | what changed the depth last | who checks afterwards |
 //! |---|---|
-//! | an enqueue | the producer, unless its upper bound is below the warn point |
+//! | an enqueue | the producer, unless its upper bound is below the warn point, or it has warned and the bound is below the capacity |
 //! | a dequeue | the consumer, unless its lower bound is above the re-arm point, or it is armed |
 //! | a correction | the thread that corrected |
 //! | a stray that was absorbed | nobody: the depth is 0, and the dequeue checks |
@@ -147,13 +147,14 @@ impl<D: Deliver> Gauge<D> {
         }
         if is_new_mark
             || bound >= alarm.warn_depth() && alarm.may_rise_to(bound)
-            || alarm.is_unchecked()
+            || alarm.must_deliver_now(Caller::Delivers)
         {
             self.enqueue_slow(enqueued);
         }
     }
 
-    /// An enqueue after which there may be an edge or a new mark, or after a panic of the sink.
+    /// An enqueue after which there may be an edge or a new mark, or an event to take over, or after a
+    /// panic of the sink.
     #[inline(never)]
     fn enqueue_slow(&self, enqueued: usize) {
         let alarm = &self.alarm;
@@ -190,7 +191,8 @@ impl<D: Deliver> Gauge<D> {
         let dequeued = consumers.dequeued.add_fetch(n);
         let state = self.alarm.state();
         // If not, no dequeue crosses an edge.
-        let must_check = state.has_warned() || Alarm::<D>::must_deliver(state, caller);
+        let must_deliver = Alarm::<D>::must_deliver(state, caller);
+        let must_check = state.has_warned() || must_deliver;
         // A lower bound of the depth.
         let mut bound = consumers.cached_enqueued.get().wrapping_sub(dequeued);
         let is_low = |bound| must_check && bound <= self.alarm.rearm_depth();
@@ -214,7 +216,7 @@ impl<D: Deliver> Gauge<D> {
                 }
             }
         }
-        if is_low(bound) || Alarm::<D>::must_deliver(state, caller) {
+        if is_low(bound) || must_deliver {
             self.alarm.check(self, caller);
         }
     }

@@ -55,10 +55,12 @@ use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
 ///
 /// # Progress and interrupts
 ///
-/// Every method may be called from any interrupt handler, also from one that interrupts another
-/// operation on the same gauge. None waits for another context.
+/// A method may be called from an interrupt handler, also from one that interrupts another operation
+/// on the same gauge, if its sink and its `sample` may run there. See
+/// [the table](crate::embedded#what-may-be-called-where) for handlers that cannot be masked. None
+/// waits for another context of the same core.
 ///
-/// | operation | far from the thresholds | otherwise |
+/// | operation | far from thresholds, strays and new marks | otherwise |
 /// |---|---|---|
 /// | `record_enqueue`, `record_dequeue` and their `_n` | one atomic addition and a few loads: wait-free | lock-free, then the sink |
 /// | more than `usize::MAX / 32` dequeued at once, `record_clear` | lock-free | lock-free, then the sink |
@@ -71,7 +73,7 @@ use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
 ///
 /// # What is promised
 ///
-/// Promises 1 to 5 of [the guarantees](crate::guarantees), and its section on range.
+/// Promises 1 to 5 and 9 of [the guarantees](crate::guarantees), and its section on range.
 #[repr(C)]
 pub struct Gauge<D = StaticSink> {
     alarm: Alarm<D>,
@@ -259,7 +261,8 @@ impl<D: Deliver> Gauge<D> {
     /// Records that the queue has been emptied at once: cleared, or dropped with what was in it.
     ///
     /// Items whose enqueue is recorded later are not part of it. What is recorded while it is in
-    /// progress may be. If the queue is gone for good, the thread that records such an enqueue calls
+    /// progress may be: clear a queue that nobody fills meanwhile, and otherwise record what was taken
+    /// with [`record_dequeue_n`](Self::record_dequeue_n). If the queue is gone for good, the thread that records such an enqueue calls
     /// this again afterwards: it has no effect on an empty gauge.
     ///
     /// Lock-free: it repeats what met another record.
@@ -280,7 +283,8 @@ impl<D: Deliver> Gauge<D> {
     ///
     /// Call it after every change. Several threads may do so at once: when all have returned, the
     /// gauge reads the depth that there is. For this the gauge calls `sample` again after it has
-    /// moved its own counters, until two samples in a row are equal, 64 times at most.
+    /// moved its own counters, until two samples in a row are equal. After 64 samples it keeps the
+    /// last: a depth that changes so often is observed by those that change it.
     ///
     /// Both ways may be mixed: an observation replaces what was counted before. What is counted
     /// while it is in progress may be part of it or not.

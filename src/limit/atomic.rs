@@ -1,4 +1,4 @@
-//! A `&'static Limit` that can be replaced atomically: the one module of the core with unsafe code of its own. (`queue` passes the
+//! A `&'static Limit` that can be replaced atomically: the one module of the core with unsafe code of its own. (`queues::heapless` passes the
 //! contracts of two methods of heapless on.)
 
 #![allow(unsafe_code)]

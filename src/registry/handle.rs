@@ -14,11 +14,11 @@ use crate::sync::Ordering;
 /// wait-free, dropping is wait-free but for the last handle, which is lock-free. An interrupt handler may do either.
 ///
 /// ```
-/// # use fillgauge::{Limit, QueueRegistry};
+/// # use fillgauge::{GaugeConfig, Limit, QueueRegistry};
 /// static REGISTRY: QueueRegistry<1> = QueueRegistry::new();
 /// static FRAMES: Limit = Limit::queue("frames");
 ///
-/// let producer = REGISTRY.register(&FRAMES, 10)?;
+/// let producer = REGISTRY.register_with(GaugeConfig::for_queue(&FRAMES, 10))?;
 /// let consumer = producer.clone();
 /// producer.record_enqueue();
 /// consumer.record_dequeue();

@@ -1,6 +1,6 @@
 //! A fixed number of slots for gauges that come and go.
 
-// How promises 6 and 7 are kept.
+// How the promises of a registry are kept.
 //
 //     register   FreeList::take ──► Gauge::activate ──► QueueGauge, handles = 1
 //     clone      handles + 1
@@ -40,7 +40,7 @@ use crate::sync::{AtomicUsize, Ordering, const_array, const_fn};
 ///
 /// # What is promised
 ///
-/// Promises 6 and 7 of [the guarantees](crate::guarantees).
+/// Ownership and snapshots, see [the guarantees](crate::guarantees).
 ///
 /// ```
 /// use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry};
@@ -154,7 +154,7 @@ impl<const N: usize> QueueRegistry<N> {
     /// static FRAMES: Limit = Limit::queue("frames");
     ///
     /// let early = Thresholds::new(60, 20)?;
-    /// let frames = REGISTRY.register_with(GaugeConfig::new(&FRAMES, 10).thresholds(early))?;
+    /// let frames = REGISTRY.register_with(GaugeConfig::for_queue(&FRAMES, 10).thresholds(early))?;
     /// frames.record_enqueue_n(6);
     /// assert!(frames.has_warned());
     ///

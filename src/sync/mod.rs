@@ -7,7 +7,7 @@
 //!   take place in one total order, hence the protocol is argued by interleaving alone.
 //! - [`RelaxedUsize`], bounds and marks that may be read stale, and the settings of a gauge. Relaxed.
 //!
-//! Both have `reset`, a release store for the one thread that claims a slot; its partner is `Gauge::snapshot_if_live`.
+//! Both have `reset`, a release store for the one thread that claims a slot; its partner is `Alarm::read_if_live`.
 
 #[cfg(fillgauge_loom)]
 pub mod modelled;

@@ -193,6 +193,64 @@ fn a_warning_that_meets_a_drain_is_taken_back() {
     }
 }
 
+/// Threads change a queue that knows its length, and sample it. At rest the gauge reads that length.
+#[test]
+fn samplers_settle_on_the_length() {
+    static TAPE: Tape = Tape::new();
+    for round in 0..native_or_miri(500, 10) {
+        let gauge = Gauge::new(&LIMIT, 5).with_sink(&TAPE);
+        let length = AtomicUsize::new(0);
+        let barrier = Barrier::new(3);
+        thread::scope(|scope| {
+            for filled in [true, true, false] {
+                let (gauge, length, barrier) = (&gauge, &length, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    for _ in 0..native_or_miri(20, 3) {
+                        if filled {
+                            length.fetch_add(2, Ordering::SeqCst);
+                        } else {
+                            length.store(0, Ordering::SeqCst);
+                        }
+                        gauge.observe_with(|| length.load(Ordering::SeqCst));
+                    }
+                });
+            }
+        });
+        let length = length.into_inner();
+        assert_eq!(gauge.depth(), length, "round {round}");
+        assert!(gauge.has_warned() || length < 4, "round {round}: {length}");
+        assert!(!gauge.has_warned() || length > 2, "round {round}: {length}");
+        TAPE.alternating();
+    }
+}
+
+/// Corrections up and down at once, and a clear: one of them holds.
+#[test]
+fn of_corrections_that_meet_one_holds() {
+    for round in 0..native_or_miri(2_000, 20) {
+        let gauge = Gauge::new(&LIMIT, 10);
+        gauge.record_enqueue_n(5);
+        let barrier = Barrier::new(3);
+        let corrections: [fn(&Gauge); 3] = [
+            |gauge| gauge.observe_depth(2),
+            |gauge| gauge.observe_depth(7),
+            Gauge::record_clear,
+        ];
+        thread::scope(|scope| {
+            for correct in corrections {
+                let (gauge, barrier) = (&gauge, &barrier);
+                scope.spawn(move || {
+                    barrier.wait();
+                    correct(gauge);
+                });
+            }
+        });
+        let depth = gauge.depth();
+        assert!([0, 2, 7].contains(&depth), "round {round}: {depth}");
+    }
+}
+
 /// One slot, whose registrations differ in limit, capacity and depth.
 #[test]
 fn a_slot_that_changes_hands_shows_one_registration_at_a_time() {

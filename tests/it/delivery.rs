@@ -22,6 +22,8 @@ struct Mailbox {
     background: bool,
     /// Panics instead of delivering.
     is_broken: Mutex<bool>,
+    /// Panics once when it is asked whether it wants the events of this edge.
+    hesitates: Mutex<Option<Edge>>,
 }
 
 thread_local! {
@@ -50,6 +52,8 @@ impl Deliver for Mailbox {
     }
 
     fn wants(&self, edge: Edge) -> bool {
+        let hesitates = self.hesitates.lock().unwrap().take_if(|at| *at == edge);
+        assert_eq!(hesitates, None, "it hesitates");
         self.unwanted != Some(edge)
     }
 
@@ -112,8 +116,9 @@ fn an_operation_that_may_deliver_takes_over() {
     let near = |depth| vec![(Edge::Recovered, 5), (Edge::NearCapacity, depth)];
     let alone = || vec![(Edge::Recovered, 5)];
     type Operation = (&'static str, fn(&Gauge<Mailbox>), Vec<(Edge, usize)>);
-    let operations: [Operation; 7] = [
+    let operations: [Operation; 8] = [
         ("enqueue_n", |gauge| gauge.record_enqueue_n(4), near(9)),
+        ("enqueue, below", |gauge| gauge.record_enqueue(), alone()),
         ("observe, above", |gauge| gauge.observe_depth(8), near(8)),
         ("observe, between", |gauge| gauge.observe_depth(7), alone()),
         ("observe, below", |gauge| gauge.observe_depth(0), alone()),
@@ -265,4 +270,17 @@ fn a_static_sink_delivers_deferred_operations_too() {
     gauge.deferred().record_dequeue_n(3);
     assert_eq!(short_events(), [('+', 8), ('-', 5)]);
     assert!(!gauge.has_pending_event());
+}
+
+/// What a panic in `wants` leaves unchecked, the next operation finds.
+#[test]
+fn after_a_panic_in_wants_the_next_operation_checks() {
+    let gauge = gauge(Mailbox::default());
+    gauge.record_enqueue_n(9);
+    *gauge.delivery().hesitates.lock().unwrap() = Some(Edge::Recovered);
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| gauge.record_dequeue_n(8)));
+    assert!(outcome.is_err() && gauge.has_warned());
+    gauge.record_enqueue();
+    assert!(!gauge.has_warned());
+    assert_eq!(delivered(&gauge)[1..], [(Edge::Recovered, 2)]);
 }
