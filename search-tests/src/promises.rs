@@ -9,8 +9,8 @@ use crate::memory::THREADS;
 use crate::program::{Program, Sink};
 use crate::subject::{Figures, Op};
 
-/// The most writes of the counters while no operation ends. Three threads in which each makes each of
-/// the others repeat once write less.
+/// The most writes of the counters while no operation ends. A correction that repeats writes once for
+/// each other operation in progress. Three threads come to less than this.
 const MOST_WRITES: u8 = 12;
 
 /// What a gauge promises.

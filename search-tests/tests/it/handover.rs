@@ -44,5 +44,5 @@ fn every_pair_delivers_what_is_pending() {
             }
         }
     }
-    search_all(&programs, MOST_STATES).assert_clean(720, 200_000);
+    search_all(&programs, MOST_STATES).assert_clean(720, 4_400_000);
 }

@@ -37,5 +37,5 @@ fn the_operation_after_a_panic_checks_what_it_left() {
             }
         }
     }
-    search_all(&programs, MOST_STATES).assert_clean(162, 650_000);
+    search_all(&programs, MOST_STATES).assert_clean(162, 3_400_000);
 }
