@@ -35,8 +35,8 @@ pub enum Edge {
 }
 
 impl LimitEvent {
-    /// The event for a cap that has no gauge because its use is not sampled before it ends, such as a time budget:
-    /// `observed` of `capacity` are used up. Pass it to the sink yourself.
+    /// The event for a cap that has no gauge because its use is not sampled before it ends, such as
+    /// a time budget: `observed` of `capacity` are used up. Pass it to the sink yourself.
     ///
     /// ```
     /// use fillgauge::{Limit, LimitEvent, LimitSink};
@@ -132,17 +132,17 @@ pub struct LimitWarning {
 
 /// Receives the events of gauges.
 ///
-/// It runs on the thread or in the interrupt handler whose operation crossed the threshold, or which
-/// was about to deliver the gauge's previous event. The events of one gauge come in their order, and
-/// never nested. No lock is held. Operations on the same gauge go on meanwhile, those of the sink
-/// included. What they change is checked when the sink returns.
+/// It runs on the thread or in the interrupt handler whose operation crossed the threshold, or
+/// which was about to deliver the gauge's previous event. The events of one gauge come in their
+/// order, and never nested. No lock is held. Operations on the same gauge go on meanwhile, those of
+/// the sink included. What they change is checked when the sink returns.
 ///
 /// A sink that takes long delays the caller of the operation and the next event of that gauge, and
-/// nothing else. It may run on a consumer's side, also for `NearCapacity`: it must not wait for what
-/// a consumer does.
+/// nothing else. It may run on a consumer's side, also for `NearCapacity`: it must not wait for
+/// what a consumer does.
 ///
-/// A sink should not panic. If it does, the panic reaches the caller of the operation, and the event
-/// is lost. The next operation of any kind checks what changed meanwhile.
+/// A sink should not panic. If it does, the panic reaches the caller of the operation, and the
+/// event is lost. The next operation of any kind checks what changed meanwhile.
 ///
 /// ```
 /// use core::sync::atomic::{AtomicUsize, Ordering};

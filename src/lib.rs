@@ -1,13 +1,14 @@
 //! Lock-free usage gauges for bounded queues and limits.
 //!
-//! Backpressure is invisible: a slow consumer silently stalls a producer. Give every bounded queue or limit a
-//! [`Gauge`] with a stable name and a capacity. At 80 % it emits exactly one warning, before it is
-//! full; drained to 50 % it is armed again; [`QueueRegistry::snapshot`] shows every live gauge.
-//! (Capacities 1 to 4 warn when they are full: 80 % of them is all of them.)
+//! Backpressure is invisible: a slow consumer silently stalls a producer. Give every bounded queue
+//! or limit a [`Gauge`] with a stable name and a capacity. At 80 % it emits exactly one warning,
+//! before it is full; drained to 50 % it is armed again; [`QueueRegistry::snapshot`] shows every
+//! live gauge. (Capacities 1 to 4 warn when they are full: 80 % of them is all of them.)
 //!
-//! The crate is `no_std` and needs no heap. Its operations may be called from interrupt handlers. They are lock-free, most
-//! of them wait-free, where the target has atomic additions and compare-exchange; on a Cortex-M0, which has neither, each
-//! atomic access is a critical section of a few instructions. Services with threads use the crate `fillgauge-std`.
+//! The crate is `no_std` and needs no heap. Its operations may be called from interrupt handlers.
+//! They are lock-free, most of them wait-free, where the target has atomic additions and
+//! compare-exchange; on a Cortex-M0, which has neither, each atomic access is a critical section of
+//! a few instructions. Services with threads use the crate `fillgauge-std`.
 //!
 //! ```
 //! use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueRegistry};

@@ -5,8 +5,8 @@ use crate::limit::{Limit, LimitCategory};
 /// The figures of one gauge: plain data, taken by [`Gauge::snapshot`](crate::Gauge::snapshot) and
 /// [`QueueRegistry::snapshot`](crate::QueueRegistry::snapshot), and part of each event.
 ///
-/// All figures belong to one registration, and `depth` never exceeds `high_water`. They are read one
-/// after the other: while operations are in progress, `depth` may be too low by as many, and
+/// All figures belong to one registration, and `depth` never exceeds `high_water`. They are read
+/// one after the other: while operations are in progress, `depth` may be too low by as many, and
 /// `warned` may be of a moment before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -17,8 +17,8 @@ pub struct QueueSnapshot {
     pub name: &'static Limit,
     /// The category of the limit.
     pub category: LimitCategory,
-    /// Distinguishes gauges of one limit: the serial number of the registration in its registry, from
-    /// 1; 0 for a gauge that is a static of its own.
+    /// Distinguishes gauges of one limit: the serial number of the registration in its registry,
+    /// from 1; 0 for a gauge that is a static of its own.
     pub instance: usize,
     /// Items (or bytes, or whatever the limit counts) in the queue.
     pub depth: usize,

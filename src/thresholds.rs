@@ -8,19 +8,20 @@ pub const WARN_FILL_PERCENT: usize = 80;
 /// Drained to this fill, in percent of the capacity, a gauge that has warned is armed again.
 pub const REARM_FILL_PERCENT: usize = 50;
 
-/// The arithmetic of percentages over one type of word: a macro, so that the tests run it with the words of 16-bit and
-/// 32-bit targets too. Nothing in it can overflow or panic, for any arguments.
+/// The arithmetic of percentages over one type of word: a macro, so that the tests run it with the
+/// words of 16-bit and 32-bit targets too. Nothing in it can overflow or panic, for any arguments.
 macro_rules! percent_arithmetic {
     ($word:ty) => {
-        /// The smallest depth that is at least `percent` of `capacity`: `ceil(percent * capacity / 100)`.
-        /// `percent` is at most 100, hence the result at most `capacity`.
+        /// The smallest depth that is at least `percent` of `capacity`: `ceil(percent * capacity /
+        /// 100)`. `percent` is at most 100, hence the result at most `capacity`.
         pub(crate) const fn depth_at(percent: $word, capacity: $word) -> $word {
             let hundreds = percent.wrapping_mul(capacity / 100);
             let rest = percent.wrapping_mul(capacity % 100).div_ceil(100);
             hundreds.wrapping_add(rest)
         }
 
-        /// `floor(100 * depth / capacity)`; 0 for capacity 0, the greatest word where the result is greater still.
+        /// `floor(100 * depth / capacity)`; 0 for capacity 0, the greatest word where the result is
+        /// greater still.
         pub(crate) const fn fill_percent(depth: $word, capacity: $word) -> $word {
             if capacity == 0 {
                 return 0;
@@ -52,8 +53,8 @@ macro_rules! percent_arithmetic {
 
 percent_arithmetic!(usize);
 
-/// At which fill a gauge warns, and down to which it must drain before it may warn again: the gap between the two is
-/// its hysteresis.
+/// At which fill a gauge warns, and down to which it must drain before it may warn again: the gap
+/// between the two is its hysteresis.
 ///
 /// ```
 /// use fillgauge::Thresholds;
@@ -109,8 +110,8 @@ impl Thresholds {
         self.rearm_percent
     }
 
-    /// The least depth that warns: the first whose fill is `warn_percent` or more. For capacity 0, which means
-    /// unbounded, `usize::MAX`: no gauge without a bound gets there.
+    /// The least depth that warns: the first whose fill is `warn_percent` or more. For capacity 0,
+    /// which means unbounded, `usize::MAX`: no gauge without a bound gets there.
     pub const fn warn_depth(self, capacity: usize) -> usize {
         match capacity {
             0 => usize::MAX,
@@ -118,8 +119,8 @@ impl Thresholds {
         }
     }
 
-    /// The greatest depth that re-arms: the last whose fill, in whole percent, is `rearm_percent` or less. It is always
-    /// below [`warn_depth`](Self::warn_depth).
+    /// The greatest depth that re-arms: the last whose fill, in whole percent, is `rearm_percent`
+    /// or less. It is always below [`warn_depth`](Self::warn_depth).
     pub const fn rearm_depth(self, capacity: usize) -> usize {
         depth_at(self.rearm_percent.wrapping_add(1), capacity).saturating_sub(1)
     }
@@ -210,7 +211,8 @@ mod tests {
             .min(greatest)
     }
 
-    /// Checks every function at one depth of one capacity against wide integers, for one type of word.
+    /// Checks every function at one depth of one capacity against wide integers, for one type of
+    /// word.
     macro_rules! check {
         ($arithmetic:path, $word:ty, $depth:expr, $capacity:expr) => {{
             use $arithmetic as arithmetic;
@@ -292,8 +294,9 @@ mod tests {
         }
     }
 
-    /// A product of depth and 100 in 32 bits saturates above 42,949,672; compared with a capacity above 53,687,091 the
-    /// saturated product stays below 80 %, and a gauge that computes it so never warns.
+    /// A product of depth and 100 in 32 bits saturates above 42,949,672; compared with a capacity
+    /// above 53,687,091 the saturated product stays below 80 %, and a gauge that computes it so
+    /// never warns.
     #[test]
     fn byte_limits_above_53_million_reach_80_percent_in_32_bits() {
         for capacity in [53_687_091, 53_687_092, 100_000_000, u32::MAX] {

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Every arrow is one compare-and-swap of the state word, from the very state that was loaded
-//! before the depth was read. It sets RUNNING too, if anybody wants the event. While RUNNING or PENDING is set, no arrow is
-//! taken; see [`Deliver`] for the life of an event.
+//! before the depth was read. It sets RUNNING too, if anybody wants the event. While RUNNING or
+//! PENDING is set, no arrow is taken; see [`Deliver`] for the life of an event.
 //!
 //! # The one rule
 //!
@@ -258,15 +258,15 @@ impl<D: Deliver> Alarm<D> {
             || D::LEAVES_PENDING && caller == Caller::Delivers && state.is_pending()
     }
 
-    /// [`must_deliver`](Self::must_deliver) of the state as it is. It is not even loaded where there
-    /// is never such a thing.
+    /// [`must_deliver`](Self::must_deliver) of the state as it is. It is not even loaded where
+    /// there is never such a thing.
     #[inline]
     pub(crate) fn must_deliver_now(&self, caller: Caller) -> bool {
         (cfg!(panic = "unwind") || D::LEAVES_PENDING) && Self::must_deliver(self.state(), caller)
     }
 
-    /// Crosses the thresholds that `source` has passed, and delivers the events and a pending one, if
-    /// `caller` may; otherwise leaves the first event pending. Does nothing while another thread
+    /// Crosses the thresholds that `source` has passed, and delivers the events and a pending one,
+    /// if `caller` may; otherwise leaves the first event pending. Does nothing while another thread
     /// owns an event: that thread checks afterwards.
     #[cold]
     #[inline(never)]
@@ -357,8 +357,8 @@ impl Drop for LeaveUnchecked<'_> {
     }
 }
 
-/// Life in a slot of a registry, for which `instance` is the version of a sequence lock: 0 while the
-/// slot is free.
+/// Life in a slot of a registry, for which `instance` is the version of a sequence lock: 0 while
+/// the slot is free.
 impl Alarm<StaticSink> {
     /// Settings and state for a new gauge, except for its instance.
     pub(crate) fn reset(&self, config: &GaugeConfig) {

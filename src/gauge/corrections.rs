@@ -1,5 +1,5 @@
-//! What sets a depth from outside: clears, dequeues of everything, observations; and strays that are
-//! absorbed.
+//! What sets a depth from outside: clears, dequeues of everything, observations; and strays that
+//! are absorbed.
 //!
 //! A correction only adds. It adds to `enqueued` if more is there than was counted, and to
 //! `dequeued` if less is there. So both counters stay totals, and cached counters stay bounds.
@@ -29,9 +29,9 @@
 //!
 //! # Strays
 //!
-//! A dequeue that finds more out than in raises `enqueued` to its own count. The thread that does it
-//! first does it for all dequeues before, so no stray is absorbed twice. The gauge of a queue keeps
-//! the underflow instead, for the enqueue that is recorded later.
+//! A dequeue that finds more out than in raises `enqueued` to its own count. The thread that does
+//! it first does it for all dequeues before, so no stray is absorbed twice. The gauge of a queue
+//! keeps the underflow instead, for the enqueue that is recorded later.
 
 use super::Gauge;
 use super::counters::{MAX_DEPTH, is_underflow};
@@ -143,7 +143,8 @@ impl<D: Deliver> Gauge<D> {
 }
 
 impl<D> Gauge<D> {
-    /// Moves one counter so that their difference is `target` of what it was. `enqueued` may be old.
+    /// Moves one counter so that their difference is `target` of what it was. `enqueued` may be
+    /// old.
     #[inline]
     fn attempt(&self, mut enqueued: usize, mut target: impl FnMut(usize) -> usize) -> Attempt {
         let (producers, consumers) = (&self.producers, &self.consumers);

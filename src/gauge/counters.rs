@@ -8,14 +8,14 @@
 //! consumers   dequeued · cached_enqueued
 //! ```
 //!
-//! `enqueued` and `dequeued` only grow, wrapping. Their difference is the depth. It may be negative:
-//! an *underflow*. Each is written by one side, and by corrections (`corrections`). Both are
-//! sequentially consistent. On 64-bit targets the three groups lie 128 bytes apart.
+//! `enqueued` and `dequeued` only grow, wrapping. Their difference is the depth. It may be
+//! negative: an *underflow*. Each is written by one side, and by corrections (`corrections`). Both
+//! are sequentially consistent. On 64-bit targets the three groups lie 128 bytes apart.
 //!
-//! `cached_dequeued` is a value that `dequeued` had, so `enqueued - cached_dequeued` is at least the
-//! depth. `cached_enqueued` is a value that `enqueued` had, so `cached_enqueued - dequeued` is at
-//! most the depth. Both are relaxed: any old value is good. A record whose bound is on the safe side
-//! of every threshold reads nothing of the other side.
+//! `cached_dequeued` is a value that `dequeued` had, so `enqueued - cached_dequeued` is at least
+//! the depth. `cached_enqueued` is a value that `enqueued` had, so `cached_enqueued - dequeued` is
+//! at most the depth. Both are relaxed: any old value is good. A record whose bound is on the safe
+//! side of every threshold reads nothing of the other side.
 //!
 //! # Who checks
 //!
@@ -36,9 +36,9 @@
 //! # The high-water mark
 //!
 //! A producer whose upper bound is above the mark reads `dequeued` after its addition. The
-//! difference is at most the depth that its addition made. It is at least the depth at rest, if that
-//! addition was the last. Otherwise it is negative, and no mark. A correction that raises the depth
-//! does the same.
+//! difference is at most the depth that its addition made. It is at least the depth at rest, if
+//! that addition was the last. Otherwise it is negative, and no mark. A correction that raises the
+//! depth does the same.
 
 use core::mem::MaybeUninit;
 
@@ -49,9 +49,9 @@ use crate::alarm::{Alarm, DepthSource, Reading};
 use crate::sync::{RelaxedUsize, SeqCstUsize, const_fn};
 
 /// Keeps what different threads write on cache lines of their own: no word of one side is nearer
-/// than 128 bytes to one of the other. That is two lines of most processors, since prefetchers fetch
-/// lines in pairs, and one of some. Nothing on targets of 32 bits and less, where memory is dear and
-/// few have a cache that cores fight over.
+/// than 128 bytes to one of the other. That is two lines of most processors, since prefetchers
+/// fetch lines in pairs, and one of some. Nothing on targets of 32 bits and less, where memory is
+/// dear and few have a cache that cores fight over.
 ///
 /// By distance and not by alignment: over-aligned allocations are slower, and gauges come and go.
 /// Without a value, so that none is written when they do.
@@ -153,8 +153,8 @@ impl<D: Deliver> Gauge<D> {
         }
     }
 
-    /// An enqueue after which there may be an edge or a new mark, or an event to take over, or after a
-    /// panic of the sink.
+    /// An enqueue after which there may be an edge or a new mark, or an event to take over, or
+    /// after a panic of the sink.
     #[inline(never)]
     fn enqueue_slow(&self, enqueued: usize) {
         let alarm = &self.alarm;

@@ -23,11 +23,13 @@ use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
 ///
 /// It counts what goes in and out ([`record_enqueue`](Self::record_enqueue),
 /// [`record_dequeue`](Self::record_dequeue)), or it samples the depth
-/// ([`observe_with`](Self::observe_with)). At the warn threshold (80 %) its sink receives one event,
-/// before the limit is full. Drained to the re-arm threshold (50 %), it receives another, and the
-/// gauge may warn again. Capacities 1 to 4 warn when they are full: 80 % of them is all of them.
+/// ([`observe_with`](Self::observe_with)). At the warn threshold (80 %) its sink receives one
+/// event, before the limit is full. Drained to the re-arm threshold (50 %), it receives another,
+/// and the gauge may warn again. Capacities 1 to 4 warn when they are full: 80 % of them is all of
+/// them.
 ///
-/// A gauge is a `static` of its own or lives in a slot of a [`QueueRegistry`](crate::QueueRegistry).
+/// A gauge is a `static` of its own or lives in a slot of a
+/// [`QueueRegistry`](crate::QueueRegistry).
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit};
@@ -55,10 +57,10 @@ use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
 ///
 /// # Progress and interrupts
 ///
-/// A method may be called from an interrupt handler, also from one that interrupts another operation
-/// on the same gauge, if its sink and its `sample` may run there. See
-/// [the table](crate::embedded#what-may-be-called-where) for handlers that cannot be masked. None
-/// waits for another context of the same core.
+/// A method may be called from an interrupt handler, also from one that interrupts another
+/// operation on the same gauge, if its sink and its `sample` may run there. See [the
+/// table](crate::embedded#what-may-be-called-where) for handlers that cannot be masked. None waits
+/// for another context of the same core.
 ///
 /// | operation | far from thresholds, strays and new marks | otherwise |
 /// |---|---|---|
@@ -68,8 +70,8 @@ use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
 /// | what the gauge reads | wait-free | wait-free |
 ///
 /// Lock-free means: an operation repeats a step only if another operation came between. On a target
-/// without compare-and-swap, each atomic access takes the critical section that `portable-atomic` is
-/// configured for.
+/// without compare-and-swap, each atomic access takes the critical section that `portable-atomic`
+/// is configured for.
 ///
 /// # What is promised
 ///
@@ -99,8 +101,8 @@ impl Gauge {
     }
 
     const_fn! {
-        /// The gauge of a limit of `capacity` bytes (or permits, or whatever it counts). For a queue
-        /// that is counted, see [`for_queue`](Self::for_queue).
+        /// The gauge of a limit of `capacity` bytes (or permits, or whatever it counts). For a
+        /// queue that is counted, see [`for_queue`](Self::for_queue).
         ///
         /// Capacity 0 means unbounded: depth and high-water mark are kept, and no event ever comes.
         pub const fn new(limit: &'static Limit, capacity: usize) -> Self {
@@ -156,7 +158,8 @@ impl<D> Gauge<D> {
     }
 
     const_fn! {
-        /// The same gauge with an [instance number](Self::instance), for registries that number their gauges.
+        /// The same gauge with an [instance number](Self::instance), for registries that number
+        /// their gauges.
         #[inline(always)]
         #[must_use]
         pub const fn with_instance(mut self, instance: usize) -> Self {
@@ -221,8 +224,8 @@ impl<D: Deliver> Gauge<D> {
         }
     }
 
-    /// Records that one item has left the queue. At depth 0 this is a stray and has no effect, unless
-    /// the gauge is [for a queue](Self::for_queue).
+    /// Records that one item has left the queue. At depth 0 this is a stray and has no effect,
+    /// unless the gauge is [for a queue](Self::for_queue).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};
@@ -238,8 +241,8 @@ impl<D: Deliver> Gauge<D> {
         self.dequeue(1, Caller::Delivers);
     }
 
-    /// Records that `n` items (or bytes) have left the queue at once. What exceeds the depth is a stray
-    /// and has no effect, unless the gauge is [for a queue](Self::for_queue). More than
+    /// Records that `n` items (or bytes) have left the queue at once. What exceeds the depth is a
+    /// stray and has no effect, unless the gauge is [for a queue](Self::for_queue). More than
     /// `usize::MAX / 32` at once, for instance to say "all", takes at most what there is, also from
     /// the gauge of a queue.
     ///
@@ -261,9 +264,10 @@ impl<D: Deliver> Gauge<D> {
     /// Records that the queue has been emptied at once: cleared, or dropped with what was in it.
     ///
     /// Items whose enqueue is recorded later are not part of it. What is recorded while it is in
-    /// progress may be: clear a queue that nobody fills meanwhile, and otherwise record what was taken
-    /// with [`record_dequeue_n`](Self::record_dequeue_n). If the queue is gone for good, the thread that records such an enqueue calls
-    /// this again afterwards: it has no effect on an empty gauge.
+    /// progress may be: clear a queue that nobody fills meanwhile, and otherwise record what was
+    /// taken with [`record_dequeue_n`](Self::record_dequeue_n). If the queue is gone for good, the
+    /// thread that records such an enqueue calls this again afterwards: it has no effect on an
+    /// empty gauge.
     ///
     /// Lock-free: it repeats what met another record.
     ///
@@ -349,7 +353,8 @@ impl<D: Deliver> Gauge<D> {
 
 /// What the gauge reads.
 impl<D> Gauge<D> {
-    /// Items (or bytes) in the queue. While operations are in progress it may be too low by as many.
+    /// Items (or bytes) in the queue. While operations are in progress it may be too low by as
+    /// many.
     #[doc(alias = "len")]
     pub fn depth(&self) -> usize {
         // In this order, so that it is no more than the depth was at the first load.
@@ -373,7 +378,8 @@ impl<D> Gauge<D> {
         self.alarm.capacity()
     }
 
-    /// `floor(100 * depth / capacity)`, exact; it may be above 100, and stops at `usize::MAX`. 0 for capacity 0.
+    /// `floor(100 * depth / capacity)`, exact; it may be above 100, and stops at `usize::MAX`. 0
+    /// for capacity 0.
     #[doc(alias = "utilization")]
     pub fn fill_percent(&self) -> usize {
         fill_percent(self.depth(), self.capacity())
@@ -421,8 +427,8 @@ impl<D> Gauge<D> {
         self.alarm.limit()
     }
 
-    /// Distinguishes gauges of one limit: the serial number of the registration in its registry, from
-    /// 1; 0 for a gauge that is a static of its own.
+    /// Distinguishes gauges of one limit: the serial number of the registration in its registry,
+    /// from 1; 0 for a gauge that is a static of its own.
     pub fn instance(&self) -> usize {
         self.alarm.instance()
     }

@@ -1,5 +1,5 @@
-//! A `&'static Limit` that can be replaced atomically: the one module of the core with unsafe code of its own. (`queues::heapless` passes the
-//! contracts of two methods of heapless on.)
+//! A `&'static Limit` that can be replaced atomically: the one module of the core with unsafe code
+//! of its own. (`queues::heapless` passes the contracts of two methods of heapless on.)
 
 #![allow(unsafe_code)]
 
@@ -13,7 +13,8 @@ static UNNAMED: Limit = Limit::queue("");
 
 /// Holds a `&'static Limit`, or null where none was set: an empty cell is all zero.
 ///
-/// Invariant: the pointer is null or comes from a `&'static Limit`. The two functions that write it take just that.
+/// Invariant: the pointer is null or comes from a `&'static Limit`. The two functions that write it
+/// take just that.
 #[derive(Debug)]
 pub(crate) struct AtomicLimit(AtomicPtr<Limit>);
 
@@ -38,9 +39,9 @@ impl AtomicLimit {
 
     pub(crate) fn get(&self) -> &'static Limit {
         let limit = self.0.load(Ordering::Acquire);
-        // SAFETY: by the invariant the pointer is null, for which `as_ref` gives `None`, or that of a `&'static Limit`:
-        // aligned, valid for ever, and never written through. The load is an acquire of the store in `reset`, so the
-        // limit's own bytes were written before.
+        // SAFETY: by the invariant the pointer is null, for which `as_ref` gives `None`, or that of
+        // a `&'static Limit`: aligned, valid for ever, and never written through. The load is an
+        // acquire of the store in `reset`, so the limit's own bytes were written before.
         unsafe { limit.as_ref() }.unwrap_or(&UNNAMED)
     }
 }

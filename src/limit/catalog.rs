@@ -5,10 +5,11 @@
 /// The enum is `Copy`, comparable and hashable, and gets
 ///
 /// - `ALL`, every variant in the order of declaration;
-/// - `as_str()`, `category()` and `limit()`, the variant as a `&'static Limit`, which `From` gives too;
+/// - `as_str()`, `category()` and `limit()`, the variant as a `&'static Limit`, which `From` gives
+///   too;
 /// - `from_limit(&Limit)`, the way back, to match on what an event or a snapshot names;
-/// - `==` with a [`Limit`](crate::Limit) and with a reference to one, and `Display`, which prints the name; with the feature `defmt`, `Format`
-///   too.
+/// - `==` with a [`Limit`](crate::Limit) and with a reference to one, and `Display`, which prints
+///   the name; with the feature `defmt`, `Format` too.
 ///
 /// ```
 /// use fillgauge::{Limit, LimitCategory, limit_catalog};
@@ -109,8 +110,8 @@ macro_rules! limit_catalog {
     };
 }
 
-/// Whether a catalogue has `Format` is decided by the features of this crate, not by those of the crate that declares it:
-/// hence a macro of its own.
+/// Whether a catalogue has `Format` is decided by the features of this crate, not by those of the
+/// crate that declares it: hence a macro of its own.
 #[cfg(feature = "defmt")]
 #[doc(hidden)]
 #[macro_export]

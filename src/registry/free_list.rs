@@ -50,8 +50,8 @@ impl FreeList {
 
     /// Takes a free slot; the caller owns it.
     ///
-    /// The stack is tried again at the end because `next_fresh` has no way back: once all slots were used, an empty stack
-    /// means that all were taken at that moment.
+    /// The stack is tried again at the end because `next_fresh` has no way back: once all slots
+    /// were used, an empty stack means that all were taken at that moment.
     pub(super) fn take<'slots>(&self, slots: &'slots [Slot]) -> Option<(usize, &'slots Slot)> {
         self.pop(slots)
             .or_else(|| self.take_fresh(slots))
@@ -69,14 +69,14 @@ impl FreeList {
     }
 
     fn pop<'slots>(&self, slots: &'slots [Slot]) -> Option<(usize, &'slots Slot)> {
-        // Acquire, here and on failure: pairs with the compare-exchange in `give_back`, whose thread wrote `next_free` and
-        // ended the slot's previous life.
+        // Acquire, here and on failure: pairs with the compare-exchange in `give_back`, whose
+        // thread wrote `next_free` and ended the slot's previous life.
         let mut head = TaggedIndex(self.head.load(Ordering::Acquire));
         loop {
             let index = head.index()?;
             let slot = slots.get(index)?;
-            // If another thread has taken the slot already, this may be any old link; the tag of `head` has changed then,
-            // and the compare-exchange fails.
+            // If another thread has taken the slot already, this may be any old link; the tag of
+            // `head` has changed then, and the compare-exchange fails.
             let next_free = TaggedIndex(slot.next_free.load(Ordering::Relaxed));
             let next = head.with_next_tag(next_free);
             match self.head.compare_exchange_weak(
@@ -96,8 +96,8 @@ impl FreeList {
         loop {
             slot.next_free.store(head, Ordering::Relaxed);
             let next = TaggedIndex(head).with_next_tag(TaggedIndex::to(index));
-            // Release: pairs with the acquire in `pop`. The slots further down stay covered: each compare-exchange
-            // continues the release sequence of the one that pushed them.
+            // Release: pairs with the acquire in `pop`. The slots further down stay covered: each
+            // compare-exchange continues the release sequence of the one that pushed them.
             match self.head.compare_exchange_weak(
                 head,
                 next.0,
@@ -111,9 +111,9 @@ impl FreeList {
     }
 }
 
-/// A slot's index plus one, or 0 for none, in the lower half of a word; in the upper half a tag that changes with every
-/// use of the word, so that a compare-exchange fails when the stack was popped and pushed meanwhile, unless the tag has come
-/// round just then.
+/// A slot's index plus one, or 0 for none, in the lower half of a word; in the upper half a tag
+/// that changes with every use of the word, so that a compare-exchange fails when the stack was
+/// popped and pushed meanwhile, unless the tag has come round just then.
 #[derive(Clone, Copy)]
 struct TaggedIndex(usize);
 

@@ -10,8 +10,9 @@ use crate::sync::Ordering;
 /// A registered gauge: a counted handle to a slot of a
 /// [`QueueRegistry`](crate::QueueRegistry), which derefs to the [`Gauge`] there.
 ///
-/// When the last handle is dropped, the gauge leaves the registry's snapshots and the slot is free. Cloning is
-/// wait-free, dropping is wait-free but for the last handle, which is lock-free. An interrupt handler may do either.
+/// When the last handle is dropped, the gauge leaves the registry's snapshots and the slot is free.
+/// Cloning is wait-free, dropping is wait-free but for the last handle, which is lock-free. An
+/// interrupt handler may do either.
 ///
 /// ```
 /// # use fillgauge::{GaugeConfig, Limit, QueueRegistry};
@@ -63,8 +64,9 @@ impl Clone for QueueGauge {
 
 impl Drop for QueueGauge {
     fn drop(&mut self) {
-        // Release: what this handle recorded comes before the slot's next life. Acquire: so does what the handles
-        // dropped before this one recorded. Pairs with itself in the other handles.
+        // Release: what this handle recorded comes before the slot's next life. Acquire: so does
+        // what the handles dropped before this one recorded. Pairs with itself in the other
+        // handles.
         if self.slot.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.slot.gauge.deactivate();
             self.free.give_back(self.index, self.slot);

@@ -35,8 +35,9 @@ use crate::sync::{AtomicUsize, Ordering, const_array, const_fn};
 
 /// A registry of at most `N` gauges at a time, besides its presets, in memory of its own: no heap.
 ///
-/// An empty registry is all zero, so that a `static` of any size lies in `.bss` and takes no room in the program image.
-/// A sink or presets change that for the whole static: give those to a small registry, and many slots to one without.
+/// An empty registry is all zero, so that a `static` of any size lies in `.bss` and takes no room
+/// in the program image. A sink or presets change that for the whole static: give those to a small
+/// registry, and many slots to one without.
 ///
 /// # What is promised
 ///
@@ -83,8 +84,8 @@ impl<const N: usize> QueueRegistry<N> {
         }
     }
 
-    /// Gauges that are known at compile time: statics of their own, which any code may use with no registration, and
-    /// which the registry's snapshots begin with.
+    /// Gauges that are known at compile time: statics of their own, which any code may use with no
+    /// registration, and which the registry's snapshots begin with.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit, QueueRegistry};
@@ -99,8 +100,8 @@ impl<const N: usize> QueueRegistry<N> {
         self
     }
 
-    /// The receiver of the events of the gauges that will be registered. Presets have their own, see
-    /// [`Gauge::with_sink`].
+    /// The receiver of the events of the gauges that will be registered. Presets have their own,
+    /// see [`Gauge::with_sink`].
     ///
     /// ```
     /// # use fillgauge::{Limit, LimitEvent, LimitSink, QueueRegistry};
@@ -124,12 +125,12 @@ impl<const N: usize> QueueRegistry<N> {
         self
     }
 
-    /// Registers a gauge of `limit` with `capacity`, as of [`Gauge::new`]. For a queue that is counted,
-    /// use [`register_with`](Self::register_with) and [`GaugeConfig::for_queue`]. Dropping the handle
-    /// and all its clones gives the slot back.
+    /// Registers a gauge of `limit` with `capacity`, as of [`Gauge::new`]. For a queue that is
+    /// counted, use [`register_with`](Self::register_with) and [`GaugeConfig::for_queue`]. Dropping
+    /// the handle and all its clones gives the slot back.
     ///
-    /// Lock-free and in constant time: it tries again only when another registration or release came between. An interrupt
-    /// handler may call it.
+    /// Lock-free and in constant time: it tries again only when another registration or release
+    /// came between. An interrupt handler may call it.
     ///
     /// # Errors
     ///
@@ -177,8 +178,9 @@ impl<const N: usize> QueueRegistry<N> {
 
     /// The figures of every live gauge, presets first, read one by one as the iterator goes.
     ///
-    /// No allocation and no lock: each step is wait-free, and an interrupt handler may take them. A gauge that is there from the beginning of the
-    /// iteration to its end is shown once; an entry is never a mix of two registrations.
+    /// No allocation and no lock: each step is wait-free, and an interrupt handler may take them. A
+    /// gauge that is there from the beginning of the iteration to its end is shown once; an entry
+    /// is never a mix of two registrations.
     pub fn snapshot(&self) -> impl Iterator<Item = QueueSnapshot> {
         let presets = self
             .presets

@@ -2,7 +2,8 @@
 
 use crate::event::{LimitEvent, LimitSink};
 
-/// A sink that logs every event through `defmt`, with the levels, messages and fields of `fillgauge-std`'s `tracing` events.
+/// A sink that logs every event through `defmt`, with the levels, messages and fields of
+/// `fillgauge-std`'s `tracing` events.
 ///
 /// | event | level | message |
 /// |---|---|---|
@@ -11,13 +12,14 @@ use crate::event::{LimitEvent, LimitSink};
 /// | [`Full`](LimitEvent::Full) | `info` | bounded limit reached capacity |
 /// | [`Recovered`](LimitEvent::Recovered) | `debug` | bounded limit drained back below threshold |
 ///
-/// `defmt` compiles in what the environment variable `DEFMT_LOG` says at build time, which is `error` if it is not set: set it to
-/// `debug`, or `fillgauge=debug` beside what is there, or nothing of this is logged.
+/// `defmt` compiles in what the environment variable `DEFMT_LOG` says at build time, which is
+/// `error` if it is not set: set it to `debug`, or `fillgauge=debug` beside what is there, or
+/// nothing of this is logged.
 ///
 /// # Progress and interrupts
 ///
-/// As the global logger of the firmware: most of them log in a critical section, and some of them wait for the host. To
-/// log outside the interrupt that crossed the threshold, give the gauge an
+/// As the global logger of the firmware: most of them log in a critical section, and some of them
+/// wait for the host. To log outside the interrupt that crossed the threshold, give the gauge an
 /// [`EventLog`](crate::EventLog) and pass what the main loop takes out of it to this sink.
 ///
 /// ```

@@ -16,14 +16,16 @@ use crate::event::{LimitEvent, LimitSink};
 ///
 /// # Progress and interrupts
 ///
-/// Each event that comes and each [`pop`](Self::pop) is one critical section in which one event is copied. Any interrupt
-/// handler may do either that the critical section of the firmware covers; the events of a gauge that is recorded at a
-/// priority above that must have another sink. The final binary needs an implementation of the crate `critical-section`; on
-/// a host, the feature `std` brings one.
+/// Each event that comes and each [`pop`](Self::pop) is one critical section in which one event is
+/// copied. Any interrupt handler may do either that the critical section of the firmware covers;
+/// the events of a gauge that is recorded at a priority above that must have another sink. The
+/// final binary needs an implementation of the crate `critical-section`; on a host, the feature
+/// `std` brings one.
 ///
 /// # Size
 ///
-/// An empty log is all zero, so that a `static` lies in `.bss`. An event takes 44 bytes on a 32-bit target.
+/// An empty log is all zero, so that a `static` lies in `.bss`. An event takes 44 bytes on a 32-bit
+/// target.
 ///
 /// ```
 /// use fillgauge::{EventLog, Gauge, Limit, LimitEvent, LogEntry};
@@ -89,7 +91,8 @@ impl<const N: usize> EventLog<N> {
         }
     }
 
-    /// Takes what is oldest: first, if events were dropped, how many, then the events in the order in which they came.
+    /// Takes what is oldest: first, if events were dropped, how many, then the events in the order
+    /// in which they came.
     ///
     /// A critical section, in which one event is copied.
     ///
@@ -114,7 +117,8 @@ impl<const N: usize> EventLog<N> {
         .flatten()
     }
 
-    /// Whether there is nothing to read: for a main loop that goes to sleep, in a critical section of its own, only then.
+    /// Whether there is nothing to read: for a main loop that goes to sleep, in a critical section
+    /// of its own, only then.
     ///
     /// A critical section of a few instructions.
     ///
@@ -140,7 +144,8 @@ impl<const N: usize> EventLog<N> {
             .unwrap_or_default()
     }
 
-    /// Runs `change` in a critical section. It is never refused: nothing here is called back while the log is borrowed.
+    /// Runs `change` in a critical section. It is never refused: nothing here is called back while
+    /// the log is borrowed.
     fn with<R>(&self, change: impl FnOnce(&mut Log<N>) -> R) -> Option<R> {
         critical_section::with(|token| {
             let mut log = self.log.borrow(token).try_borrow_mut().ok()?;

@@ -1,13 +1,18 @@
-//! The one module that names an atomics crate: portable-atomic, or loom under `cfg(fillgauge_loom)`, or shuttle under
-//! `cfg(fillgauge_shuttle)`, or the explicit-state search under `cfg(fillgauge_search)`.
+//! The one module that names an atomics crate: portable-atomic, or loom under
+//! `cfg(fillgauge_loom)`, or shuttle under `cfg(fillgauge_shuttle)`, or the explicit-state search
+//! under `cfg(fillgauge_search)`.
 //!
-//! A word has a type for the discipline it is under, so that an ordering is stated here once and not at every access:
+//! A word has a type for the discipline it is under, so that an ordering is stated here once and
+//! not at every access:
 //!
-//! - [`SeqCstUsize`], the words of the gauge protocol: every access by an operation is sequentially consistent. Such accesses
-//!   take place in one total order, hence the protocol is argued by interleaving alone.
-//! - [`RelaxedUsize`], bounds and marks that may be read stale, and the settings of a gauge. Relaxed.
+//! - [`SeqCstUsize`], the words of the gauge protocol: every access by an operation is sequentially
+//!   consistent. Such accesses take place in one total order, hence the protocol is argued by
+//!   interleaving alone.
+//! - [`RelaxedUsize`], bounds and marks that may be read stale, and the settings of a gauge.
+//!   Relaxed.
 //!
-//! Both have `reset`, a release store for the one thread that claims a slot; its partner is `Alarm::read_if_live`.
+//! Both have `reset`, a release store for the one thread that claims a slot; its partner is
+//! `Alarm::read_if_live`.
 
 #[cfg(fillgauge_loom)]
 pub mod modelled;
@@ -30,8 +35,8 @@ pub(crate) use atomic::AtomicUsize;
 #[cfg(fillgauge_loom)]
 pub(crate) use modelled::AtomicUsize;
 
-/// Declares a `const fn`; under loom, shuttle and the search, whose atomics have no const constructor or a destructor, the
-/// same function without `const`.
+/// Declares a `const fn`; under loom, shuttle and the search, whose atomics have no const
+/// constructor or a destructor, the same function without `const`.
 macro_rules! const_fn {
     ($(#[$attribute:meta])* $visibility:vis const fn $($rest:tt)*) => {
         #[cfg(not(any(fillgauge_loom, fillgauge_search, fillgauge_shuttle)))]
@@ -45,7 +50,8 @@ macro_rules! const_fn {
 }
 pub(crate) use const_fn;
 
-/// `[const { element }; length]`; under loom, shuttle and the search, an array that is filled at run time.
+/// `[const { element }; length]`; under loom, shuttle and the search, an array that is filled at
+/// run time.
 macro_rules! const_array {
     ($element:expr; $length:expr) => {{
         #[cfg(not(any(fillgauge_loom, fillgauge_search, fillgauge_shuttle)))]
@@ -148,8 +154,8 @@ impl RelaxedUsize {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// Raises the value to `value`. A read-modify-write and never a store, so that a reader of the result has read from
-    /// the release sequence that the slot's `reset` heads.
+    /// Raises the value to `value`. A read-modify-write and never a store, so that a reader of the
+    /// result has read from the release sequence that the slot's `reset` heads.
     pub(crate) fn raise(&self, value: usize) {
         self.0.fetch_max(value, Ordering::Relaxed);
     }

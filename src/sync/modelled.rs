@@ -1,5 +1,6 @@
-//! An atomic under the model checker: of the words of the protocol every access is a step in one order of steps, and a
-//! model may watch what each step changes; the registry's keep the orderings that they name.
+//! An atomic under the model checker: of the words of the protocol every access is a step in one
+//! order of steps, and a model may watch what each step changes; the registry's keep the orderings
+//! that they name.
 
 use core::sync::atomic::{AtomicUsize as Plain, Ordering};
 use std::boxed::Box;
@@ -12,8 +13,8 @@ std::thread_local! {
     static WATCHER: RefCell<Option<Box<dyn Fn()>>> = const { RefCell::new(None) };
 }
 
-/// Calls `watcher` after each change of a word, before any other thread of the model takes a step. It must take no step
-/// itself: it may read with [`AtomicUsize::now`].
+/// Calls `watcher` after each change of a word, before any other thread of the model takes a step.
+/// It must take no step itself: it may read with [`AtomicUsize::now`].
 pub fn watch(watcher: impl Fn() + 'static) {
     WATCHER.set(Some(Box::new(watcher)));
 }
@@ -22,9 +23,10 @@ pub fn watch(watcher: impl Fn() + 'static) {
 #[derive(Debug)]
 pub struct AtomicUsize {
     explored: Explored,
-    /// Loom remembers the last access of each atomic. When a thread loads and then writes, its own load hides that of
-    /// another thread from the write, and the orders of these two are not tried. So each access takes a turn first,
-    /// which is a write; not so the words of the protocol, whose every access is one.
+    /// Loom remembers the last access of each atomic. When a thread loads and then writes, its own
+    /// load hides that of another thread from the write, and the orders of these two are not tried.
+    /// So each access takes a turn first, which is a write; not so the words of the protocol, whose
+    /// every access is one.
     turn: Explored,
     now: Plain,
 }
@@ -62,8 +64,9 @@ impl AtomicUsize {
 
     /// The value.
     ///
-    /// Loom takes a sequentially consistent load for an acquire load, which may return an old value. An addition of
-    /// nothing reads the newest one, so that loom explores exactly the interleavings.
+    /// Loom takes a sequentially consistent load for an acquire load, which may return an old
+    /// value. An addition of nothing reads the newest one, so that loom explores exactly the
+    /// interleavings.
     pub fn load(&self, order: Ordering) -> usize {
         self.take_turn(order);
         if order == Ordering::SeqCst {
@@ -162,7 +165,8 @@ impl AtomicUsize {
         self.compare_exchange(current, new, success, failure)
     }
 
-    /// Stores what `update` makes of the value, unless that is nothing, and tries again if it became another.
+    /// Stores what `update` makes of the value, unless that is nothing, and tries again if it
+    /// became another.
     ///
     /// # Errors
     ///

@@ -6,10 +6,11 @@ use ::heapless::spsc::Consumer;
 
 use crate::gauge::Gauge;
 
-/// The consumer of a tracked queue, from [`SpscGauge::split`](super::SpscGauge::split): a [`heapless::spsc::Consumer`] with its methods.
+/// The consumer of a tracked queue, from [`SpscGauge::split`](super::SpscGauge::split): a
+/// [`heapless::spsc::Consumer`] with its methods.
 ///
-/// A dequeue is recorded when the item has been taken. It costs the record beyond the queue's own work, see
-/// [`Gauge::record_dequeue`]; the other methods cost nothing more.
+/// A dequeue is recorded when the item has been taken. It costs the record beyond the queue's own
+/// work, see [`Gauge::record_dequeue`]; the other methods cost nothing more.
 pub struct TrackedConsumer<'q, T> {
     consumer: Consumer<'q, T>,
     gauge: &'q Gauge,
@@ -46,7 +47,8 @@ impl<'q, T> TrackedConsumer<'q, T> {
     ///
     /// # Safety
     ///
-    /// The queue must not be empty: [`ready`](Self::ready) has returned true since the last dequeue.
+    /// The queue must not be empty: [`ready`](Self::ready) has returned true since the last
+    /// dequeue.
     ///
     /// ```
     /// # use fillgauge::{Limit, queues::heapless::SpscGauge};

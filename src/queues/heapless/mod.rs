@@ -2,8 +2,8 @@
 //!
 //! They are those of heapless 0.9; the firmware needs it as a dependency of its own.
 //!
-//! A [`SpscGauge`] is the gauge of one [`heapless::spsc::Queue`]; it splits the queue into a producer and a consumer that
-//! record what they do.
+//! A [`SpscGauge`] is the gauge of one [`heapless::spsc::Queue`]; it splits the queue into a
+//! producer and a consumer that record what they do.
 //!
 //! ```
 //! use fillgauge::queues::heapless::{SpscGauge, TrackedConsumer, TrackedProducer};
@@ -37,8 +37,8 @@
 //!
 //! # What knows its own length
 //!
-//! A [`Deque`](::heapless::Deque), a `Vec` or a `heapless::String` is changed by one place at a time,
-//! through `&mut`. It needs no wrapper: observe its length after each change.
+//! A [`Deque`](::heapless::Deque), a `Vec` or a `heapless::String` is changed by one place at a
+//! time, through `&mut`. It needs no wrapper: observe its length after each change.
 //!
 //! ```
 //! use fillgauge::{Gauge, Limit};
@@ -71,8 +71,8 @@ use crate::limit::Limit;
 use crate::sync::const_fn;
 use crate::thresholds::Thresholds;
 
-/// The gauge of one `heapless::spsc::Queue<T, N>`: a [`Gauge`] [for a queue](Gauge::for_queue), which
-/// it derefs to. Its capacity is that of the queue, `N - 1`.
+/// The gauge of one `heapless::spsc::Queue<T, N>`: a [`Gauge`] [for a queue](Gauge::for_queue),
+/// which it derefs to. Its capacity is that of the queue, `N - 1`.
 ///
 /// The type is the check: a queue of another size does not fit it.
 ///
@@ -149,15 +149,16 @@ impl<const N: usize> SpscGauge<N> {
         Self(self.0.with_sink(sink))
     }
 
-    /// The gauge, to be preset in a [`QueueRegistry`](crate::QueueRegistry), where there is no deref.
+    /// The gauge, to be preset in a [`QueueRegistry`](crate::QueueRegistry), where there is no
+    /// deref.
     pub const fn gauge(&self) -> &Gauge {
         &self.0
     }
 
     /// Splits `queue` into its two ends, which record what they do in this gauge.
     ///
-    /// What is in the queue already is counted: the gauge reads the length of `queue` afterwards. A gauge follows one queue
-    /// at a time.
+    /// What is in the queue already is counted: the gauge reads the length of `queue` afterwards. A
+    /// gauge follows one queue at a time.
     ///
     /// As [`Gauge::record_enqueue_n`] or [`Gauge::record_dequeue_n`] of what is to be made up for.
     ///

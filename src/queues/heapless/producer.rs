@@ -6,10 +6,12 @@ use ::heapless::spsc::Producer;
 
 use crate::gauge::Gauge;
 
-/// The producer of a tracked queue, from [`SpscGauge::split`](super::SpscGauge::split): a [`heapless::spsc::Producer`] with its methods and errors.
+/// The producer of a tracked queue, from [`SpscGauge::split`](super::SpscGauge::split): a
+/// [`heapless::spsc::Producer`] with its methods and errors.
 ///
-/// An enqueue is recorded when the item is in the queue, and one that is refused not at all. It costs the record beyond the
-/// queue's own work, see [`Gauge::record_enqueue`]; the other methods cost nothing more.
+/// An enqueue is recorded when the item is in the queue, and one that is refused not at all. It
+/// costs the record beyond the queue's own work, see [`Gauge::record_enqueue`]; the other methods
+/// cost nothing more.
 pub struct TrackedProducer<'q, T> {
     producer: Producer<'q, T>,
     gauge: &'q Gauge,

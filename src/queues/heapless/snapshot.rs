@@ -7,13 +7,15 @@ use ::heapless::Vec;
 use crate::registry::QueueRegistry;
 use crate::snapshot::QueueSnapshot;
 
-/// Adds the figures of every live gauge of `registry`, presets first, to `figures`. To replace what is there, clear it.
+/// Adds the figures of every live gauge of `registry`, presets first, to `figures`. To replace what
+/// is there, clear it.
 ///
 /// Wait-free, see [`QueueRegistry::snapshot`].
 ///
 /// # Errors
 ///
-/// [`SnapshotTruncated`] if there are more gauges than `figures` has room for; those that have room are there.
+/// [`SnapshotTruncated`] if there are more gauges than `figures` has room for; those that have room
+/// are there.
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit, QueueRegistry, QueueSnapshot};
