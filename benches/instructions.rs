@@ -57,16 +57,16 @@ const REGISTERED: &str = "register + drop, 10 live: fillgauge-std";
 const ROWS: &[Row] = &[
     row("pair: two bare additions", bare_pairs),
     row(PAIR, original_pairs),
-    row("pair: fillgauge", |n| pairs(&deeper_before(gauge()), n)).at_most(0.63, PAIR),
+    row("pair: fillgauge", |n| pairs(&deeper_before(gauge()), n)).at_most(0.53, PAIR),
     row("pair: fillgauge, for a queue", |n| {
         pairs(&deeper_before(for_queue()), n)
     })
-    .at_most(0.53, PAIR),
+    .at_most(0.42, PAIR),
     row("pair: fillgauge, at its high-water mark", |n| {
         pairs(&gauge(), n)
     })
-    .at_most(0.76, PAIR),
-    row("pair: fillgauge-std", std_pairs).at_most(0.61, PAIR),
+    .at_most(0.66, PAIR),
+    row("pair: fillgauge-std", std_pairs).at_most(0.59, PAIR),
     row(WARNED, warned_original_pairs),
     row("pair, warned: fillgauge", |n| pairs(&warned(8), n)).at_most(0.66, WARNED),
     row("pair, warned: fillgauge, at its mark", |n| {
