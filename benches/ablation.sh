@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# benches/ablation.sh [CHOICE]...: what a choice of the gauge's design is worth. For each, the benchmark runs on the source as it is
-# and on a copy with the choice undone, in turn, five times; the ratio is that of the medians of the five.
+# benches/ablation.sh [CHOICE]...: what a choice of the gauge's design is worth. For each, the
+# benchmark runs on the source as it is and on a copy with the choice undone, in turn, five times.
+# The ratio is that of the medians of the five.
 set -euo pipefail
 source "$(dirname "$0")/../ci/lib.sh"
 need jq jq
@@ -25,7 +26,8 @@ undo() {
         bounds)
             replace src/gauge/counters.rs 'wrapping_sub\(producers\.cached_dequeued\.get\(\)\)' \
                 'wrapping_sub(self.consumers.dequeued.get())'
-            replace src/gauge/counters.rs '= consumers\.cached_enqueued\.get\(\)' '= self.producers.enqueued.get()'
+            replace src/gauge/counters.rs '= consumers\.cached_enqueued\.get\(\)' \
+                '= self.producers.enqueued.get()'
             ;;
         # Protocol words without an order, which is wrong, and the least that any order could cost.
         order)
@@ -72,7 +74,8 @@ as_is=$(cd "$work/as-is" && built)
 for choice in "${choices[@]}"; do
     copy "$choice"
     (cd "$work/$choice" && undo "$choice")
-    ! diff -rq "$work/as-is/src" "$work/$choice/src" >/dev/null || { echo "ablation: $choice changes nothing"; exit 1; }
+    ! diff -rq "$work/as-is/src" "$work/$choice/src" >/dev/null \
+        || { echo "ablation: $choice changes nothing"; exit 1; }
     undone=$(cd "$work/$choice" && built)
     IFS='|' read -ra titles <<<"$(words "$choice")"
     for round in $(seq "$rounds"); do

@@ -40,7 +40,7 @@ impl Discipline {
             (Ordering::Relaxed, Access::Load) => Self::Loads,
             (Ordering::Relaxed, Access::Store(_)) => Self::Stores,
             (Ordering::Relaxed, _) => Self::Updates,
-            _ => unimplemented!("the ordering {order:?} is not modelled"),
+            _ => panic!("the ordering {order:?} is not modelled"),
         }
     }
 
@@ -51,7 +51,7 @@ impl Discipline {
             None | Some(Self::Loads) if new != Self::SeqCst => new,
             None => new,
             Some(before) if before == new || new == Self::Loads && before != Self::SeqCst => before,
-            Some(before) => unimplemented!("a word under {before:?} and {new:?} is not modelled"),
+            Some(before) => panic!("a word under {before:?} and {new:?} is not modelled"),
         }
     }
 }

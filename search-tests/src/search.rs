@@ -9,7 +9,7 @@
 //! | access | when it is executed |
 //! |---|---|
 //! | to a word to which no other thread can still make a conflicting one | with the step before |
-//! | a relaxed store | the same: whoever does not know it may read the value before |
+//! | a relaxed store | the same: a thread that does not know it may read the value before |
 //! | a relaxed load | with the step after: what it may read now, it may read then |
 //! | a write of a counter, and what the sink does | as a step: the promises are about their order |
 //! | any other | as a step |
