@@ -238,11 +238,14 @@ impl fmt::Debug for QueueRegistry {
 /// | knows its own length | [`observe_with`](Gauge::observe_with), after each change |
 ///
 /// ```
+/// use std::collections::VecDeque;
 /// use fillgauge_std::{TrackedLimit, register_queue};
 ///
-/// let events = register_queue(TrackedLimit::PendingProcessEvents, 5);
-/// events.record_enqueue();
-/// assert_eq!(events.depth(), 1);
+/// let gauge = register_queue(TrackedLimit::PendingProcessEvents, 5);
+/// let mut events = VecDeque::new();
+/// events.push_back("started");
+/// gauge.observe_with(|| events.len());
+/// assert_eq!(gauge.depth(), 1);
 /// ```
 #[must_use = "dropping the gauge ends the registration"]
 pub fn register_queue(name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {

@@ -28,7 +28,8 @@ limit_catalog! {
 
 const CAPACITY: usize = 10;
 
-static UART_RX: Gauge = Gauge::new(FirmwareLimit::UartRx.limit(), CAPACITY).with_sink(&DefmtSink);
+static UART_RX: Gauge =
+    Gauge::for_queue(FirmwareLimit::UartRx.limit(), CAPACITY).with_sink(&DefmtSink);
 static LATER: EventLog<1> = EventLog::new();
 static SESSIONS: QueueRegistry<1> = QueueRegistry::new().with_sink(&LATER);
 static SESSION: Limit = Limit::queue("session");
