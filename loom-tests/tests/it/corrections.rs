@@ -13,7 +13,7 @@ const ALL: usize = usize::MAX;
 /// A dequeue of an empty gauge that meets an enqueue either takes that item or has no effect.
 const A_STRAY_AGAINST_AN_ENQUEUE: Model = Model {
     threads: &[&[Dequeue], &[Enqueue]],
-    floor: 14,
+    floor: 30,
     ..Model::PAIR
 };
 
@@ -25,7 +25,7 @@ fn a_stray_against_an_enqueue() {
 /// Strays of two consumers are absorbed once each.
 pub(crate) const STRAYS_OF_TWO_CONSUMERS: Model = Model {
     threads: &[&[Dequeue], &[Dequeue]],
-    floor: 6_700,
+    floor: 5_000,
     ..Model::PAIR
 };
 
@@ -46,7 +46,7 @@ const STRAYS_AT_THE_WARN_POINT: Model = Model {
     capacity: 1,
     threads: &[&[Dequeue], &[Dequeue], &[Enqueue]],
     preemptions: Some(3),
-    floor: 23_000,
+    floor: 17_000,
     ..Model::PAIR
 };
 
@@ -60,7 +60,7 @@ fn strays_at_the_warn_point() {
 pub(crate) const STRAYS_OF_AN_UNBOUNDED_GAUGE: Model = Model {
     capacity: 0,
     threads: &[&[DequeueN(3)], &[Enqueue, Enqueue]],
-    floor: 2_800,
+    floor: 11_000,
     ..Model::PAIR
 };
 
@@ -83,7 +83,7 @@ pub(crate) const CLEAR_AGAINST_DEQUEUES: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Clear], &[Dequeue, Dequeue, Dequeue]],
     preemptions: Some(3),
-    floor: 3_600,
+    floor: 3_100,
     ..Model::PAIR
 };
 
@@ -103,7 +103,7 @@ const CLEAR_AGAINST_ENQUEUES: Model = Model {
     before: &[Enqueue],
     threads: &[&[Clear], &[Enqueue, Enqueue]],
     preemptions: Some(3),
-    floor: 1_900,
+    floor: 2_000,
     ..Model::PAIR
 };
 
@@ -118,7 +118,7 @@ const CLEAR_WHILE_AN_ITEM_PASSES: Model = Model {
     before: &[Enqueue],
     threads: &[&[Enqueue, Dequeue], &[Clear]],
     preemptions: Some(3),
-    floor: 1_900,
+    floor: 1_500,
     ..Model::PAIR
 };
 
@@ -133,7 +133,7 @@ const ALL_TAKEN_TWICE: Model = Model {
     before: &[Enqueue],
     threads: &[&[Clear], &[DequeueN(ALL)], &[EnqueueN(2)]],
     preemptions: Some(3),
-    floor: 23_000,
+    floor: 22_000,
     ..Model::PAIR
 };
 
@@ -147,7 +147,7 @@ const MANY_AGAINST_ONE: Model = Model {
     before: &[EnqueueN(3)],
     threads: &[&[DequeueN(2)], &[DequeueN(ALL)], &[Dequeue]],
     preemptions: Some(3),
-    floor: 15_000,
+    floor: 12_000,
     ..Model::PAIR
 };
 
@@ -182,7 +182,7 @@ fn canary_clear_of_an_underflow() {
 pub(crate) const TWO_OBSERVERS: Model = Model {
     threads: &[&[Observe(2), Observe(1)], &[Observe(0), Observe(3)]],
     preemptions: Some(3),
-    floor: 7_200,
+    floor: 7_600,
     ..Model::ROOMY
 };
 
@@ -208,7 +208,7 @@ const OBSERVER_AGAINST_PRODUCER: Model = Model {
     before: &[Enqueue],
     threads: &[&[Observe(1)], &[Enqueue, Enqueue]],
     preemptions: Some(4),
-    floor: 15_000,
+    floor: 17_000,
     ..Model::ROOMY
 };
 
@@ -222,7 +222,7 @@ pub(crate) const OBSERVER_AGAINST_CONSUMER: Model = Model {
     before: &[Enqueue, Enqueue, Enqueue],
     threads: &[&[Observe(0)], &[Dequeue]],
     preemptions: Some(4),
-    floor: 1_300,
+    floor: 1_000,
     ..Model::ROOMY
 };
 
@@ -236,7 +236,7 @@ const QUEUE_OBSERVER_AGAINST_CONSUMER: Model = Model {
     for_queue: true,
     threads: &[&[Observe(3)], &[Dequeue]],
     preemptions: Some(4),
-    floor: 85,
+    floor: 60,
     ..Model::ROOMY
 };
 
@@ -250,7 +250,7 @@ const AN_OLD_OBSERVATION: Model = Model {
     before: &[Observe(1)],
     threads: &[&[Observe(0)], &[EnqueueN(3)]],
     preemptions: Some(4),
-    floor: 3_600,
+    floor: 5_300,
     ..Model::ROOMY
 };
 
@@ -264,7 +264,7 @@ const AN_OBSERVATION_LOWERS_THE_DEPTH: Model = Model {
     before: &[EnqueueN(5), Dequeue],
     threads: &[&[Observe(2)], &[Dequeue, Dequeue]],
     preemptions: Some(4),
-    floor: 750,
+    floor: 600,
     ..Model::ROOMY
 };
 
@@ -279,7 +279,7 @@ const UP_AND_DOWN_AT_ONCE: Model = Model {
     before: &[EnqueueN(5)],
     threads: &[&[Observe(2)], &[Observe(7)]],
     preemptions: Some(4),
-    floor: 850,
+    floor: 2_200,
     ..Model::PAIR
 };
 
@@ -300,7 +300,7 @@ const A_REPEATED_OBSERVATION: Model = Model {
     before: &[EnqueueN(5)],
     threads: &[&[Observe(2)], &[Enqueue, Observe(7)]],
     preemptions: Some(4),
-    floor: 1_000,
+    floor: 5_200,
     ..Model::PAIR
 };
 
@@ -321,7 +321,7 @@ pub(crate) const CLEAR_AGAINST_AN_OBSERVATION: Model = Model {
     before: &[EnqueueN(5)],
     threads: &[&[Clear], &[Observe(7)]],
     preemptions: Some(4),
-    floor: 1_100,
+    floor: 1_800,
     ..Model::PAIR
 };
 
@@ -342,7 +342,7 @@ fn clear_of_a_queue_against_an_observation() {
     let lowered = Model {
         for_queue: true,
         threads: &[&[Clear], &[Observe(2)]],
-        floor: 450,
+        floor: 1_100,
         ..CLEAR_AGAINST_AN_OBSERVATION
     };
     lowered.check();
@@ -352,7 +352,7 @@ fn clear_of_a_queue_against_an_observation() {
 const OBSERVERS_AND_A_PRODUCER: Model = Model {
     threads: &[&[Observe(2)], &[Observe(0)], &[Enqueue]],
     preemptions: Some(2),
-    floor: 2_000,
+    floor: 3_300,
     ..Model::ROOMY
 };
 

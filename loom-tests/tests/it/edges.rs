@@ -21,7 +21,7 @@ const UP_AGAINST_DOWN_FROM_ARMED: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue]],
     preemptions: Some(4),
-    floor: 9_600,
+    floor: 6_900,
     ..Model::PAIR
 };
 
@@ -42,7 +42,7 @@ const UP_AGAINST_DOWN_FROM_WARNED: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(4),
-    floor: 5_000,
+    floor: 5_400,
     ..Model::ROOMY
 };
 
@@ -65,7 +65,7 @@ const TWO_THREADS_OF_PAIRS: Model = Model {
         &[Enqueue, Dequeue, Enqueue, Dequeue],
     ],
     preemptions: Some(3),
-    floor: 56_000,
+    floor: 91_000,
     ..Model::PAIR
 };
 
@@ -86,7 +86,7 @@ const A_WARNING_WHILE_AN_ITEM_PASSES: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Enqueue], &[Enqueue]],
     preemptions: Some(4),
-    floor: 14_000,
+    floor: 15_000,
     ..Model::ROOMY
 };
 
@@ -107,7 +107,7 @@ const NO_RECOVERY_WHILE_AN_ITEM_PASSES: Model = Model {
     before: &[Enqueue, Enqueue, Enqueue],
     threads: &[&[Enqueue, Dequeue], &[Dequeue]],
     events: Some(&[NearCapacity]),
-    floor: 440,
+    floor: 580,
     ..Model::ROOMY
 };
 
@@ -127,7 +127,7 @@ const A_RECOVERY_AFTER_A_WARNING: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Enqueue], &[Dequeue, Enqueue]],
     preemptions: Some(3),
-    floor: 5_200,
+    floor: 3_500,
     ..Model::ROOMY
 };
 
@@ -149,7 +149,7 @@ const TWO_PRODUCERS_AND_A_CONSUMER: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue], &[Enqueue]],
     preemptions: Some(3),
-    floor: 30_000,
+    floor: 53_000,
     ..Model::ROOMY
 };
 
@@ -169,7 +169,7 @@ const A_PRODUCER_AND_TWO_CONSUMERS: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue], &[Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(3),
-    floor: 8_600,
+    floor: 9_000,
     ..Model::ROOMY
 };
 
@@ -188,7 +188,7 @@ fn canary_a_producer_and_two_consumers() {
 const THREE_THREADS_OF_PAIRS: Model = Model {
     threads: &[PAIR_OF_RECORDS, PAIR_OF_RECORDS, PAIR_OF_RECORDS],
     preemptions: Some(2),
-    floor: 7_800,
+    floor: 21_000,
     ..Model::PAIR
 };
 
@@ -204,7 +204,7 @@ const UP_TOGETHER: Model = Model {
     threads: &[&[Enqueue], &[Enqueue], &[Enqueue]],
     events: Some(&[NearCapacity]),
     preemptions: Some(2),
-    floor: 7_500,
+    floor: 55_000,
     ..Model::ROOMY
 };
 
@@ -225,7 +225,7 @@ const DOWN_TOGETHER: Model = Model {
     threads: &[&[Dequeue], &[Dequeue], &[Dequeue]],
     events: Some(&[NearCapacity, Recovered]),
     preemptions: Some(3),
-    floor: 14_000,
+    floor: 9_800,
     ..Model::ROOMY
 };
 
@@ -242,7 +242,7 @@ const CAPACITY_ONE: Model = Model {
     capacity: 1,
     threads: &[PAIR_OF_RECORDS, PAIR_OF_RECORDS],
     preemptions: Some(3),
-    floor: 14_000,
+    floor: 26_000,
     ..Model::PAIR
 };
 
@@ -256,7 +256,7 @@ const CAPACITY_TWO: Model = Model {
     before: &[Enqueue],
     threads: &[&[Enqueue], &[Dequeue]],
     preemptions: Some(4),
-    floor: 810,
+    floor: 570,
     ..Model::PAIR
 };
 
@@ -274,7 +274,7 @@ const BETWEEN_CUSTOM_THRESHOLDS: Model = Model {
     threads: &[&[Enqueue, Dequeue], &[Enqueue, Dequeue]],
     events: Some(&[NearCapacity]),
     preemptions: Some(3),
-    floor: 9_600,
+    floor: 21_000,
     ..Model::PAIR
 };
 
@@ -291,7 +291,7 @@ const FULL_TWICE: Model = Model {
     threads: &[&[Enqueue, Dequeue], &[Enqueue]],
     events: Some(&[NearCapacity, Full]),
     preemptions: Some(3),
-    floor: 2_200,
+    floor: 5_200,
     ..Model::PAIR
 };
 
@@ -306,7 +306,7 @@ const FULL_AGAINST_RECOVERY: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(5),
-    floor: 64_000,
+    floor: 68_000,
     ..Model::PAIR
 };
 
@@ -322,7 +322,7 @@ const A_SINK_THAT_DEQUEUES: Model = Model {
     threads: &[&[Enqueue], &[Enqueue]],
     on_warning: Some(DequeueN(3)),
     preemptions: Some(3),
-    floor: 4_200,
+    floor: 9_100,
     ..Model::ROOMY
 };
 
@@ -343,7 +343,7 @@ const COUNTERS_GO_ROUND: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(3),
-    floor: 3_800,
+    floor: 3_000,
     ..Model::PAIR
 };
 
@@ -358,7 +358,7 @@ const A_GREAT_CAPACITY: Model = Model {
     before: &[EnqueueN(usize::MAX / 8)],
     threads: &[&[EnqueueN(usize::MAX / 16)], &[EnqueueN(usize::MAX / 16)]],
     events: Some(&[NearCapacity]),
-    floor: 1_600,
+    floor: 140_000,
     ..Model::PAIR
 };
 
@@ -379,7 +379,7 @@ fn canary_a_great_capacity() {
 const TWO_RAISE_THE_MARK: Model = Model {
     capacity: 10,
     threads: &[&[EnqueueN(2), Dequeue], &[EnqueueN(3)]],
-    floor: 2_400,
+    floor: 150_000,
     ..Model::PAIR
 };
 
@@ -402,7 +402,7 @@ const A_DEQUEUE_RECORDED_FIRST: Model = Model {
     for_queue: true,
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(4),
-    floor: 4_100,
+    floor: 3_100,
     ..Model::ROOMY
 };
 
@@ -428,7 +428,7 @@ const RECORDS_OVER_THE_CAPACITY: Model = Model {
     before: &[Enqueue],
     threads: &[&[Enqueue], &[Enqueue], &[Dequeue]],
     preemptions: Some(3),
-    floor: 4_300,
+    floor: 6_100,
     ..Model::PAIR
 };
 
@@ -449,7 +449,7 @@ const QUEUE_UP_AGAINST_DOWN: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
     preemptions: Some(5),
-    floor: 27_000,
+    floor: 51_000,
     ..Model::PAIR
 };
 

@@ -23,7 +23,7 @@ const A_PRODUCER_TAKES_OVER: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Take], &[ComeBy], &[Enqueue]],
     preemptions: Some(4),
-    floor: 6_600,
+    floor: 8_000,
     ..HANDED_OVER
 };
 
@@ -43,7 +43,7 @@ const TWO_TAKE_OVER: Model = Model {
     before: &[Enqueue, Enqueue, Take],
     threads: &[&[Deliver], &[Enqueue]],
     preemptions: Some(5),
-    floor: 5_000,
+    floor: 10_000,
     ..HANDED_OVER
 };
 
@@ -63,7 +63,7 @@ const THREE_TAKE_OVER: Model = Model {
     before: &[Enqueue, Enqueue, Take],
     threads: &[&[Deliver], &[Enqueue], &[Enqueue]],
     preemptions: Some(3),
-    floor: 20_600,
+    floor: 26_000,
     ..HANDED_OVER
 };
 
@@ -96,7 +96,7 @@ const CHECKED_AFTERWARDS: Model = Model {
     before: &[Enqueue, Enqueue, Take],
     threads: &[&[ComeBy], &[Enqueue, Take]],
     preemptions: Some(4),
-    floor: 7_200,
+    floor: 10_000,
     ..HANDED_OVER
 };
 
@@ -117,7 +117,7 @@ const DROPPED_WHILE_A_PRODUCER_SENDS: Model = Model {
     before: &[Enqueue],
     threads: &[&[TakeAll], &[Enqueue, Enqueue], &[ComeBy]],
     preemptions: Some(3),
-    floor: 7_300,
+    floor: 11_000,
     ..HANDED_OVER
 };
 
@@ -131,7 +131,7 @@ const OBSERVED_MEANWHILE: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Take], &[Observe(3)], &[ComeBy]],
     preemptions: Some(3),
-    floor: 3_500,
+    floor: 7_100,
     ..HANDED_OVER
 };
 
@@ -145,7 +145,7 @@ const OLD_AFTER_A_TAKE_OVER: Model = Model {
     before: &[Observe(2), Take],
     threads: &[&[Take, Take], &[Observe(2)]],
     preemptions: Some(4),
-    floor: 5_800,
+    floor: 4_300,
     ..HANDED_OVER
 };
 
@@ -160,7 +160,7 @@ const IN_THE_BACKGROUND: Model = Model {
     before: &[Enqueue],
     threads: &[&[Dequeue, Enqueue], &[Enqueue], &[ComeBy]],
     preemptions: Some(3),
-    floor: 9_000,
+    floor: 9_200,
     ..Model::ROOMY
 };
 
@@ -175,7 +175,7 @@ const OBSERVED_IN_THE_BACKGROUND: Model = Model {
     before: &[Enqueue],
     threads: &[&[Observe(3)], &[Enqueue], &[ComeBy]],
     preemptions: Some(3),
-    floor: 12_400,
+    floor: 14_000,
     ..Model::ROOMY
 };
 
@@ -238,7 +238,7 @@ fn dropped_meanwhile(is_pinned: bool) {
 /// Then the gauge is freed, which loom checks.
 #[test]
 fn dropped_with_a_pending_event() {
-    explore(Some(3), 600, || dropped_meanwhile(true));
+    explore(Some(3), 760, || dropped_meanwhile(true));
 }
 
 #[test]

@@ -328,7 +328,7 @@ fn assert_unmixed(entry: Entry) {
 #[test]
 fn a_snapshot_against_release_and_registration() {
     let outcomes = leaked(Outcomes::default());
-    explore(Some(3), 12_000, || {
+    explore(Some(3), 11_000, || {
         let registry = registry::<1>();
         let first = registry.register(&FIRST, 10).unwrap();
         let thread = thread::spawn(move || {
@@ -380,7 +380,7 @@ fn canary_a_snapshot_against_release_and_registration() {
 /// whatever comes and goes beside them.
 #[test]
 fn presets_and_neighbours_are_shown_once() {
-    explore(Some(3), 11_000, || {
+    explore(Some(3), 12_000, || {
         let preset: &'static Gauge = leaked(Gauge::new(&FIRST, 1));
         let presets: &'static [&'static Gauge] = leaked([preset]);
         let registry: &'static QueueRegistry<2> =
