@@ -1,5 +1,7 @@
 //! What happens to a limit, and what receives it.
 
+use core::fmt;
+
 use crate::limit::{Limit, LimitCategory};
 use crate::snapshot::QueueSnapshot;
 use crate::thresholds::fill_percent;
@@ -20,6 +22,57 @@ pub enum LimitEvent {
     /// A limit was hit that nobody samples. The code that hits it raises this, see
     /// [`LimitEvent::exhausted`].
     Exhausted(QueueSnapshot),
+}
+
+/// What kind of event a [`LimitEvent`] is, without its figures.
+///
+/// ```
+/// use fillgauge::LimitEventKind;
+///
+/// let names = LimitEventKind::ALL.map(LimitEventKind::as_str);
+/// assert_eq!(names, ["near_capacity", "full", "recovered", "exhausted"]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum LimitEventKind {
+    /// [`LimitEvent::NearCapacity`].
+    NearCapacity,
+    /// [`LimitEvent::Full`].
+    Full,
+    /// [`LimitEvent::Recovered`].
+    Recovered,
+    /// [`LimitEvent::Exhausted`].
+    Exhausted,
+}
+
+impl LimitEventKind {
+    /// Every kind there is today.
+    pub const ALL: [Self; 4] = [
+        Self::NearCapacity,
+        Self::Full,
+        Self::Recovered,
+        Self::Exhausted,
+    ];
+
+    /// The stable name, in snake case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NearCapacity => "near_capacity",
+            Self::Full => "full",
+            Self::Recovered => "recovered",
+            Self::Exhausted => "exhausted",
+        }
+    }
+}
+
+/// The stable name.
+impl fmt::Display for LimitEventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// A threshold that a gauge crosses: the kinds of its events.
@@ -68,6 +121,23 @@ impl LimitEvent {
             enqueued: observed,
             dequeued: 0,
         })
+    }
+
+    /// What kind of event it is.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, LimitEvent};
+    /// # static BOOT_MS: Limit = Limit::cpu("boot_ms");
+    /// let event = LimitEvent::exhausted(&BOOT_MS, 33_000, 30_000);
+    /// assert_eq!(event.kind().as_str(), "exhausted");
+    /// ```
+    pub const fn kind(&self) -> LimitEventKind {
+        match self {
+            Self::NearCapacity(_) => LimitEventKind::NearCapacity,
+            Self::Full(_) => LimitEventKind::Full,
+            Self::Recovered(_) => LimitEventKind::Recovered,
+            Self::Exhausted(_) => LimitEventKind::Exhausted,
+        }
     }
 
     /// Which limit, and its figures at the event.

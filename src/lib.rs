@@ -38,7 +38,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | name what is watched | [`Limit`], [`LimitCategory`], [`limit_catalog!`] |
+//! | name what is watched | [`Limit`], [`LimitCategory`], [`limit_catalog!`], [`IntoLimit`], [`LimitRef`] |
 //! | record use, and read it | [`Gauge`], [`GaugeConfig`], [`Thresholds`] |
 //! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`RegistryFull`] |
 //! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
@@ -109,9 +109,11 @@ pub use config::GaugeConfig;
 #[cfg(feature = "defmt")]
 #[doc(hidden)]
 pub use defmt as __defmt;
-pub use event::{Edge, LimitEvent, LimitSink, LimitWarning};
+pub use event::{Edge, LimitEvent, LimitEventKind, LimitSink, LimitWarning};
 pub use gauge::{Deferred, Gauge};
-pub use limit::{Limit, LimitCategory};
+#[doc(hidden)]
+pub use limit::__assert_unique;
+pub use limit::{IntoLimit, Limit, LimitCategory, LimitRef};
 pub use registry::{QueueGauge, QueueRegistry, RegistryFull};
 #[cfg(feature = "defmt")]
 pub use sinks::DefmtSink;

@@ -8,6 +8,8 @@
 /// - `as_str()`, `category()` and `limit()`, the variant as a `&'static Limit`, which `From` gives
 ///   too;
 /// - `from_limit(&Limit)`, the way back, to match on what an event or a snapshot names;
+/// - `from_name(&str)`, the variant of that name, if any;
+/// - [`IntoLimit`](crate::IntoLimit), for functions that take any kind of name;
 /// - `==` with a [`Limit`](crate::Limit) and with a reference to one, and `Display`, which prints
 ///   the name; with the feature `defmt`, `Format` too.
 ///
@@ -28,8 +30,20 @@
 /// assert_eq!(limit.as_str(), "rx_frames");
 /// assert_eq!(limit, ModemLimit::RxFrames);
 /// assert_eq!(ModemLimit::from_limit(limit), Some(ModemLimit::RxFrames));
+/// assert_eq!(ModemLimit::from_name("rx_frames"), Some(ModemLimit::RxFrames));
 /// assert_eq!(ModemLimit::RetransmitBytes.category(), LimitCategory::Memory);
 /// assert_eq!(ModemLimit::ALL.len(), 2);
+/// ```
+///
+/// A name that comes twice does not compile:
+///
+/// ```compile_fail,E0080
+/// fillgauge::limit_catalog! {
+///     enum ModemLimit {
+///         RxFrames = "frames": Queue,
+///         TxFrames = "frames": Queue,
+///     }
+/// }
 /// ```
 #[macro_export]
 macro_rules! limit_catalog {
@@ -44,6 +58,8 @@ macro_rules! limit_catalog {
         $visibility enum $catalog {
             $($(#[$variant_attribute])* $variant,)+
         }
+
+        const _: () = $crate::__assert_unique(&[$($name),+]);
 
         // A catalogue may be larger than what its crate uses.
         #[allow(dead_code)]
@@ -73,6 +89,17 @@ macro_rules! limit_catalog {
             /// The entry of the catalogue that `limit` is, if any.
             $visibility fn from_limit(limit: &$crate::Limit) -> ::core::option::Option<Self> {
                 Self::ALL.iter().copied().find(|entry| *entry.limit() == *limit)
+            }
+
+            /// The entry of the catalogue of this name, if any.
+            $visibility fn from_name(name: &str) -> ::core::option::Option<Self> {
+                Self::ALL.iter().copied().find(|entry| entry.as_str() == name)
+            }
+        }
+
+        impl $crate::IntoLimit for $catalog {
+            fn into_limit(self, _: $crate::LimitCategory) -> $crate::LimitRef {
+                $crate::LimitRef::Static(self.limit())
             }
         }
 
@@ -108,6 +135,33 @@ macro_rules! limit_catalog {
             }
         }
     };
+}
+
+/// Fails to compile if a name comes twice.
+#[doc(hidden)]
+pub const fn __assert_unique(mut names: &[&str]) {
+    while let [name, rest @ ..] = names {
+        names = rest;
+        let mut later = rest;
+        while let [other, rest @ ..] = later {
+            assert!(
+                !are_equal(name.as_bytes(), other.as_bytes()),
+                "limit_catalog!: two limits have the same name"
+            );
+            later = rest;
+        }
+    }
+}
+
+/// `==`, which is not `const` for slices.
+const fn are_equal(mut one: &[u8], mut other: &[u8]) -> bool {
+    while let ([first, rest @ ..], [other_first, other_rest @ ..]) = (one, other) {
+        if *first != *other_first {
+            return false;
+        }
+        (one, other) = (rest, other_rest);
+    }
+    one.is_empty() && other.is_empty()
 }
 
 /// Whether a catalogue has `Format` is decided by the features of this crate, not by those of the
@@ -150,6 +204,30 @@ mod tests {
             assert_eq!(Catalog::from_limit(entry.limit()), Some(*entry));
         }
         assert_eq!(Catalog::from_limit(&SECOND_OF_ANOTHER_CATEGORY), None);
+    }
+
+    #[test]
+    fn an_entry_is_found_again_from_its_name() {
+        for entry in Catalog::ALL {
+            assert_eq!(Catalog::from_name(entry.as_str()), Some(*entry));
+        }
+        for no_name in ["", "firs", "first_", "First"] {
+            assert_eq!(Catalog::from_name(no_name), None);
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_if_all_their_bytes_are() {
+        let names = ["", "a", "b", "ab", "ba", "aa"];
+        for (position, one) in names.iter().enumerate() {
+            for (other_position, other) in names.iter().enumerate() {
+                let same = super::are_equal(one.as_bytes(), other.as_bytes());
+                assert_eq!(same, position == other_position, "{one} {other}");
+            }
+        }
+        super::__assert_unique(&names);
+        let twice = std::panic::catch_unwind(|| super::__assert_unique(&["a", "b", "a"]));
+        assert!(twice.is_err());
     }
 
     #[test]

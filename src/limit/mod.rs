@@ -5,6 +5,9 @@ mod catalog;
 
 use core::fmt;
 
+#[doc(hidden)]
+pub use catalog::__assert_unique;
+
 /// What kind of bound a [`Limit`] is, to group snapshots and events by.
 ///
 /// ```
@@ -14,7 +17,7 @@ use core::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
 pub enum LimitCategory {
     /// A bounded queue, buffer or channel: items flow through.
@@ -122,6 +125,62 @@ impl defmt::Format for Limit {
 impl serde::Serialize for Limit {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
+    }
+}
+
+/// What names a limit: a [`Limit`], a reference to one, an entry of a
+/// [`limit_catalog!`](crate::limit_catalog), or a `&'static str`.
+///
+/// The services crate takes names of every kind by it. A gauge of the core refers to a
+/// `&'static Limit`.
+///
+/// ```
+/// use fillgauge::{IntoLimit, Limit, LimitCategory, LimitRef};
+///
+/// let jobs = "jobs".into_limit(LimitCategory::Queue);
+/// assert_eq!(jobs, LimitRef::Value(Limit::queue("jobs")));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name a limit",
+    label = "a limit is expected here",
+    note = "name it by a `&'static str`, a `Limit`, or an entry of a `limit_catalog!`"
+)]
+pub trait IntoLimit {
+    /// The limit. It gets `category` if all that is known of it is its name.
+    fn into_limit(self, category: LimitCategory) -> LimitRef;
+}
+
+/// A limit as it was given to a function that takes an [`IntoLimit`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitRef {
+    /// It lives for ever: a gauge may refer to it.
+    Static(&'static Limit),
+    /// It is to be kept before a gauge refers to it.
+    Value(Limit),
+}
+
+impl IntoLimit for LimitRef {
+    fn into_limit(self, _: LimitCategory) -> LimitRef {
+        self
+    }
+}
+
+impl IntoLimit for Limit {
+    fn into_limit(self, _: LimitCategory) -> LimitRef {
+        LimitRef::Value(self)
+    }
+}
+
+/// Of any lifetime: the limit may be made in the call.
+impl IntoLimit for &Limit {
+    fn into_limit(self, _: LimitCategory) -> LimitRef {
+        LimitRef::Value(*self)
+    }
+}
+
+impl IntoLimit for &'static str {
+    fn into_limit(self, category: LimitCategory) -> LimitRef {
+        LimitRef::Value(Limit::new(self, category))
     }
 }
 

@@ -1,8 +1,8 @@
-//! The limits of a sidecar that runs guests in virtual machines, V8 isolates and WebAssembly.
+//! The limits of the sidecar that the idea of this crate comes from: it runs guests in virtual
+//! machines, V8 isolates and WebAssembly.
 
 fillgauge::limit_catalog! {
     #[doc = include_str!("../limits.md")]
-    #[non_exhaustive]
     pub enum TrackedLimit {
         /// Events from the JavaScript engine to the host.
         JavascriptEventChannel = "javascript_event_channel": Queue,
@@ -30,18 +30,6 @@ fillgauge::limit_catalog! {
         PendingSidecarResponses = "pending_sidecar_responses": Queue,
         /// Requests of the sidecar to its host that are not yet answered.
         OutboundSidecarRequests = "outbound_sidecar_requests": Queue,
-        /// Synchronous calls of guests that are not yet answered.
-        PendingSyncRpcCalls = "pending_sync_rpc_calls": Queue,
-        /// File-system calls of Python guests that are not yet answered.
-        PendingPythonVfsRpcCalls = "pending_python_vfs_rpc_calls": Queue,
-        /// Synchronous child processes that have not yet ended.
-        PendingChildProcessSyncCount = "pending_child_process_sync_count": Queue,
-        /// Bytes of output kept for synchronous child processes.
-        PendingChildProcessSyncBytes = "pending_child_process_sync_bytes": Queue,
-        /// Completions of asynchronous calls that are not yet delivered.
-        AsyncCompletionCount = "async_completion_count": Queue,
-        /// Bytes in the pending asynchronous completions.
-        AsyncCompletionBytes = "async_completion_bytes": Queue,
         /// Processes of a virtual machine.
         VmProcesses = "vm_processes": Resource,
         /// Open file descriptors of a virtual machine.
@@ -66,6 +54,39 @@ fillgauge::limit_catalog! {
         VmRecursiveFsDepth = "vm_recursive_fs_depth": Resource,
         /// Entries of one recursive file-system operation.
         VmRecursiveFsEntries = "vm_recursive_fs_entries": Resource,
+        /// Heap of a V8 isolate.
+        V8HeapBytes = "v8_heap_bytes": Memory,
+        /// Array buffers of a V8 isolate.
+        V8ArrayBufferBytes = "v8_array_buffer_bytes": Memory,
+        /// Memory held outside its heap by a V8 isolate.
+        V8ExternalMemoryBytes = "v8_external_memory_bytes": Memory,
+        /// Processor time of a V8 execution, in milliseconds.
+        V8CpuTimeMs = "v8_cpu_time_ms": Cpu,
+        /// Wall-clock time of a V8 execution, in milliseconds.
+        V8WallClockMs = "v8_wall_clock_ms": Cpu,
+        /// Fuel of a WebAssembly guest, in milliseconds of processor time.
+        WasmFuelMs = "wasm_fuel_ms": Cpu,
+        /// Linear memory of a WebAssembly guest.
+        WasmMemoryBytes = "wasm_memory_bytes": Memory,
+    }
+}
+
+fillgauge::limit_catalog! {
+    /// The limits that other releases of the sidecar have beside those of [`TrackedLimit`].
+    #[non_exhaustive]
+    pub enum SidecarLimit {
+        /// Synchronous calls of guests that are not yet answered.
+        PendingSyncRpcCalls = "pending_sync_rpc_calls": Queue,
+        /// File-system calls of Python guests that are not yet answered.
+        PendingPythonVfsRpcCalls = "pending_python_vfs_rpc_calls": Queue,
+        /// Synchronous child processes that have not yet ended.
+        PendingChildProcessSyncCount = "pending_child_process_sync_count": Queue,
+        /// Bytes of output kept for synchronous child processes.
+        PendingChildProcessSyncBytes = "pending_child_process_sync_bytes": Queue,
+        /// Completions of asynchronous calls that are not yet delivered.
+        AsyncCompletionCount = "async_completion_count": Queue,
+        /// Bytes in the pending asynchronous completions.
+        AsyncCompletionBytes = "async_completion_bytes": Queue,
         /// Bytes of one positioned read.
         VmPreadBytes = "vm_pread_bytes": Resource,
         /// Bytes of one write to a file descriptor.
@@ -76,20 +97,6 @@ fillgauge::limit_catalog! {
         VmProcessEnvBytes = "vm_process_env_bytes": Resource,
         /// Entries of one directory listing.
         VmReaddirEntries = "vm_readdir_entries": Resource,
-        /// Heap of a V8 isolate.
-        V8HeapBytes = "v8_heap_bytes": Memory,
-        /// Array buffers of a V8 isolate.
-        V8ArrayBufferBytes = "v8_array_buffer_bytes": Memory,
-        /// Memory held outside its heap by a V8 isolate.
-        V8ExternalMemoryBytes = "v8_external_memory_bytes": Memory,
-        /// Linear memory of a WebAssembly guest.
-        WasmMemoryBytes = "wasm_memory_bytes": Memory,
-        /// Processor time of a V8 execution, in milliseconds.
-        V8CpuTimeMs = "v8_cpu_time_ms": Cpu,
-        /// Wall-clock time of a V8 execution, in milliseconds.
-        V8WallClockMs = "v8_wall_clock_ms": Cpu,
-        /// Fuel of a WebAssembly guest, in milliseconds of processor time.
-        WasmFuelMs = "wasm_fuel_ms": Cpu,
         /// Time that one read may block, in milliseconds.
         VmBlockingReadMs = "vm_blocking_read_ms": Cpu,
         /// Wall-clock time of a WebAssembly execution, in milliseconds.
@@ -129,10 +136,13 @@ mod tests {
     #[test]
     fn names_are_unique_and_the_variants_in_snake_case() {
         let mut seen = std::collections::HashSet::new();
-        for limit in TrackedLimit::ALL {
-            assert!(seen.insert(limit.as_str()), "{} twice", limit.as_str());
-            let squeezed = limit.as_str().replace('_', "");
-            assert_eq!(squeezed, format!("{limit:?}").to_lowercase());
+        let tracked = TrackedLimit::ALL.iter();
+        let tracked = tracked.map(|limit| (limit.as_str(), format!("{limit:?}")));
+        let others = SidecarLimit::ALL.iter();
+        let others = others.map(|limit| (limit.as_str(), format!("{limit:?}")));
+        for (name, variant) in tracked.chain(others) {
+            assert!(seen.insert(name), "{name} twice");
+            assert_eq!(name.replace('_', ""), variant.to_lowercase());
         }
     }
 }

@@ -114,7 +114,7 @@ mod registry;
 mod sync;
 mod track;
 
-pub use catalog::TrackedLimit;
+pub use catalog::{SidecarLimit, TrackedLimit};
 pub use channels::std::{Backpressure, TrackedReceiver, TrackedSyncSender, tracked_sync_channel};
 pub use delivery::{LogLimit, set_limit_warning_handler, set_log_limit, warn_limit_exhausted};
 pub use flush::{FlushTimeout, flush_events};

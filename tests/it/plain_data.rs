@@ -1,3 +1,5 @@
+#[cfg(feature = "serde")]
+use fillgauge::LimitEventKind;
 use fillgauge::{Gauge, Limit, LimitCategory, LimitEvent, Thresholds};
 
 static HEAP: Limit = Limit::memory("heap");
@@ -43,6 +45,29 @@ fn thresholds_that_are_refused_say_why() {
         refused(80, 80),
         "re-arm threshold of 80 % is not below the warn threshold of 80 %"
     );
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn an_event_is_tagged_with_its_kind() {
+    let snapshot = Gauge::new(&HEAP, 10).snapshot();
+    let events = [
+        LimitEvent::NearCapacity(snapshot),
+        LimitEvent::Full(snapshot),
+        LimitEvent::Recovered(snapshot),
+        LimitEvent::Exhausted(snapshot),
+    ];
+    assert_eq!(events.map(|event| event.kind()), LimitEventKind::ALL);
+    for (event, kind) in events.into_iter().zip(LimitEventKind::ALL) {
+        let value = serde_json::to_value(event).unwrap();
+        assert_eq!(value["event"], kind.as_str());
+        let kind_alone = serde_json::to_value(kind).unwrap();
+        assert_eq!(kind_alone, kind.as_str());
+        assert_eq!(
+            serde_json::from_value::<LimitEventKind>(kind_alone).unwrap(),
+            kind
+        );
+    }
 }
 
 #[cfg(feature = "serde")]

@@ -108,7 +108,7 @@ fn it_may_send_on_the_channel_that_warns() {
 /// consumer's thread.
 #[test]
 fn it_may_wait_for_room_in_the_channel_that_warns() {
-    let (sender, receiver) = tracked_sync_channel(TrackedLimit::PendingSyncRpcCalls, 4);
+    let (sender, receiver) = tracked_sync_channel(TrackedLimit::VmSocketDatagramQueueLen, 4);
     let warned = sender.clone();
     let gauge = Arc::clone(sender.gauge());
     let (done, all_received) = mpsc::channel();
@@ -120,7 +120,7 @@ fn it_may_wait_for_room_in_the_channel_that_warns() {
     let handled = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&handled);
     with_handler(
-        TrackedLimit::PendingSyncRpcCalls,
+        TrackedLimit::VmSocketDatagramQueueLen,
         move |_| {
             // At the end the receiver is gone.
             let _ = warned.send("from the handler");
