@@ -107,6 +107,11 @@ impl GaugeConfig {
         }
     }
 
+    /// The limit that the gauge is to watch.
+    pub const fn limit(&self) -> &'static Limit {
+        self.limit
+    }
+
     pub(crate) const fn points(&self) -> TripPoints {
         let (capacity, thresholds) = (self.capacity, self.thresholds);
         TripPoints {

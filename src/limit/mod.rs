@@ -128,7 +128,7 @@ impl serde::Serialize for Limit {
     }
 }
 
-/// What names a limit: a [`Limit`], a reference to one, an entry of a
+/// What names a limit: a reference to a [`Limit`], an entry of a
 /// [`limit_catalog!`](crate::limit_catalog), or a `&'static str`.
 ///
 /// The services crate takes names of every kind by it. A gauge of the core refers to a
@@ -143,7 +143,7 @@ impl serde::Serialize for Limit {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name a limit",
     label = "a limit is expected here",
-    note = "name it by a `&'static str`, a `Limit`, or an entry of a `limit_catalog!`"
+    note = "name it by a `&'static str`, a `&Limit`, or an entry of a `limit_catalog!`"
 )]
 pub trait IntoLimit {
     /// The limit. It gets `category` if all that is known of it is its name.
@@ -162,12 +162,6 @@ pub enum LimitRef {
 impl IntoLimit for LimitRef {
     fn into_limit(self, _: LimitCategory) -> LimitRef {
         self
-    }
-}
-
-impl IntoLimit for Limit {
-    fn into_limit(self, _: LimitCategory) -> LimitRef {
-        LimitRef::Value(self)
     }
 }
 

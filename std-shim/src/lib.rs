@@ -106,30 +106,42 @@
     )
 )]
 
+mod backpressure;
 mod catalog;
 pub mod channels;
 mod delivery;
+mod event;
 mod flush;
+mod names;
+pub mod queue_tracker;
 mod registry;
+mod report;
 mod sync;
 mod track;
 
+pub use backpressure::Backpressure;
 pub use catalog::{SidecarLimit, TrackedLimit};
-pub use channels::std::{Backpressure, TrackedReceiver, TrackedSyncSender, tracked_sync_channel};
-pub use delivery::{LogLimit, set_limit_warning_handler, set_log_limit, warn_limit_exhausted};
+pub use channels::std::{TrackedReceiver, TrackedSyncSender, tracked_sync_channel};
+pub use delivery::{
+    LogLimit, remove_limit_event_handler, remove_limit_warning_handler, set_limit_event_handler,
+    set_limit_warning_handler, set_log_limit, warn_limit_exhausted,
+};
+pub use event::{LimitEvent, LimitWarning};
 pub use flush::{FlushTimeout, flush_events};
 pub use registry::{
     Outlet, QueueGauge, QueueRegistry, log_queue_snapshot, queue_snapshot, register_limit,
     register_queue,
 };
+pub use report::{EdgeReport, GaugeReport, LimitReport, Report, Totals};
 #[cfg(fillgauge_shuttle)]
 pub use sync::refuse_threads;
 pub use track::{Track, track};
 
 #[doc(inline)]
 pub use fillgauge::{
-    Gauge, GaugeConfig, Limit, LimitCategory, LimitEvent, LimitSink, LimitWarning, QueueSnapshot,
-    REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT, limit_catalog,
+    Gauge, GaugeConfig, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink,
+    QueueSnapshot, REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT,
+    limit_catalog,
 };
 
 /// The examples of the project's README are tests.

@@ -1,48 +1,131 @@
 //! One builder for everything that is tracked.
 
+use std::fmt;
 use std::sync::Arc;
 
-use fillgauge::{GaugeConfig, Limit};
+use fillgauge::{GaugeConfig, IntoLimit, Limit, LimitCategory, LimitSink, Thresholds};
 
+use crate::backpressure::SendStats;
 use crate::channels::std::{TrackedReceiver, TrackedSyncSender, channel_on};
-use crate::registry::{HandingOver, QueueGauge, QueueRegistry};
+use crate::event::LimitEvent;
+use crate::names::keep;
+use crate::registry::{HandingOver, Particulars, QueueGauge, QueueRegistry};
 
 /// Begins to track `limit`, in the global registry: say its capacity, then what it is the limit of.
 ///
-/// ```
-/// use fillgauge_std::{TrackedLimit, track};
+/// A `&'static str` names a limit of category [`Queue`](LimitCategory::Queue).
 ///
-/// let (sender, receiver) = track(TrackedLimit::V8SessionFrames)
+/// ```
+/// use fillgauge_std::track;
+///
+/// let (sender, receiver) = track("session_frames")
 ///     .capacity(16)
+///     .label("session 7")
 ///     .sync_channel();
 /// sender.send("frame")?;
 /// assert_eq!(receiver.gauge().depth(), 1);
+/// assert_eq!(receiver.gauge().label(), Some("session 7"));
 /// # Ok::<(), std::sync::mpsc::SendError<&str>>(())
 /// ```
-pub fn track(limit: impl Into<&'static Limit>) -> Track {
+pub fn track(limit: impl IntoLimit) -> Track<'static> {
     Track {
-        limit: limit.into(),
+        limit: keep(limit, LimitCategory::Queue),
         capacity: 0,
+        thresholds: Thresholds::DEFAULT,
         for_queue: false,
         background: false,
+        registry: QueueRegistry::global(),
+        particulars: Particulars::default(),
     }
 }
 
 /// What is to be tracked, from [`track`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 #[must_use = "nothing is tracked yet"]
-pub struct Track {
+pub struct Track<'registry> {
     limit: &'static Limit,
     capacity: usize,
+    thresholds: Thresholds,
     for_queue: bool,
     background: bool,
+    registry: &'registry QueueRegistry,
+    particulars: Particulars,
 }
 
-impl Track {
+impl<'registry> Track<'registry> {
     /// How much there may be. By default 0: a gauge without a bound, or a channel that is a
     /// rendezvous.
     pub fn capacity(self, capacity: usize) -> Self {
         Self { capacity, ..self }
+    }
+
+    /// When it warns, and when it is armed again. By default at 80 % and at 50 %.
+    ///
+    /// ```
+    /// use fillgauge_std::{Thresholds, track};
+    ///
+    /// let inodes = track("inodes").capacity(1_000).thresholds(Thresholds::new(60, 20)?).gauge();
+    /// inodes.observe_depth(600);
+    /// assert!(inodes.has_warned());
+    /// # Ok::<(), fillgauge_std::ThresholdsError>(())
+    /// ```
+    pub fn thresholds(self, thresholds: Thresholds) -> Self {
+        Self { thresholds, ..self }
+    }
+
+    /// Which of the gauges of its limit it is: a session, a tenant, a virtual machine. Events, the
+    /// log and the [report](QueueRegistry::report) show it. Where people read it, it is cut at 64
+    /// characters, and control characters are escaped.
+    ///
+    /// ```
+    /// use fillgauge_std::track;
+    ///
+    /// let number = 7;
+    /// let frames = track("frames").capacity(16).label(format!("session {number}")).gauge();
+    /// assert_eq!(frames.label(), Some("session 7"));
+    /// ```
+    pub fn label(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.particulars.label = Some(label.into());
+        self
+    }
+
+    /// Tracks in a registry of your own instead of the global one.
+    pub fn registry<'other>(self, registry: &'other QueueRegistry) -> Track<'other> {
+        Track {
+            limit: self.limit,
+            capacity: self.capacity,
+            thresholds: self.thresholds,
+            for_queue: self.for_queue,
+            background: self.background,
+            registry,
+            particulars: self.particulars,
+        }
+    }
+
+    /// Adds a sink, which receives every event of this gauge, before all other observers. It runs
+    /// where a handler would, see
+    /// [`set_limit_warning_handler`](crate::set_limit_warning_handler). A panic in it is caught and
+    /// logged.
+    pub fn sink(mut self, sink: impl Fn(&LimitEvent) + Send + Sync + 'static) -> Self {
+        self.particulars.extras_mut().sinks.push(Arc::new(sink));
+        self
+    }
+
+    /// Adds a sink of the core, as [`sink`](Self::sink).
+    ///
+    /// ```
+    /// use fillgauge::{EventLog, LogEntry};
+    /// use fillgauge_std::{LimitEventKind, track};
+    ///
+    /// static LOG: EventLog<8> = EventLog::new();
+    ///
+    /// let jobs = track("jobs").capacity(10).core_sink(&LOG).gauge();
+    /// jobs.observe_depth(8);
+    /// assert!(matches!(LOG.pop(), Some(LogEntry::Event(event)) if
+    ///     event.kind() == LimitEventKind::NearCapacity));
+    /// ```
+    pub fn core_sink(self, sink: &'static (impl LimitSink + ?Sized)) -> Self {
+        self.sink(move |event| sink.on_event(event.core_event()))
     }
 
     /// The gauge is that of a queue, see [`GaugeConfig::for_queue`]: the two records of an item may
@@ -127,31 +210,66 @@ impl Track {
     /// clones ends the registration.
     #[must_use = "dropping the gauge ends the registration"]
     pub fn gauge(self) -> Arc<QueueGauge> {
-        self.register(self.config(), HandingOver::Never)
+        let name = self.limit;
+        self.gauge_named(name)
     }
 
     /// A [`sync_channel`](std::sync::mpsc::sync_channel) of this capacity, see
     /// [`tracked_sync_channel`](crate::tracked_sync_channel).
     #[must_use]
     pub fn sync_channel<T>(self) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
-        let config = match self.capacity {
-            0 => GaugeConfig::rendezvous(self.limit),
-            _ => self.for_queue().config(),
-        };
-        let gauge = self.register(config, HandingOver::Deferred);
-        channel_on(self.capacity, gauge)
+        let name = self.limit;
+        self.sync_channel_named(name)
     }
 
-    fn config(self) -> GaugeConfig {
-        if self.for_queue {
+    /// As [`gauge`](Self::gauge), with a name of another type.
+    pub(crate) fn gauge_named<N: Copy + Send + Sync + 'static>(
+        self,
+        name: N,
+    ) -> Arc<QueueGauge<N>> {
+        let config = if self.for_queue {
             GaugeConfig::for_queue(self.limit, self.capacity)
         } else {
             GaugeConfig::new(self.limit, self.capacity)
-        }
+        };
+        self.register(name, config, HandingOver::Never)
     }
 
-    fn register(self, config: GaugeConfig, handing_over: HandingOver) -> Arc<QueueGauge> {
+    /// As [`sync_channel`](Self::sync_channel), with a name of another type.
+    pub(crate) fn sync_channel_named<T, N: Copy + Send + Sync + 'static>(
+        mut self,
+        name: N,
+    ) -> (TrackedSyncSender<T, N>, TrackedReceiver<T, N>) {
+        let stats = Arc::<SendStats>::default();
+        self.particulars.extras_mut().backpressure = Some(Arc::clone(&stats));
+        let capacity = self.capacity;
+        let config = match capacity {
+            0 => GaugeConfig::rendezvous(self.limit),
+            _ => GaugeConfig::for_queue(self.limit, capacity),
+        };
+        let gauge = self.register(name, config, HandingOver::Deferred);
+        channel_on(capacity, gauge, stats)
+    }
+
+    fn register<N: Copy + Send + Sync + 'static>(
+        self,
+        name: N,
+        config: GaugeConfig,
+        handing_over: HandingOver,
+    ) -> Arc<QueueGauge<N>> {
         let handing_over = handing_over.or_background(self.background);
-        QueueRegistry::global().enlist(config, handing_over)
+        let config = config.thresholds(self.thresholds);
+        self.registry
+            .enlist(name, config, handing_over, self.particulars)
+    }
+}
+
+impl fmt::Debug for Track<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Track")
+            .field("limit", &self.limit.as_str())
+            .field("label", &self.particulars.label)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
     }
 }

@@ -16,14 +16,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fillgauge::Limit;
+use fillgauge::{IntoLimit, Limit};
 
+use crate::backpressure::{Backpressure, SendStats};
 use crate::registry::QueueGauge;
-use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::mpsc::{
     self, Receiver, RecvError, RecvTimeoutError, SendError, SyncSender, TryRecvError, TrySendError,
 };
-use crate::sync::{Mutex, lock, now, recv_timeout};
+use crate::sync::recv_timeout;
 use crate::track::track;
 
 /// A [`sync_channel`](std::sync::mpsc::sync_channel) whose depth is tracked by a gauge of the
@@ -46,19 +46,19 @@ use crate::track::track;
 /// # Ok::<(), std::sync::mpsc::SendError<&str>>(())
 /// ```
 pub fn tracked_sync_channel<T>(
-    name: impl Into<&'static Limit>,
+    name: impl IntoLimit,
     capacity: usize,
 ) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
     track(name).capacity(capacity).sync_channel()
 }
 
-/// A channel with `capacity` that records on `gauge`.
-pub(crate) fn channel_on<T>(
+/// A channel with `capacity` that records on `gauge` and counts in `stats`.
+pub(crate) fn channel_on<T, N>(
     capacity: usize,
-    gauge: Arc<QueueGauge>,
-) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
+    gauge: Arc<QueueGauge<N>>,
+    stats: Arc<SendStats>,
+) -> (TrackedSyncSender<T, N>, TrackedReceiver<T, N>) {
     let (sender, receiver) = mpsc::sync_channel(capacity);
-    let stats = Arc::new(SendStats::default());
     let sender = TrackedSyncSender {
         inner: sender,
         gauge: Arc::clone(&gauge),
@@ -71,83 +71,14 @@ pub(crate) fn channel_on<T>(
     (sender, receiver)
 }
 
-/// How a channel held its producers back, from [`TrackedSyncSender::backpressure`].
-///
-/// ```
-/// use fillgauge_std::{TrackedLimit, tracked_sync_channel};
-///
-/// let (sender, _receiver) = tracked_sync_channel(TrackedLimit::VmPipes, 1);
-/// sender.send(1)?;
-/// assert!(sender.try_send(2).is_err());
-/// assert_eq!(sender.backpressure().rejected, 1);
-/// # Ok::<(), std::sync::mpsc::SendError<i32>>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Backpressure {
-    /// Producers that wait for room at this moment.
-    pub parked: usize,
-    /// Sends that had to wait and are done.
-    pub parks: usize,
-    /// How long those waited, all together.
-    pub parked_time: Duration,
-    /// Items that `try_send` gave back because the queue was full.
-    pub rejected: usize,
-    /// Items that were given back because the receiver was gone.
-    pub disconnected: usize,
-}
-
-#[derive(Debug, Default)]
-struct SendStats {
-    /// The receiver is gone.
-    closed: AtomicBool,
-    parked: AtomicUsize,
-    /// Locked only by producers that had to wait anyway.
-    waits: Mutex<WaitStats>,
-    rejected: AtomicUsize,
-    disconnected: AtomicUsize,
-}
-
-#[derive(Debug, Default)]
-struct WaitStats {
-    count: usize,
-    time: Duration,
-}
-
-impl SendStats {
-    fn backpressure(&self) -> Backpressure {
-        let waits = lock(&self.waits);
-        Backpressure {
-            parked: self.parked.load(Ordering::Relaxed),
-            parks: waits.count,
-            parked_time: waits.time,
-            rejected: self.rejected.load(Ordering::Relaxed),
-            disconnected: self.disconnected.load(Ordering::Relaxed),
-        }
-    }
-
-    /// Runs a send that has to wait for room. The clock is read here only.
-    fn park<R>(&self, send: impl FnOnce() -> R) -> R {
-        self.parked.fetch_add(1, Ordering::Relaxed);
-        let since = now();
-        let outcome = send();
-        let waited = since.map_or(Duration::ZERO, |since| since.elapsed());
-        self.parked.fetch_sub(1, Ordering::Relaxed);
-        let mut waits = lock(&self.waits);
-        waits.count = waits.count.wrapping_add(1);
-        waits.time = waits.time.saturating_add(waited);
-        outcome
-    }
-}
-
 /// The sending half of a [`tracked_sync_channel`], after [`SyncSender`].
-pub struct TrackedSyncSender<T> {
+pub struct TrackedSyncSender<T, N = &'static Limit> {
     inner: SyncSender<T>,
-    gauge: Arc<QueueGauge>,
+    gauge: Arc<QueueGauge<N>>,
     stats: Arc<SendStats>,
 }
 
-impl<T> TrackedSyncSender<T> {
+impl<T, N> TrackedSyncSender<T, N> {
     /// Sends an item. Waits for room if the queue is full, or for the receiver if the channel is a
     /// rendezvous.
     ///
@@ -163,7 +94,7 @@ impl<T> TrackedSyncSender<T> {
         };
         match &outcome {
             Ok(()) => self.record_sent(),
-            Err(_) => self.record_disconnected(),
+            Err(_) => self.stats.count_disconnected(),
         }
         outcome
     }
@@ -180,15 +111,15 @@ impl<T> TrackedSyncSender<T> {
         match &outcome {
             Ok(()) => self.record_sent(),
             Err(TrySendError::Full(_)) => {
-                self.stats.rejected.fetch_add(1, Ordering::Relaxed);
+                self.stats.count_rejected();
             }
-            Err(TrySendError::Disconnected(_)) => self.record_disconnected(),
+            Err(TrySendError::Disconnected(_)) => self.stats.count_disconnected(),
         }
         outcome
     }
 
     /// The gauge of the channel.
-    pub fn gauge(&self) -> &Arc<QueueGauge> {
+    pub fn gauge(&self) -> &Arc<QueueGauge<N>> {
         &self.gauge
     }
 
@@ -200,17 +131,13 @@ impl<T> TrackedSyncSender<T> {
     #[inline]
     fn record_sent(&self) {
         self.gauge.record_enqueue();
-        if self.stats.closed.load(Ordering::SeqCst) {
+        if self.stats.is_closed() {
             self.gauge.record_clear();
         }
     }
-
-    fn record_disconnected(&self) {
-        self.stats.disconnected.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
-impl<T> Clone for TrackedSyncSender<T> {
+impl<T, N> Clone for TrackedSyncSender<T, N> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
@@ -220,7 +147,7 @@ impl<T> Clone for TrackedSyncSender<T> {
     }
 }
 
-impl<T> fmt::Debug for TrackedSyncSender<T> {
+impl<T, N> fmt::Debug for TrackedSyncSender<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TrackedSyncSender")
             .field("gauge", &self.gauge)
@@ -229,26 +156,26 @@ impl<T> fmt::Debug for TrackedSyncSender<T> {
 }
 
 /// The receiving half of a [`tracked_sync_channel`], after [`Receiver`].
-pub struct TrackedReceiver<T> {
+pub struct TrackedReceiver<T, N = &'static Limit> {
     // Dropped in this order: first the queue with its items, then `closing`.
     inner: Receiver<T>,
-    closing: CloseOnDrop,
+    closing: CloseOnDrop<N>,
 }
 
 /// Closes the channel and clears its gauge when it is dropped.
-struct CloseOnDrop {
-    gauge: Arc<QueueGauge>,
+struct CloseOnDrop<N> {
+    gauge: Arc<QueueGauge<N>>,
     stats: Arc<SendStats>,
 }
 
-impl Drop for CloseOnDrop {
+impl<N> Drop for CloseOnDrop<N> {
     fn drop(&mut self) {
-        self.stats.closed.store(true, Ordering::SeqCst);
+        self.stats.close();
         self.gauge.deferred().record_clear();
     }
 }
 
-impl<T> TrackedReceiver<T> {
+impl<T, N> TrackedReceiver<T, N> {
     /// Takes the next item. Waits for one if there is none.
     ///
     /// # Errors
@@ -281,17 +208,17 @@ impl<T> TrackedReceiver<T> {
     }
 
     /// Takes items, waiting for each, until all senders are gone.
-    pub fn iter(&self) -> Iter<'_, T> {
+    pub fn iter(&self) -> Iter<'_, T, N> {
         Iter { receiver: self }
     }
 
     /// Takes items until there are no more to be had without waiting.
-    pub fn try_iter(&self) -> TryIter<'_, T> {
+    pub fn try_iter(&self) -> TryIter<'_, T, N> {
         TryIter { receiver: self }
     }
 
     /// The gauge of the channel.
-    pub fn gauge(&self) -> &Arc<QueueGauge> {
+    pub fn gauge(&self) -> &Arc<QueueGauge<N>> {
         &self.closing.gauge
     }
 
@@ -309,7 +236,7 @@ impl<T> TrackedReceiver<T> {
     }
 }
 
-impl<T> fmt::Debug for TrackedReceiver<T> {
+impl<T, N> fmt::Debug for TrackedReceiver<T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TrackedReceiver")
             .field("gauge", self.gauge())
@@ -317,20 +244,20 @@ impl<T> fmt::Debug for TrackedReceiver<T> {
     }
 }
 
-impl<'a, T> IntoIterator for &'a TrackedReceiver<T> {
+impl<'a, T, N> IntoIterator for &'a TrackedReceiver<T, N> {
     type Item = T;
-    type IntoIter = Iter<'a, T>;
+    type IntoIter = Iter<'a, T, N>;
 
-    fn into_iter(self) -> Iter<'a, T> {
+    fn into_iter(self) -> Iter<'a, T, N> {
         self.iter()
     }
 }
 
-impl<T> IntoIterator for TrackedReceiver<T> {
+impl<T, N> IntoIterator for TrackedReceiver<T, N> {
     type Item = T;
-    type IntoIter = IntoIter<T>;
+    type IntoIter = IntoIter<T, N>;
 
-    fn into_iter(self) -> IntoIter<T> {
+    fn into_iter(self) -> IntoIter<T, N> {
         IntoIter { receiver: self }
     }
 }
@@ -338,11 +265,11 @@ impl<T> IntoIterator for TrackedReceiver<T> {
 /// Takes items, waiting for each: [`TrackedReceiver::iter`].
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
-pub struct Iter<'a, T> {
-    receiver: &'a TrackedReceiver<T>,
+pub struct Iter<'a, T, N = &'static Limit> {
+    receiver: &'a TrackedReceiver<T, N>,
 }
 
-impl<T> Iterator for Iter<'_, T> {
+impl<T, N> Iterator for Iter<'_, T, N> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -353,11 +280,11 @@ impl<T> Iterator for Iter<'_, T> {
 /// Takes items without waiting: [`TrackedReceiver::try_iter`].
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
-pub struct TryIter<'a, T> {
-    receiver: &'a TrackedReceiver<T>,
+pub struct TryIter<'a, T, N = &'static Limit> {
+    receiver: &'a TrackedReceiver<T, N>,
 }
 
-impl<T> Iterator for TryIter<'_, T> {
+impl<T, N> Iterator for TryIter<'_, T, N> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {
@@ -368,11 +295,11 @@ impl<T> Iterator for TryIter<'_, T> {
 /// Takes items, waiting for each, and owns the receiver.
 #[derive(Debug)]
 #[must_use = "iterators are lazy"]
-pub struct IntoIter<T> {
-    receiver: TrackedReceiver<T>,
+pub struct IntoIter<T, N = &'static Limit> {
+    receiver: TrackedReceiver<T, N>,
 }
 
-impl<T> Iterator for IntoIter<T> {
+impl<T, N> Iterator for IntoIter<T, N> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {

@@ -1,123 +1,136 @@
-//! The observers of an event: the log and the warning handler, in this order.
+//! Who observes the events of a gauge, in this order: the sinks of the gauge, those of its registry,
+//! the log, the handlers of warnings, the handler of all events.
 
 use std::sync::Arc;
 
-use fillgauge::{Edge, LimitEvent, LimitWarning, QueueSnapshot};
-use tracing::dispatcher::{self, WeakDispatch};
-use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
-use tracing::subscriber::NoSubscriber;
-use tracing::{Dispatch, Level};
+use fillgauge::Edge;
+use tracing::Level;
 
-use super::guard;
-use crate::sync::Slot;
+use super::log::{Log, is_logged};
+use super::{guard, handlers};
+use crate::event::{LimitEvent, LimitWarning};
 
-/// Boxed, since a slot holds one word.
-type Handler = Box<dyn Fn(&LimitWarning) + Send + Sync>;
+/// A sink of a gauge or of a registry.
+pub(crate) type EventSink = Arc<dyn Fn(&LimitEvent) + Send + Sync>;
 
-/// The target of all lines, to filter them by, whatever module writes them.
-const TARGET: &str = "fillgauge_std";
+/// A handler of the warnings of a registry.
+pub(crate) type WarningHandler = Arc<dyn Fn(&LimitWarning) + Send + Sync>;
 
-static HANDLER: Slot<Handler> = Slot::new();
+/// The observers of one registry.
+#[derive(Clone, Default)]
+pub(crate) struct Own {
+    pub(crate) sinks: Vec<EventSink>,
+    pub(crate) warning_handlers: Vec<WarningHandler>,
+    /// Its events reach neither the log nor the handlers of the process.
+    pub(crate) is_silent: bool,
+}
 
-/// Installs the handler that receives every warning of the process, in place of the one before:
-/// each time a gauge reaches its warn threshold, and each
-/// [`warn_limit_exhausted`](crate::warn_limit_exhausted).
-///
-/// It runs after the `tracing` event, outside of every lock, on one of these threads:
-///
-/// | the warning is caused by | it runs on |
-/// |---|---|
-/// | a send, a record or an observation of yours, `warn_limit_exhausted` | that thread |
-/// | a receive, or anything that is dropped | the [background thread](crate#who-delivers) |
-/// | anything on a channel or registry that is `background()` | the background thread |
-///
-/// A queue of your own does the same, if its consumer records through `gauge.deferred()`, see
-/// [`Gauge::deferred`](fillgauge::Gauge::deferred).
-///
-/// A producer takes over the warning that waits for the background thread. Warnings of one gauge
-/// reach the handler one after the other, in their order.
-///
-/// The handler may send on tracked channels, also wait for room in the one that warns. It may
-/// receive, register and drop gauges, and install another handler. A panic in it is caught and
-/// logged. It should be quick: the thread waits for it, and so does the next event of that gauge.
-///
-/// ```
-/// use std::sync::{Arc, Mutex};
-/// use fillgauge_std::{TrackedLimit, register_limit, set_limit_warning_handler};
-///
-/// let seen = Arc::new(Mutex::new(Vec::new()));
-/// let sink = Arc::clone(&seen);
-/// set_limit_warning_handler(Box::new(move |warning| {
-///     sink.lock().unwrap().push((warning.name.as_str(), warning.fill_percent));
-/// }));
-///
-/// let pipes = register_limit(TrackedLimit::VmPipes, 10);
-/// pipes.observe_depth(9);
-/// pipes.observe_depth(10); // still near capacity: no second warning
-/// assert_eq!(*seen.lock().unwrap(), [("vm_pipes", 90)]);
-/// ```
-pub fn set_limit_warning_handler(handler: Box<dyn Fn(&LimitWarning) + Send + Sync>) {
-    let previous = HANDLER.replace(Arc::new(handler));
-    // What the previous handler owned may do anything when it is dropped.
-    if let Err(panic) = guard::run(|| drop(previous)) {
-        Log::LOCAL.write(|| {
-            tracing::error!(target: TARGET, panic, "limit warning handler panicked when it was dropped");
-        });
+/// Everyone who observes the events of one gauge.
+pub(crate) struct Observers<'gauge> {
+    pub(crate) sinks: &'gauge [EventSink],
+    /// Those of its registry.
+    pub(crate) own: Option<Arc<Own>>,
+}
+
+impl Observers<'_> {
+    /// The log and the handlers of the process.
+    pub(crate) const PROCESS: Self = Self {
+        sinks: &[],
+        own: None,
+    };
+
+    fn is_silent(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| own.is_silent)
+    }
+
+    /// Whether anyone but the log wants `event`. No foreign code runs.
+    fn want(&self, event: &LimitEvent) -> bool {
+        let is_warning = event.core_event().warning().is_some();
+        let own = self.own.as_deref();
+        !self.sinks.is_empty()
+            || own.is_some_and(|own| {
+                !own.sinks.is_empty() || is_warning && !own.warning_handlers.is_empty()
+            })
+            || !self.is_silent()
+                && (handlers::want_events() || is_warning && handlers::want_warnings())
+    }
+
+    /// Whether any observer wants `event`. `may_log` says whether its gauge may log one more line.
+    /// No foreign code runs.
+    pub(crate) fn may_want(&self, event: &LimitEvent, may_log: impl FnOnce() -> bool) -> bool {
+        // In this order: a line that may not be logged counts as suppressed, here or when it is
+        // delivered.
+        self.want(event) || !self.is_silent() && is_logged(event.level()) && may_log()
+    }
+
+    /// Lets every observer have `event`. `take_line` takes the right to log one more line, and says
+    /// how many were suppressed before it.
+    pub(crate) fn notify(
+        &self,
+        event: &LimitEvent,
+        log: &Log,
+        take_line: impl Fn() -> Option<usize>,
+    ) {
+        let panicked = |observer: &str, panic: String| {
+            log_panic(observer, event, &panic, log, &take_line);
+        };
+        let own = self.own.as_deref();
+        let registry_sinks = own.map_or(&[][..], |own| &own.sinks);
+        for sink in self.sinks.iter().chain(registry_sinks) {
+            if let Err(panic) = guard::run(|| sink(event)) {
+                panicked("event sink", panic);
+            }
+        }
+        if !self.is_silent() && is_logged(event.level()) {
+            if let Some(suppressed) = take_line() {
+                log.write_event(event, suppressed);
+            }
+        }
+        let handlers = own.map_or(&[][..], |own| &own.warning_handlers);
+        let process_wants = !self.is_silent() && handlers::want_warnings();
+        if !handlers.is_empty() || process_wants {
+            if let Some(warning) = event.warning() {
+                for handler in handlers {
+                    if let Err(panic) = guard::run(|| handler(&warning)) {
+                        panicked("warning handler", panic);
+                    }
+                }
+                if process_wants {
+                    handlers::handle_warning(&warning, panicked);
+                }
+            }
+        }
+        if !self.is_silent() && handlers::want_events() {
+            handlers::handle_event(event, panicked);
+        }
     }
 }
 
-/// Whether any observer may want the events of `edge`. No foreign code runs.
+impl Drop for Observers<'_> {
+    fn drop(&mut self) {
+        // The registry may have got others meanwhile, and this be the last reference.
+        if let Some(own) = self.own.take() {
+            drop(guard::run(|| drop(own)));
+        }
+    }
+}
+
+/// Whether any observer of the process may want the events of `edge`. No foreign code runs.
 #[inline]
-pub(crate) fn may_want(edge: Edge) -> bool {
-    match edge {
-        Edge::NearCapacity => is_logged(Level::WARN) || HANDLER.is_set(),
-        Edge::Full => is_logged(Level::INFO),
-        Edge::Recovered => is_logged(Level::DEBUG),
-    }
-}
-
-/// Whether any observer wants `event`. `may_log` says whether its gauge may log one more line. No
-/// foreign code runs.
-pub(crate) fn want(event: &LimitEvent, may_log: impl FnOnce() -> bool) -> bool {
-    let handled = event.warning().is_some() && HANDLER.is_set();
-    // In this order: a line that may not be logged counts as suppressed, here or when it is
-    // delivered.
-    handled || is_logged(level_of(event)) && may_log()
-}
-
-/// Lets every observer have `event`. `take_line` takes the right to log one more line, and says how
-/// many were suppressed before it.
-#[inline]
-pub(crate) fn notify(event: &LimitEvent, log: &Log, take_line: impl Fn() -> Option<usize>) {
-    if is_logged(level_of(event)) {
-        if let Some(suppressed) = take_line() {
-            log.write(|| write(event, suppressed));
+pub(crate) fn process_may_want(edge: Edge) -> bool {
+    handlers::want_events()
+        || match edge {
+            Edge::NearCapacity => is_logged(Level::WARN) || handlers::want_warnings(),
+            Edge::Full => is_logged(Level::INFO),
+            Edge::Recovered => is_logged(Level::DEBUG),
         }
-    }
-    if let Some(warning) = event.warning() {
-        if let Err(panic) = handle(&warning) {
-            log_panic(&warning, panic, log, take_line);
-        }
-    }
-}
-
-fn handle(warning: &LimitWarning) -> Result<(), String> {
-    let handler = HANDLER.load();
-    if handler.is_none() {
-        return Ok(());
-    }
-    // The handler may have been replaced meanwhile, and this be the last reference.
-    guard::run_with(handler, |handler| {
-        if let Some(handler) = &**handler {
-            handler(warning);
-        }
-    })
 }
 
 #[cold]
 fn log_panic(
-    warning: &LimitWarning,
-    panic: String,
+    observer: &str,
+    event: &LimitEvent,
+    panic: &str,
     log: &Log,
     take_line: impl Fn() -> Option<usize>,
 ) {
@@ -125,136 +138,6 @@ fn log_panic(
         return;
     }
     if let Some(suppressed) = take_line() {
-        log.write(|| {
-            tracing::error!(
-                target: TARGET,
-                limit = warning.name.as_str(),
-                instance = warning.instance,
-                panic,
-                suppressed = some(suppressed),
-                "limit warning handler panicked"
-            );
-        });
+        log.write_panic(observer, event, panic, suppressed);
     }
-}
-
-/// Whether what was suppressed can be said. Otherwise the count is kept.
-pub(crate) fn can_say() -> bool {
-    is_logged(Level::WARN)
-}
-
-/// Logs that `suppressed` lines were not logged.
-pub(crate) fn say_suppressed(
-    log: &Log,
-    limit: &'static fillgauge::Limit,
-    instance: usize,
-    suppressed: usize,
-) {
-    if suppressed > 0 {
-        log.write(|| {
-            tracing::warn!(
-                target: TARGET,
-                limit = limit.as_str(),
-                category = limit.category().as_str(),
-                instance,
-                suppressed,
-                "bounded limit events were not logged"
-            );
-        });
-    }
-}
-
-/// Logs the figures of a gauge.
-pub(crate) fn log_usage(gauge: &QueueSnapshot) {
-    Log::LOCAL.write(|| {
-        tracing::debug!(
-            target: TARGET,
-            limit = gauge.name.as_str(),
-            category = gauge.category.as_str(),
-            instance = gauge.instance,
-            depth = gauge.depth,
-            high_water = gauge.high_water,
-            capacity = gauge.capacity,
-            fill_percent = gauge.fill_percent,
-            warnings = gauge.warnings,
-            "limit usage"
-        );
-    });
-}
-
-/// Where lines go.
-pub(crate) struct Log(Option<WeakDispatch>);
-
-impl Log {
-    /// The subscriber of whatever thread writes.
-    pub(crate) const LOCAL: Self = Self(None);
-
-    /// The subscriber of this thread, for a thread that writes in its place. Weakly, since it may
-    /// be gone by then.
-    pub(crate) fn current() -> Self {
-        // Nothing of the subscriber runs here: it is not even asked what it is.
-        Self(Some(dispatcher::get_default(Dispatch::downgrade)))
-    }
-
-    #[cold]
-    fn write(&self, line: impl FnOnce()) {
-        let log = self.0.as_ref().and_then(WeakDispatch::upgrade);
-        // The subscriber may have been dropped meanwhile, so that its destructor runs here. If that
-        // panics, there is no subscriber left to report it to.
-        let written = guard::run_with(log, |log| match log {
-            // There was none, or `tracing` hid it, as it does from what a subscriber itself causes.
-            Some(log) if !log.is::<NoSubscriber>() => dispatcher::with_default(log, line),
-            _ => line(),
-        });
-        drop(written);
-    }
-}
-
-/// Whether any subscriber may want lines of `level`: what `tracing` itself asks first.
-fn is_logged(level: Level) -> bool {
-    level <= STATIC_MAX_LEVEL && level <= LevelFilter::current()
-}
-
-/// The level of the line of `event`.
-fn level_of(event: &LimitEvent) -> Level {
-    match event {
-        LimitEvent::NearCapacity(_) | LimitEvent::Exhausted(_) => Level::WARN,
-        LimitEvent::Full(_) => Level::INFO,
-        _ => Level::DEBUG,
-    }
-}
-
-fn write(event: &LimitEvent, suppressed: usize) {
-    let gauge = event.snapshot();
-    // Level and message of an event are fixed where it is written, hence a macro.
-    macro_rules! emit {
-        ($level:ident, $message:literal, $depth:ident) => {
-            tracing::$level!(
-                target: TARGET,
-                limit = gauge.name.as_str(),
-                category = gauge.category.as_str(),
-                instance = gauge.instance,
-                $depth = gauge.depth,
-                capacity = gauge.capacity,
-                fill_percent = gauge.fill_percent,
-                suppressed = some(suppressed),
-                $message
-            )
-        };
-    }
-    match event {
-        LimitEvent::NearCapacity(_) => emit!(warn, "bounded limit near capacity", observed),
-        LimitEvent::Exhausted(_) => emit!(warn, "bounded limit exhausted", observed),
-        LimitEvent::Full(_) => emit!(info, "bounded limit reached capacity", depth),
-        LimitEvent::Recovered(_) => {
-            emit!(debug, "bounded limit drained back below threshold", depth);
-        }
-        // The core may grow kinds of events; none is lost for that.
-        _ => emit!(debug, "bounded limit event", depth),
-    }
-}
-
-/// A field that is there only if it says something.
-fn some(count: usize) -> Option<usize> {
-    (count > 0).then_some(count)
 }

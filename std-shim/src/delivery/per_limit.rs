@@ -4,28 +4,37 @@ use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
-use fillgauge::{Limit, LimitEvent};
+use fillgauge::{IntoLimit, Limit, LimitCategory};
 
 use super::Lines;
 use super::background::{self, Errand, GaugeName};
-use super::observers::{self, Log};
-use crate::sync::{Lazy, List, Mutex, force, lock, with_room};
+use super::log::{Log, can_say};
+use super::observers::Observers;
+use crate::event::{LimitEvent, Origin, RegistryName};
+use crate::names::{keep, key};
+use crate::sync::{Lazy, List, Mutex, force, lock, time_of_day, with_room};
 
 /// Warns that a limit is used up which nobody samples on the way, such as a budget of processor
 /// time: `observed` of `capacity`.
 ///
-/// Every call reaches the warning handler, on this thread. The log gets at most as many lines of a
-/// `name` as [`LogLimit`](crate::LogLimit) says.
+/// Every call reaches the handlers, on this thread. The log gets at most as many lines of a `limit`
+/// as [`LogLimit`](crate::LogLimit) says. A `&'static str` names a limit of category
+/// [`Cpu`](LimitCategory::Cpu).
 ///
 /// ```
-/// use fillgauge_std::{TrackedLimit, warn_limit_exhausted};
-///
-/// warn_limit_exhausted(TrackedLimit::V8CpuTimeMs, 30_000, 30_000);
+/// fillgauge_std::warn_limit_exhausted("boot_ms", 33_000, 30_000);
 /// ```
-pub fn warn_limit_exhausted(name: impl Into<&'static Limit>, observed: usize, capacity: usize) {
-    let limit = name.into();
-    let event = LimitEvent::exhausted(limit, observed, capacity);
-    observers::notify(&event, &Log::LOCAL, || take_line(limit));
+pub fn warn_limit_exhausted(limit: impl IntoLimit, observed: usize, capacity: usize) {
+    let limit = keep(limit, LimitCategory::Cpu);
+    let event = LimitEvent::new(
+        fillgauge::LimitEvent::exhausted(limit, observed, capacity),
+        Origin {
+            label: None,
+            registry: RegistryName::GLOBAL,
+        },
+        time_of_day(),
+    );
+    Observers::PROCESS.notify(&event, &Log::LOCAL, || take_line(limit));
 }
 
 /// What is to be said of each limit.
@@ -107,25 +116,20 @@ impl Errand for SayGone {
     }
 
     fn run(self: Arc<Self>) {
-        if !observers::can_say() {
+        if !can_say() {
             return;
         }
         let limit = self.gauge.limit;
         if let Some((instance, suppressed)) = with_account(limit, Account::take_gone) {
-            observers::say_suppressed(&self.log, limit, instance, suppressed);
+            self.log.say_suppressed(limit, instance, suppressed);
         }
     }
-}
-
-/// Limits are the same if these are.
-fn key(limit: &Limit) -> (&'static str, fillgauge::LimitCategory) {
-    (limit.as_str(), limit.category())
 }
 
 /// Logs for each limit how many lines were suppressed: of [`warn_limit_exhausted`], and of gauges
 /// that are gone.
 pub(crate) fn say_suppressed() {
-    if !observers::can_say() {
+    if !can_say() {
         return;
     }
     let limits = force(&LIMITS);
@@ -144,7 +148,7 @@ pub(crate) fn say_suppressed() {
             return;
         };
         latest = Some(key(limit));
-        observers::say_suppressed(&Log::LOCAL, limit, 0, suppressed);
-        observers::say_suppressed(&Log::LOCAL, limit, instance, gone);
+        Log::LOCAL.say_suppressed(limit, 0, suppressed);
+        Log::LOCAL.say_suppressed(limit, instance, gone);
     }
 }

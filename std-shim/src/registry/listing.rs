@@ -8,239 +8,185 @@ use std::iter;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use fillgauge::QueueSnapshot;
+use fillgauge::{Gauge, Limit, QueueSnapshot};
 
-use super::QueueGauge;
-use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Lazy, List, Mutex, force, lock, with_room};
+use super::chunks::{Chunk, Gauges};
+use super::gauge::Listed;
+use super::in_place;
+use super::outlet::Outlet;
+use super::sums::LimitSums;
+use crate::delivery::guard;
+use crate::delivery::observers::Own;
+use crate::event::RegistryName;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Lazy, List, Mutex, force, lock, resize, with_room};
 
 /// A registry's gauges. Each gauge holds it by a [`ListingRef`].
-#[derive(Default)]
 pub(super) struct Listing {
-    /// The serial number of the latest registration.
-    registered: AtomicUsize,
+    name: RegistryName,
     gauges: Mutex<Gauges>,
-}
-
-/// How many gauges are read before the lock is released for others.
-const CHUNK: usize = 64;
-
-#[derive(Default)]
-struct Gauges {
-    /// In order of registration, hence of instance.
-    entries: VecDeque<Entry>,
-    /// How many entries have a gauge.
-    live: usize,
-}
-
-struct Entry {
-    instance: usize,
-    /// `None` once the gauge is gone.
-    gauge: Option<Weak<QueueGauge>>,
-    /// References that keep the gauge for the delivery of its event. A gauge without any other is
-    /// gone for everyone else.
-    pins: usize,
-}
-
-impl List<Gauges> for Entry {
-    type Entry = Entry;
-
-    fn entries(state: &mut Gauges) -> &mut VecDeque<Entry> {
-        &mut state.entries
-    }
-
-    fn is_obsolete(entry: &Entry) -> bool {
-        entry.gauge.is_none()
-    }
-}
-
-impl Entry {
-    fn pin(&mut self) -> Option<Arc<QueueGauge>> {
-        let gauge = self.gauge.as_ref()?.upgrade()?;
-        self.pins += 1;
-        Some(gauge)
-    }
-
-    /// Whether someone holds the gauge who is not about to deliver its event. It has `extra`
-    /// references besides.
-    #[inline]
-    fn is_in_use(&self, gauge: &Weak<QueueGauge>, extra: usize) -> bool {
-        self.pins == 0 || gauge.strong_count() > self.pins + extra
-    }
-}
-
-impl Gauges {
-    /// Where the entry of `instance` is.
-    fn position(&self, instance: usize) -> Option<usize> {
-        // Most gauges that go are the latest that came.
-        let last = self.entries.len().checked_sub(1)?;
-        if self.entries.get(last)?.instance == instance {
-            return Some(last);
-        }
-        self.entries
-            .binary_search_by_key(&instance, |entry| entry.instance)
-            .ok()
-            // After more registrations than fit in the word they are not sorted.
-            .or_else(|| {
-                let mut entries = self.entries.iter();
-                entries.position(|entry| entry.instance == instance)
-            })
-    }
-
-    fn entry(&mut self, instance: usize) -> Option<&mut Entry> {
-        let position = self.position(instance)?;
-        self.entries.get_mut(position)
-    }
-
-    #[inline]
-    fn insert(&mut self, instance: usize, gauge: Weak<QueueGauge>) {
-        self.live += 1;
-        let entry = Entry {
-            instance,
-            gauge: Some(gauge),
-            pins: 0,
-        };
-        let is_latest = |last: &Entry| last.instance < instance;
-        if self.entries.back().is_none_or(is_latest) {
-            self.entries.push_back(entry);
-        } else {
-            self.insert_late(entry);
-        }
-    }
-
-    /// Registrations that race come in another order than their numbers.
-    #[cold]
-    fn insert_late(&mut self, entry: Entry) {
-        let later = self.entries.iter().rev();
-        let later = later.take_while(|other| other.instance > entry.instance);
-        let position = self.entries.len() - later.count();
-        self.entries.insert(position, entry);
-    }
-
-    fn remove(&mut self, instance: usize) -> Option<Weak<QueueGauge>> {
-        let gauge = self.entry(instance)?.gauge.take()?;
-        self.live -= 1;
-        while self
-            .entries
-            .back()
-            .is_some_and(|entry| entry.gauge.is_none())
-        {
-            self.entries.pop_back();
-        }
-        if self.entries.len() > 2 * self.live + 16 {
-            self.entries.retain(|entry| entry.gauge.is_some());
-        }
-        Some(gauge)
-    }
+    own: Mutex<Arc<Own>>,
+    /// Whether `own` was ever changed.
+    has_own: AtomicBool,
 }
 
 impl Listing {
-    /// The serial number of a new registration: from 1, since 0 stands for none.
-    pub(super) fn next_instance(&self) -> usize {
-        loop {
-            let before = self.registered.fetch_add(1, Ordering::Relaxed);
-            let instance = before.wrapping_add(1);
-            if instance != 0 {
-                return instance;
-            }
+    fn new(name: RegistryName) -> Self {
+        Self {
+            name,
+            gauges: Mutex::default(),
+            own: Mutex::default(),
+            has_own: AtomicBool::new(false),
         }
     }
 
-    pub(super) fn insert(&self, instance: usize, gauge: Weak<QueueGauge>) {
-        with_room::<Entry, _, _>(&self.gauges, |gauges| {
-            gauges.insert(instance, gauge);
-        });
+    pub(super) fn name(&self) -> &RegistryName {
+        &self.name
     }
 
+    /// The observers of this registry, if it has any.
+    pub(super) fn own(&self) -> Option<Arc<Own>> {
+        // Relaxed: a gauge that is registered afterwards is so by the same thread, or by one that
+        // has got to know of it.
+        let has_own = self.has_own.load(Ordering::Relaxed);
+        has_own.then(|| Arc::clone(&lock(&self.own)))
+    }
+
+    /// Changes the observers of this registry.
+    pub(super) fn change_own(&self, change: impl FnOnce(&mut Own)) {
+        let mut own = (*Arc::clone(&lock(&self.own))).clone();
+        change(&mut own);
+        let previous = std::mem::replace(&mut *lock(&self.own), Arc::new(own));
+        self.has_own.store(true, Ordering::Relaxed);
+        drop(guard::run(|| drop(previous)));
+    }
+
+    /// Adds a gauge of `limit`, and returns its number.
+    #[inline]
+    pub(super) fn enlist(&self, limit: &'static Limit, gauge: in_place::Listing) -> usize {
+        let mut gauge = Some(gauge);
+        let mut spare = None;
+        loop {
+            let instance = lock(&self.gauges).enlist(limit, &mut gauge, &mut spare);
+            if let Some(instance) = instance {
+                return instance;
+            }
+            self.make_room(&mut spare);
+        }
+    }
+
+    #[cold]
+    fn make_room(&self, spare: &mut Option<Box<Chunk>>) {
+        spare.get_or_insert_with(Box::default);
+        with_room::<Chunk, _, _>(&self.gauges, |_| ());
+        with_room::<LimitSums, _, _>(&self.gauges, |_| ());
+    }
+
+    /// Removes the gauge with the number `instance`.
     pub(super) fn remove(&self, instance: usize) {
-        let gauge = lock(&self.gauges).remove(instance);
-        drop(gauge);
+        let mut gauges = lock(&self.gauges);
+        let removed = gauges.remove(instance);
+        let is_roomy = gauges.is_roomy();
+        drop(gauges);
+        drop(removed);
+        if is_roomy {
+            resize::<Chunk, _>(&self.gauges);
+        }
     }
 
     /// How many gauges are in use.
     pub(super) fn live(&self) -> usize {
         let gauges = lock(&self.gauges);
-        let in_use = |entry: &&Entry| match &entry.gauge {
-            Some(gauge) => entry.is_in_use(gauge, 0),
-            None => false,
-        };
-        gauges.entries.iter().filter(in_use).count()
+        gauges.in_use().count()
     }
 
     pub(super) fn snapshot(&self) -> Vec<QueueSnapshot> {
-        let mut snapshot = Vec::new();
-        let mut latest = 0;
-        let mut left = lock(&self.gauges).entries.len();
-        while left > 0 {
-            snapshot.reserve(left);
-            let mut gauges = lock(&self.gauges);
-            let start = gauges
-                .entries
-                .partition_point(|entry| entry.instance <= latest);
-            let room = snapshot.capacity() - snapshot.len();
-            let mut released = None;
-            for entry in gauges.entries.range(start..).take(room.min(CHUNK)) {
-                latest = entry.instance;
-                let Some(listed) = &entry.gauge else {
-                    continue;
-                };
-                let Some(gauge) = listed.upgrade() else {
-                    continue;
-                };
-                if entry.is_in_use(listed, 1) {
-                    snapshot.push(gauge.gauge.snapshot());
-                }
-                // If the others were dropped meanwhile, this is the last reference.
-                released = Arc::into_inner(gauge);
-                if released.is_some() {
-                    break;
-                }
+        let mut snapshot = Vec::with_capacity(lock(&self.gauges).live());
+        let mut next = 0;
+        loop {
+            let gauges = lock(&self.gauges);
+            let Some(chunk) = gauges.chunk_from(next) else {
+                drop(gauges);
+                return snapshot;
+            };
+            let needed = chunk.live();
+            if snapshot.capacity() - snapshot.len() < needed {
+                // More were registered meanwhile.
+                drop(gauges);
+                snapshot.reserve(needed);
+                continue;
             }
-            if let Some(gauge) = &mut released {
-                gauge.unlisted = gauges.remove(latest);
-            }
-            let end = gauges
-                .entries
-                .partition_point(|entry| entry.instance <= latest);
-            left = gauges.entries.len() - end;
-            drop(gauges);
-            drop(released);
+            snapshot.extend(chunk.in_use().map(Gauge::snapshot));
+            next = chunk.number() + 1;
         }
-        snapshot
+    }
+
+    /// Reads all gauges in use, and the sums of all limits, at one moment: a gauge that is dropped
+    /// meanwhile is in one of them.
+    pub(super) fn read<T>(
+        &self,
+        mut read: impl FnMut(&Gauge<Outlet>) -> T,
+    ) -> (Vec<T>, Vec<LimitSums>) {
+        let (mut gauges_read, mut sums_read) = (Vec::new(), Vec::new());
+        let (mut live, mut limits) = (0, 0);
+        loop {
+            gauges_read.reserve_exact(live);
+            sums_read.reserve_exact(limits);
+            let gauges = lock(&self.gauges);
+            (live, limits) = (gauges.live(), gauges.sums().len());
+            if gauges_read.capacity() < live || sums_read.capacity() < limits {
+                continue;
+            }
+            gauges_read.extend(gauges.in_use().map(&mut read));
+            sums_read.extend(gauges.sums());
+            drop(gauges);
+            return (gauges_read, sums_read);
+        }
     }
 
     /// Pins the gauge of `instance`: a reference for the delivery of its event, which does not keep
     /// it in snapshots. `None` if it is not listed.
-    pub(super) fn pin(&self, instance: usize) -> Option<Arc<QueueGauge>> {
-        let mut gauges = lock(&self.gauges);
-        gauges.entry(instance)?.pin()
-    }
-
-    /// Pins the first gauge that was registered after `instance`.
-    pub(super) fn pin_after(&self, instance: usize) -> Option<Arc<QueueGauge>> {
-        let mut gauges = lock(&self.gauges);
-        let start = gauges
-            .entries
-            .partition_point(|entry| entry.instance <= instance);
-        gauges.entries.range_mut(start..).find_map(Entry::pin)
+    pub(super) fn pin(&self, instance: usize) -> Option<Arc<dyn Listed>> {
+        lock(&self.gauges).pin(instance)
     }
 
     /// Gives back what [`pin`](Self::pin) gave.
-    pub(super) fn unpin(gauge: Arc<QueueGauge>) {
-        let listing = gauge.gauge.delivery().listing.clone();
-        let instance = gauge.gauge.instance();
-        let mut gauges = lock(&listing.gauges);
-        if let Some(entry) = gauges.entry(instance) {
-            entry.pins -= 1;
-        }
+    pub(super) fn unpin(&self, gauge: Arc<dyn Listed>) {
+        let instance = gauge.gauge().instance();
+        let mut gauges = lock(&self.gauges);
+        gauges.unpin(instance);
         // Under the lock, or a snapshot might take this reference for that of a user. Nothing is
         // freed here: the list has a weak reference.
-        let mut released = Arc::into_inner(gauge);
-        if let Some(gauge) = &mut released {
-            gauge.unlisted = gauges.remove(instance);
-        }
+        let released = gauge.release();
+        let removed = released.as_ref().and_then(|_| gauges.remove(instance));
         drop(gauges);
+        drop(removed);
         drop(released);
+    }
+
+    /// Runs `run` on each gauge that is listed, one at a time. Nothing is locked meanwhile.
+    pub(super) fn for_each_pinned(&self, run: impl Fn(&Gauge<Outlet>)) {
+        let mut latest = 0;
+        while let Some(gauge) = self.pin_after(latest) {
+            latest = gauge.gauge().instance();
+            run(gauge.gauge());
+            self.unpin(gauge);
+        }
+    }
+
+    /// Pins the first gauge that was registered after `instance`.
+    fn pin_after(&self, instance: usize) -> Option<Arc<dyn Listed>> {
+        lock(&self.gauges).pin_after(instance)
+    }
+}
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        // What the observers own may do anything when it is dropped.
+        if self.has_own.load(Ordering::Relaxed) {
+            let own = std::mem::take(&mut *lock(&self.own));
+            drop(guard::run(|| drop(own)));
+        }
     }
 }
 
@@ -279,19 +225,18 @@ impl List<VecDeque<Weak<Listing>>> for Counted {
     }
 }
 
-impl Default for ListingRef {
-    fn default() -> Self {
-        let listing = Arc::<Listing>::default();
+impl ListingRef {
+    /// A new listing.
+    pub(super) fn new(name: RegistryName) -> Self {
+        let listing = Arc::new(Listing::new(name));
         let listed = Arc::downgrade(&listing);
         with_room::<Counted, _, _>(force(&COUNTED), |listings| listings.push_back(listed));
         Self::Counted(listing)
     }
-}
 
-impl ListingRef {
     /// The listing of the process.
     pub(super) fn global() -> Self {
-        static GLOBAL: Lazy<Listing> = Lazy::new(Listing::default);
+        static GLOBAL: Lazy<Listing> = Lazy::new(|| Listing::new(RegistryName::GLOBAL));
         Self::Global(force(&GLOBAL))
     }
 

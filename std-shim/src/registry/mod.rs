@@ -1,135 +1,99 @@
 //! Registries that never refuse, the global one among them.
 //!
 //! A gauge is one allocation that its users share. The registry holds a weak reference to it, see
-//! [`listing`]. Recording never takes the lock of the list.
+//! [`chunks`]. Recording never takes the lock of the list.
 
+mod chunks;
+mod edges;
+mod gauge;
+mod in_place;
 mod listing;
 mod outlet;
+mod sums;
 
 use std::fmt;
-use std::ops::Deref;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use fillgauge::{Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot};
+use fillgauge::{GaugeConfig, IntoLimit, LimitCategory, QueueSnapshot};
 
+pub(crate) use edges::PastEdge;
+pub use gauge::QueueGauge;
 use listing::ListingRef;
 pub use outlet::Outlet;
-pub(crate) use outlet::{HandingOver, say_suppressed};
+pub(crate) use outlet::{HandingOver, Particulars, say_suppressed};
+pub(crate) use sums::LimitSums;
 
-use crate::delivery::{background, observers};
+use crate::delivery::background;
+use crate::delivery::log::Log;
+use crate::event::{LimitEvent, LimitWarning, RegistryName};
+use crate::names::keep;
+use crate::report::{GaugeReport, Report};
 use crate::sync::{Lazy, force};
-
-/// The registered gauge of one bounded queue or limit, shared through an [`Arc`]: a [`Gauge`],
-/// which it derefs to.
-///
-/// When the last reference is dropped it leaves its registry.
-///
-/// ```
-/// use fillgauge_std::{TrackedLimit, register_limit};
-///
-/// let pipes = register_limit(TrackedLimit::VmPipes, 10);
-/// pipes.observe_depth(7);
-/// assert_eq!((pipes.depth(), pipes.fill_percent()), (7, 70));
-/// assert_eq!(pipes.name(), TrackedLimit::VmPipes);
-/// ```
-pub struct QueueGauge {
-    gauge: Gauge<Outlet>,
-    /// What the registry had listed, once it lists the gauge no more.
-    unlisted: Option<Weak<QueueGauge>>,
-}
-
-impl QueueGauge {
-    /// The limit, which reads as its stable name.
-    ///
-    /// This and the methods below are those that the original's gauge has. Those of [`Gauge`] come
-    /// by deref.
-    pub fn name(&self) -> &'static Limit {
-        self.gauge.limit()
-    }
-
-    /// The category of the limit.
-    pub fn category(&self) -> LimitCategory {
-        self.gauge.limit().category()
-    }
-
-    /// See [`Gauge::capacity`].
-    pub fn capacity(&self) -> usize {
-        self.gauge.capacity()
-    }
-
-    /// See [`Gauge::depth`].
-    pub fn depth(&self) -> usize {
-        self.gauge.depth()
-    }
-
-    /// See [`Gauge::high_water`].
-    pub fn high_water(&self) -> usize {
-        self.gauge.high_water()
-    }
-
-    /// See [`Gauge::observe_depth`].
-    #[inline]
-    pub fn observe_depth(&self, depth: usize) {
-        self.gauge.observe_depth(depth);
-    }
-
-    /// See [`Gauge::record_enqueue`].
-    #[inline]
-    pub fn record_enqueue(&self) {
-        self.gauge.record_enqueue();
-    }
-
-    /// See [`Gauge::record_dequeue`].
-    #[inline]
-    pub fn record_dequeue(&self) {
-        self.gauge.record_dequeue();
-    }
-}
-
-impl Deref for QueueGauge {
-    type Target = Gauge<Outlet>;
-
-    #[inline]
-    fn deref(&self) -> &Gauge<Outlet> {
-        &self.gauge
-    }
-}
-
-impl fmt::Debug for QueueGauge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.gauge.fmt(f)
-    }
-}
-
-impl Drop for QueueGauge {
-    fn drop(&mut self) {
-        if self.unlisted.is_none() {
-            let instance = self.gauge.instance();
-            self.gauge.delivery().listing.remove(instance);
-        }
-        outlet::take_leave(&mut self.gauge);
-    }
-}
+use crate::track::track;
 
 /// A registry of live gauges. It grows as needed and refuses none. A service uses the
-/// [global](Self::global) one.
+/// [global](Self::global) one. A library or a test may have one of its own, with a name, sinks and
+/// handlers of its own.
 ///
 /// ```
-/// use fillgauge_std::{QueueRegistry, TrackedLimit};
+/// use fillgauge_std::QueueRegistry;
 ///
-/// let registry = QueueRegistry::default();
-/// let sockets = registry.register(TrackedLimit::VmSockets, 64);
+/// let registry = QueueRegistry::new("sockets");
+/// let sockets = registry.register("sockets", 64);
 /// assert_eq!(registry.snapshot().len(), 1);
 /// drop(sockets);
 /// assert!(registry.snapshot().is_empty());
 /// ```
-#[derive(Default)]
+///
+/// Tests that run in parallel do not see each other's gauges and events:
+///
+/// ```
+/// # use std::thread;
+/// use std::sync::{Arc, Mutex};
+/// use fillgauge_std::{QueueRegistry, track};
+///
+/// // #[test]
+/// fn a_full_queue_warns_once() {
+///     let warnings = Arc::new(Mutex::new(Vec::new()));
+///     let list = Arc::clone(&warnings);
+///     let registry = QueueRegistry::new("full")
+///         .silent()
+///         .warning_handler(move |warning| list.lock().unwrap().push(warning.observed));
+///     let jobs = track("jobs").capacity(4).registry(&registry).gauge();
+///     (1..=4).for_each(|depth| jobs.observe_depth(depth));
+///     assert_eq!(*warnings.lock().unwrap(), [4]);
+/// }
+///
+/// // #[test]
+/// fn a_queue_that_is_taken_from_does_not_warn() {
+///     let registry = QueueRegistry::new("taken from").silent();
+///     let (sender, receiver) = track("jobs").capacity(4).registry(&registry).sync_channel();
+///     for job in 0..10 {
+///         sender.send(job).unwrap();
+///         assert_eq!(receiver.recv(), Ok(job));
+///     }
+///     assert_eq!(registry.snapshot()[0].warnings, 0);
+/// }
+/// # thread::scope(|scope| {
+/// #     scope.spawn(a_full_queue_warns_once);
+/// #     scope.spawn(a_queue_that_is_taken_from_does_not_warn);
+/// # });
+/// ```
 pub struct QueueRegistry {
     listing: ListingRef,
     background: bool,
 }
 
 impl QueueRegistry {
+    /// A registry of your own. Its events tell its `name`. When it is dropped, its gauges go on.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            listing: ListingRef::new(RegistryName::Shared(name.into())),
+            background: false,
+        }
+    }
+
     /// The registry of the process.
     pub fn global() -> &'static QueueRegistry {
         static GLOBAL: Lazy<QueueRegistry> = Lazy::new(|| QueueRegistry {
@@ -139,6 +103,52 @@ impl QueueRegistry {
         force(&GLOBAL)
     }
 
+    /// The name: `global`, or that of [`new`](Self::new).
+    pub fn name(&self) -> &str {
+        self.listing.name().as_str()
+    }
+
+    /// Adds a sink, which receives every event of the gauges of this registry: after the sinks of
+    /// the gauge itself, and before the log. A panic in it is caught and logged.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use fillgauge_std::QueueRegistry;
+    ///
+    /// static EVENTS: AtomicUsize = AtomicUsize::new(0);
+    ///
+    /// let registry = QueueRegistry::new("sockets").sink(|event| {
+    ///     assert_eq!(event.registry(), "sockets");
+    ///     EVENTS.fetch_add(1, Ordering::Relaxed);
+    /// });
+    /// registry.register("sockets", 64).observe_depth(60);
+    /// assert_eq!(EVENTS.load(Ordering::Relaxed), 1);
+    /// ```
+    #[must_use]
+    pub fn sink(self, sink: impl Fn(&LimitEvent) + Send + Sync + 'static) -> Self {
+        self.listing
+            .change_own(|own| own.sinks.push(Arc::new(sink)));
+        self
+    }
+
+    /// Adds a handler, which receives every warning of the gauges of this registry: after the log,
+    /// and before the handlers of the process.
+    #[must_use]
+    pub fn warning_handler(self, handler: impl Fn(&LimitWarning) + Send + Sync + 'static) -> Self {
+        let handler = Arc::new(handler);
+        self.listing
+            .change_own(|own| own.warning_handlers.push(handler));
+        self
+    }
+
+    /// The same registry, whose events reach its own sinks and handlers and those of its gauges,
+    /// but neither the log nor the handlers of the process. A panic of a sink is still logged.
+    #[must_use]
+    pub fn silent(self) -> Self {
+        self.listing.change_own(|own| own.is_silent = true);
+        self
+    }
+
     /// The same registry, whose gauges leave all their events to the background thread: no
     /// operation on one of them runs a subscriber or a handler.
     ///
@@ -146,10 +156,10 @@ impl QueueRegistry {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use fillgauge_std::{QueueRegistry, TrackedLimit, flush_events};
+    /// use fillgauge_std::{QueueRegistry, flush_events};
     ///
-    /// let registry = QueueRegistry::default().background();
-    /// let heap = registry.register(TrackedLimit::V8HeapBytes, 64 << 20);
+    /// let registry = QueueRegistry::new("memory").background();
+    /// let heap = registry.register("heap_bytes", 64 << 20);
     /// heap.observe_with(|| 60 << 20); // logged by the background thread
     /// flush_events(Duration::from_secs(1))?;
     /// # Ok::<(), fillgauge_std::FlushTimeout>(())
@@ -162,22 +172,26 @@ impl QueueRegistry {
         }
     }
 
-    /// Registers a gauge of `name`, from [`TrackedLimit`](crate::TrackedLimit) or any other
-    /// catalogue, with `capacity`; 0 is unbounded.
+    /// Registers a gauge of `limit` with `capacity`; 0 is unbounded. A `&'static str` names a limit
+    /// of category [`Queue`](LimitCategory::Queue). For more settings see
+    /// [`track`](crate::track()) and [`Track::registry`](crate::Track::registry).
     ///
-    /// It takes a lock for a constant time.
+    /// It takes a lock for a short time, and none if nothing has to be allocated.
     #[must_use = "dropping the gauge ends the registration"]
-    pub fn register(&self, name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {
-        self.register_with(GaugeConfig::new(name.into(), capacity))
+    pub fn register(&self, limit: impl IntoLimit, capacity: usize) -> Arc<QueueGauge> {
+        let limit = keep(limit, LimitCategory::Queue);
+        self.register_with(GaugeConfig::new(limit, capacity))
     }
 
     /// [`register`](Self::register) with settings of its own.
     ///
     /// ```
-    /// use fillgauge_std::{GaugeConfig, QueueRegistry, Thresholds, TrackedLimit};
+    /// use fillgauge_std::{GaugeConfig, Limit, QueueRegistry, Thresholds};
+    ///
+    /// static INODES: Limit = Limit::resource("inodes");
     ///
     /// let early = Thresholds::new(60, 20)?;
-    /// let config = GaugeConfig::new(TrackedLimit::VmInodes.limit(), 1_000).thresholds(early);
+    /// let config = GaugeConfig::new(&INODES, 1_000).thresholds(early);
     /// let inodes = QueueRegistry::global().register_with(config);
     /// inodes.observe_depth(600);
     /// assert!(inodes.has_warned());
@@ -185,28 +199,84 @@ impl QueueRegistry {
     /// ```
     #[must_use = "dropping the gauge ends the registration"]
     pub fn register_with(&self, config: GaugeConfig) -> Arc<QueueGauge> {
-        self.enlist(config, HandingOver::Never.or_background(self.background))
+        let name = config.limit();
+        self.enlist(name, config, HandingOver::Never, Particulars::default())
     }
 
-    /// Registers a gauge that hands its events over as `handing_over` says.
-    pub(crate) fn enlist(&self, config: GaugeConfig, handing_over: HandingOver) -> Arc<QueueGauge> {
-        let instance = self.listing.next_instance();
-        let outlet = Outlet::new(self.listing.clone(), handing_over);
-        let gauge = Arc::new(QueueGauge {
-            gauge: Gauge::with_delivery(config, outlet).with_instance(instance),
-            unlisted: None,
-        });
-        self.listing.insert(instance, Arc::downgrade(&gauge));
-        gauge
+    pub(crate) fn enlist<N: Copy + Send + Sync + 'static>(
+        &self,
+        name: N,
+        config: GaugeConfig,
+        handing_over: HandingOver,
+        particulars: Particulars,
+    ) -> Arc<QueueGauge<N>> {
+        let handing_over = handing_over.or_background(self.background);
+        QueueGauge::enlist(&self.listing, name, config, handing_over, particulars)
     }
 
     /// The figures of every live gauge, in order of registration.
     ///
     /// A few gauges at a time are read under the lock that registering and dropping take. Recording
-    /// never takes it.
+    /// never takes it, and nothing is written that recording reads.
     #[must_use]
     pub fn snapshot(&self) -> Vec<QueueSnapshot> {
         self.listing.snapshot()
+    }
+
+    /// All that is known of this registry: every live gauge with its label, its figures, its
+    /// backpressure and its last edges, and sums for each limit.
+    ///
+    /// The figures of all gauges and the sums are read under the lock that registering and dropping
+    /// take. Recording never takes it.
+    ///
+    /// ```
+    /// use fillgauge_std::{QueueRegistry, track};
+    ///
+    /// let registry = QueueRegistry::new("sessions");
+    /// let frames = track("frames").capacity(10).label("session 7").registry(&registry).gauge();
+    /// frames.observe_depth(8);
+    /// let report = registry.report();
+    /// assert_eq!(report.gauges[0].label.as_deref(), Some("session 7"));
+    /// assert_eq!(report.gauges[0].last_edges[0].kind.as_str(), "near_capacity");
+    /// println!("{report}");
+    /// drop(frames);
+    /// let report = registry.report();
+    /// assert!(report.gauges.is_empty());
+    /// assert_eq!(report.limits[0].warnings, 1);
+    /// ```
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let (gauges, sums) = self.listing.read(|gauge| {
+            let outlet = gauge.delivery();
+            let has_more = outlet.has_crossed() || outlet.backpressure().is_some();
+            (gauge.snapshot(), outlet.label().cloned(), has_more)
+        });
+        let mut report = Report::new(self.name());
+        for sums in &sums {
+            report.add_gone(sums);
+        }
+        for (snapshot, label, has_more) in gauges {
+            let mut gauge = GaugeReport::new(&snapshot, label);
+            // What is behind a lock or a pointer is read when the registry is free.
+            if has_more {
+                if let Some(pinned) = self.listing.pin(snapshot.instance) {
+                    let outlet = pinned.gauge().delivery();
+                    gauge.set_last_edges(outlet.last_edges().iter());
+                    let stats = outlet.backpressure();
+                    gauge.backpressure = stats.map(|stats| stats.backpressure());
+                    self.listing.unpin(pinned);
+                }
+            }
+            report.add(gauge);
+        }
+        report
+    }
+}
+
+/// A registry of the name `default`.
+impl Default for QueueRegistry {
+    fn default() -> Self {
+        Self::new("default")
     }
 }
 
@@ -225,7 +295,7 @@ impl fmt::Debug for QueueRegistry {
 }
 
 /// Registers a bounded queue with the global registry. Dropping the gauge and all its clones ends
-/// the registration.
+/// the registration. A `&'static str` names a limit of category [`Queue`](LimitCategory::Queue).
 ///
 /// The gauge ignores a dequeue at depth 0, as the original does. If a consumer on another thread can
 /// record its dequeue before the producer has recorded the enqueue, such a gauge is wrong for good:
@@ -235,46 +305,49 @@ impl fmt::Debug for QueueRegistry {
 /// |---|---|
 /// | a channel of std | [`tracked_sync_channel`](crate::tracked_sync_channel), which records itself |
 /// | recorded on several threads | [`track(..).for_queue()`](crate::Track::for_queue) |
-/// | knows its own length | [`observe_with`](Gauge::observe_with), after each change |
+/// | knows its own length | [`observe_with`](fillgauge::Gauge::observe_with), after each change |
 ///
 /// ```
 /// use std::collections::VecDeque;
-/// use fillgauge_std::{TrackedLimit, register_queue};
+/// use fillgauge_std::register_queue;
 ///
-/// let gauge = register_queue(TrackedLimit::PendingProcessEvents, 5);
-/// let mut events = VecDeque::new();
-/// events.push_back("started");
-/// gauge.observe_with(|| events.len());
+/// let gauge = register_queue("jobs", 256);
+/// let mut jobs = VecDeque::new();
+/// jobs.push_back("sweep");
+/// gauge.observe_with(|| jobs.len());
 /// assert_eq!(gauge.depth(), 1);
 /// ```
 #[must_use = "dropping the gauge ends the registration"]
-pub fn register_queue(name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {
-    QueueRegistry::global().register(name, capacity)
+pub fn register_queue(limit: impl IntoLimit, capacity: usize) -> Arc<QueueGauge> {
+    QueueRegistry::global().register(limit, capacity)
 }
 
 /// Registers a bounded resource, a memory envelope or a budget of time with the global registry. It
-/// is the same as [`register_queue`], by the name that suits it. Observe its use with
-/// [`Gauge::observe_with`].
+/// is the same as [`register_queue`], but for the category of a limit that is named by a
+/// `&'static str`: [`Resource`](LimitCategory::Resource). Observe its use with
+/// [`Gauge::observe_with`](fillgauge::Gauge::observe_with).
 ///
 /// ```
-/// use fillgauge_std::{TrackedLimit, register_limit};
+/// use fillgauge_std::{Limit, register_limit};
 ///
-/// let heap = register_limit(TrackedLimit::V8HeapBytes, 64 << 20);
+/// let heap = register_limit(&Limit::memory("heap_bytes"), 64 << 20);
 /// heap.observe_with(|| 60 << 20);
 /// assert!(heap.has_warned());
 /// ```
 #[must_use = "dropping the gauge ends the registration"]
-pub fn register_limit(name: impl Into<&'static Limit>, capacity: usize) -> Arc<QueueGauge> {
-    QueueRegistry::global().register(name, capacity)
+pub fn register_limit(limit: impl IntoLimit, capacity: usize) -> Arc<QueueGauge> {
+    let limit = keep(limit, LimitCategory::Resource);
+    track(limit).capacity(capacity).gauge()
 }
 
-/// The figures of every live gauge of the global registry.
+/// The figures of every live gauge of the global registry, in order of registration. For labels and
+/// more see [`QueueRegistry::report`].
 ///
 /// ```
-/// use fillgauge_std::{TrackedLimit, queue_snapshot, register_limit};
+/// use fillgauge_std::{queue_snapshot, register_limit};
 ///
-/// let _fds = register_limit(TrackedLimit::VmOpenFds, 256);
-/// assert!(queue_snapshot().iter().any(|gauge| gauge.name == TrackedLimit::VmOpenFds));
+/// let _files = register_limit("open_files", 256);
+/// assert!(queue_snapshot().iter().any(|gauge| gauge.name.as_str() == "open_files"));
 /// ```
 #[must_use]
 pub fn queue_snapshot() -> Vec<QueueSnapshot> {
@@ -287,5 +360,9 @@ pub fn queue_snapshot() -> Vec<QueueSnapshot> {
 /// fillgauge_std::log_queue_snapshot();
 /// ```
 pub fn log_queue_snapshot() {
-    queue_snapshot().iter().for_each(observers::log_usage);
+    let listing = &QueueRegistry::global().listing;
+    let (gauges, _) = listing.read(|gauge| (gauge.snapshot(), gauge.delivery().label().cloned()));
+    for (snapshot, label) in gauges {
+        Log::LOCAL.write_usage(&snapshot, label.as_deref());
+    }
 }

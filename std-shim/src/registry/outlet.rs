@@ -10,26 +10,34 @@
 //! gauge, which it takes the event from, unless a thread of the first row was quicker.
 
 use std::fmt;
+use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 
-use fillgauge::{Deliver, Delivery, Edge, Gauge, LimitEvent};
+use fillgauge::{Deliver, Delivery, Edge, Limit};
 
-use super::QueueGauge;
-use super::listing::{Listing, ListingRef};
+use super::edges::LastEdges;
+use super::listing::ListingRef;
+use crate::backpressure::SendStats;
 use crate::delivery::background::{self, Errand, GaugeName, Place};
-use crate::delivery::guard::Role;
-use crate::delivery::observers::{self, Log};
+use crate::delivery::guard::{self, Role};
+use crate::delivery::log::{Log, can_say};
+use crate::delivery::observers::{EventSink, Observers, Own, process_may_want};
 use crate::delivery::{Lines, per_limit};
+use crate::event::{LimitEvent, Origin};
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{HAS_THREADS, Mutex, lock};
+use crate::sync::{HAS_THREADS, Mutex, lock, time_of_day};
 
 /// What delivers the events of a [`QueueGauge`](crate::QueueGauge): its
 /// [`Gauge::delivery`](fillgauge::Gauge::delivery).
 pub struct Outlet {
-    pub(super) listing: ListingRef,
+    listing: ListingRef,
+    limit: &'static Limit,
+    instance: usize,
     /// The constants below. A whole word, so that a new gauge is written to memory word by word.
     flags: AtomicUsize,
+    particulars: Particulars,
     /// `None` until it is needed: most gauges have no event.
     account: Mutex<Option<Box<Account>>>,
 }
@@ -40,6 +48,8 @@ const BACKGROUND: usize = 1;
 const PLACED: usize = 2;
 /// The background thread has a reference to this gauge.
 const POSTED: usize = 4;
+/// The account has the last edges.
+const CROSSED: usize = 8;
 
 /// When a gauge leaves its events to the background thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +68,42 @@ impl HandingOver {
     }
 }
 
+/// What one gauge has that others do not have.
+#[derive(Clone, Default)]
+pub(crate) struct Particulars {
+    pub(crate) label: Option<Arc<str>>,
+    /// Boxed, since most gauges have none.
+    pub(crate) extras: Option<Box<Extras>>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Extras {
+    pub(crate) sinks: Vec<EventSink>,
+    /// Of the channel that the gauge is of.
+    pub(crate) backpressure: Option<Arc<SendStats>>,
+}
+
+// A sink that panics is called again, as a handler is: what it may leave broken is its own.
+impl UnwindSafe for Extras {}
+impl RefUnwindSafe for Extras {}
+
+impl Particulars {
+    pub(crate) fn extras_mut(&mut self) -> &mut Extras {
+        self.extras.get_or_insert_default()
+    }
+
+    fn sinks(&self) -> &[EventSink] {
+        self.extras.as_ref().map_or(&[], |extras| &extras.sinks)
+    }
+}
+
 #[derive(Default)]
 struct Account {
     /// The event that is pending.
     parcel: Option<Parcel>,
     lines: Lines,
+    /// `None` until there is an edge.
+    edges: Option<Box<LastEdges>>,
     /// For a reference to this gauge.
     _place: Option<Place>,
 }
@@ -86,7 +127,12 @@ struct Parcel {
 
 impl Outlet {
     #[inline]
-    pub(super) fn new(listing: ListingRef, handing_over: HandingOver) -> Self {
+    pub(super) fn new(
+        listing: ListingRef,
+        limit: &'static Limit,
+        handing_over: HandingOver,
+        particulars: Particulars,
+    ) -> Self {
         let (flags, account) = match handing_over {
             HandingOver::Never => (0, None),
             HandingOver::Deferred => (PLACED, Some(Account::with_place())),
@@ -94,9 +140,43 @@ impl Outlet {
         };
         Self {
             listing,
+            limit,
+            instance: 0,
             flags: AtomicUsize::new(flags),
+            particulars,
             account: Mutex::new(account),
         }
+    }
+
+    pub(super) fn with_instance(mut self, instance: usize) -> Self {
+        self.instance = instance;
+        self
+    }
+
+    pub(super) fn gauge_name(&self) -> GaugeName {
+        GaugeName {
+            limit: self.limit,
+            instance: self.instance,
+        }
+    }
+
+    pub(super) fn label(&self) -> Option<&Arc<str>> {
+        self.particulars.label.as_ref()
+    }
+
+    pub(super) fn backpressure(&self) -> Option<&Arc<SendStats>> {
+        self.particulars.extras.as_ref()?.backpressure.as_ref()
+    }
+
+    /// Whether [`last_edges`](Self::last_edges) has any.
+    pub(super) fn has_crossed(&self) -> bool {
+        self.is(CROSSED)
+    }
+
+    pub(super) fn last_edges(&self) -> LastEdges {
+        let account = lock(&self.account);
+        let edges = account.as_ref().and_then(|account| account.edges.as_ref());
+        edges.map(|edges| **edges).unwrap_or_default()
     }
 
     fn is(&self, flag: usize) -> bool {
@@ -119,6 +199,20 @@ impl Outlet {
         }
     }
 
+    fn note_edge(&self, event: &LimitEvent) {
+        // Only the thread that delivers notes: there is one at a time.
+        let mut first = (!self.is(CROSSED)).then(Box::default);
+        self.with_account(|account| {
+            if account.edges.is_none() {
+                account.edges = first.take();
+            }
+            if let Some(edges) = &mut account.edges {
+                edges.push(event);
+            }
+        });
+        self.flags.fetch_or(CROSSED, Ordering::Relaxed);
+    }
+
     /// Takes the right to log a line, and how many were suppressed before it.
     fn take_line(&self) -> Option<usize> {
         self.with_account(|account| account.lines.take())
@@ -133,42 +227,61 @@ impl Outlet {
 
     /// The role of a thread that delivers for this gauge. It does not for others: its allocator may
     /// record on them.
-    fn deliverer(&self) -> Role {
+    pub(super) fn deliverer(&self) -> Role {
         Role::Deliverer(ptr::from_ref(self).addr())
+    }
+
+    fn observers(&self) -> Observers<'_> {
+        Observers {
+            sinks: self.particulars.sinks(),
+            own: self.listing.own(),
+        }
+    }
+
+    fn event(&self, event: &fillgauge::LimitEvent) -> LimitEvent {
+        let origin = Origin {
+            label: self.particulars.label.clone(),
+            registry: self.listing.name().clone(),
+        };
+        LimitEvent::new(*event, origin, time_of_day())
+    }
+
+    fn notify(&self, event: &LimitEvent, log: &Log) {
+        self.observers().notify(event, log, || self.take_line());
     }
 
     /// Leaves `event` to the background thread, unless nobody wants it.
     #[cold]
-    fn hand_over(&self, event: &LimitEvent, delivery: Delivery<'_>) {
+    fn hand_over(&self, event: LimitEvent, delivery: Delivery<'_>) {
         let may_log = || self.with_account(|account| account.lines.may_log());
-        if !observers::want(event, may_log) {
+        if !self.observers().may_want(&event, may_log) {
             return;
         }
         let parcel = Parcel {
-            event: *event,
+            event,
             log: Log::current(),
         };
         // There is none yet: this one is the only event of the gauge.
         self.with_account(|account| account.parcel = Some(parcel));
         delivery.leave_pending();
-        self.post(event.snapshot().instance);
+        self.post();
     }
 
     /// Gives the background thread a reference to the gauge, unless it has one.
-    fn post(&self, instance: usize) {
+    pub(super) fn post(&self) {
         if self.flags.fetch_or(POSTED, Ordering::SeqCst) & POSTED != 0 {
             return;
         }
-        match self.listing.pin(instance) {
-            Some(gauge) if self.is(PLACED) => background::post(gauge),
-            Some(gauge) => background::post_once(gauge),
+        match self.listing.pin(self.instance) {
+            Some(gauge) if self.is(PLACED) => background::post(gauge.into_errand()),
+            Some(gauge) => background::post_once(gauge.into_errand()),
             // The owner has moved the gauge out of its `Arc`: the event stays until the gauge is
             // used again, or dropped.
             None => self.is_not_posted(),
         }
     }
 
-    fn is_not_posted(&self) {
+    pub(super) fn is_not_posted(&self) {
         self.flags.fetch_and(!POSTED, Ordering::SeqCst);
     }
 }
@@ -176,6 +289,7 @@ impl Outlet {
 impl fmt::Debug for Outlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlet")
+            .field("label", &self.particulars.label)
             .field("background", &self.is(BACKGROUND))
             .finish_non_exhaustive()
     }
@@ -188,101 +302,73 @@ impl Deliver for Outlet {
     }
 
     #[inline]
-    fn wants(&self, edge: Edge) -> bool {
-        observers::may_want(edge)
-    }
-
-    #[inline]
-    fn deliver(&self, event: &LimitEvent, delivery: Delivery<'_>) {
+    fn deliver(&self, event: &fillgauge::LimitEvent, delivery: Delivery<'_>) {
+        let event = self.event(event);
+        self.note_edge(&event);
         if HAS_THREADS && delivery.is_deferred() {
             return self.hand_over(event, delivery);
         }
-        if self.is(PLACED) && observers::may_want(Edge::Recovered) {
+        if self.is(PLACED) && self.may_want_a_recovery() {
             // The recovery will be handed over, by a thread that should not have to start another.
             background::prepare();
         }
-        observers::notify(event, &Log::LOCAL, || self.take_line());
+        self.notify(&event, &Log::LOCAL);
     }
 
     fn deliver_pending(&self, _delivery: Delivery<'_>) {
         let parcel = self.with_account(|account| account.parcel.take());
         if let Some(parcel) = parcel {
-            observers::notify(&parcel.event, &parcel.log, || self.take_line());
+            self.notify(&parcel.event, &parcel.log);
         }
     }
 }
 
-/// What is left to say of a gauge that is dropped.
-pub(super) fn take_leave(gauge: &mut Gauge<Outlet>) {
-    let name = name_of(gauge);
-    let account = gauge.delivery_mut().account.get_mut();
-    let Some(account) = account.unwrap_or_else(PoisonError::into_inner) else {
-        return;
-    };
-    let suppressed = account.lines.take_suppressed();
-    if suppressed > 0 {
-        per_limit::add_suppressed(name, suppressed);
+impl Outlet {
+    fn may_want_a_recovery(&self) -> bool {
+        let observers = self.observers();
+        !observers.sinks.is_empty() || observers.own.is_some() || process_may_want(Edge::Recovered)
     }
-    if let Some(parcel) = account.parcel.take() {
-        background::post_once(Arc::new(LastEvent { name, parcel }));
+}
+
+/// What is left to say of the gauge.
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        let name = self.gauge_name();
+        let particulars = mem::take(&mut self.particulars);
+        let account = self.account.get_mut();
+        let account = account.unwrap_or_else(PoisonError::into_inner).take();
+        let mut sinks = particulars.extras.map(|extras| extras.sinks);
+        if let Some(mut account) = account {
+            let suppressed = account.lines.take_suppressed();
+            if suppressed > 0 {
+                per_limit::add_suppressed(name, suppressed);
+            }
+            if let Some(parcel) = account.parcel.take() {
+                background::post_once(Arc::new(LastEvent {
+                    name,
+                    parcel,
+                    sinks: sinks.take().unwrap_or_default(),
+                    own: self.listing.own(),
+                }));
+            }
+        }
+        // What the sinks own may do anything when it is dropped.
+        if let Some(sinks) = sinks {
+            drop(guard::run(|| drop(sinks)));
+        }
     }
 }
 
 /// Logs for each live gauge how many lines it has suppressed.
 pub(crate) fn say_suppressed() {
-    if !observers::can_say() {
+    if !can_say() {
         return;
     }
     for listing in ListingRef::all() {
-        let mut latest = 0;
-        while let Some(gauge) = listing.pin_after(latest) {
-            latest = gauge.gauge.instance();
-            let limit = gauge.gauge.limit();
-            let suppressed = gauge.gauge.delivery().take_suppressed();
-            Listing::unpin(gauge);
-            observers::say_suppressed(&Log::LOCAL, limit, latest, suppressed);
-        }
-    }
-}
-
-fn name_of(gauge: &Gauge<Outlet>) -> GaugeName {
-    GaugeName {
-        limit: gauge.limit(),
-        instance: gauge.instance(),
-    }
-}
-
-/// A gauge whose event is pending, and which is pinned.
-impl Errand for QueueGauge {
-    fn gauge(&self) -> GaugeName {
-        name_of(&self.gauge)
-    }
-
-    fn run(self: Arc<Self>) {
-        // Before the event is taken: one that comes later finds that it has to post the gauge
-        // again.
-        let outlet = self.gauge.delivery();
-        outlet.is_not_posted();
-        let role = outlet.deliverer().enter();
-        self.gauge.deliver_pending();
-        drop(role);
-        Listing::unpin(self);
-    }
-
-    /// Another thread has delivered the event.
-    fn is_obsolete(&self) -> bool {
-        !self.gauge.has_pending_event()
-    }
-
-    fn discard(self: Arc<Self>) {
-        let outlet = self.gauge.delivery();
-        outlet.is_not_posted();
-        // Pairs with the addition of the flag in `Outlet::post`, which comes after an event was
-        // left pending: either that is seen here, or the gauge is posted again.
-        if self.gauge.has_pending_event() {
-            outlet.post(self.gauge.instance());
-        }
-        Listing::unpin(self);
+        listing.for_each_pinned(|gauge| {
+            let suppressed = gauge.delivery().take_suppressed();
+            Log::LOCAL.say_suppressed(gauge.limit(), gauge.instance(), suppressed);
+        });
     }
 }
 
@@ -291,6 +377,8 @@ impl Errand for QueueGauge {
 struct LastEvent {
     name: GaugeName,
     parcel: Parcel,
+    sinks: Vec<EventSink>,
+    own: Option<Arc<Own>>,
 }
 
 impl Errand for LastEvent {
@@ -299,6 +387,12 @@ impl Errand for LastEvent {
     }
 
     fn run(self: Arc<Self>) {
-        observers::notify(&self.parcel.event, &self.parcel.log, || Some(0));
+        let observers = Observers {
+            sinks: &self.sinks,
+            own: self.own.clone(),
+        };
+        observers.notify(&self.parcel.event, &self.parcel.log, || Some(0));
+        drop(observers);
+        drop(guard::run(|| drop(self)));
     }
 }

@@ -45,13 +45,13 @@ pub(crate) fn with_room<L: List<State>, State, R>(
             return act(&mut state);
         }
         drop(state);
-        grow::<L, _>(mutex);
+        resize::<L, _>(mutex);
     }
 }
 
-/// Moves the list to new memory.
+/// Moves the list to new memory, with room for as much again.
 #[cold]
-fn grow<L: List<State>, State>(mutex: &Mutex<State>) {
+pub(crate) fn resize<L: List<State>, State>(mutex: &Mutex<State>) {
     let mut state = lock(mutex);
     let obsolete = L::entries(&mut state)
         .iter()
@@ -64,11 +64,11 @@ fn grow<L: List<State>, State>(mutex: &Mutex<State>) {
     let capacity = taken.max(2 * taken.saturating_sub(obsolete) + 4);
     let mut spare = VecDeque::with_capacity(capacity);
     let mut state = lock(mutex);
-    let entries = L::entries(&mut state);
-    if spare.capacity() < entries.capacity() {
-        // Another thread was quicker. The lock is released before `spare` is freed.
+    if spare.capacity() < L::taken(&mut state) {
+        // Other threads were quicker. The lock is released before `spare` is freed.
         return;
     }
+    let entries = L::entries(&mut state);
     for _ in 0..entries.len() {
         match entries.pop_front() {
             // It stays in the old memory.

@@ -5,9 +5,9 @@ mod list;
 mod slot;
 
 use std::sync::PoisonError;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
-pub(crate) use list::{List, with_room};
+pub(crate) use list::{List, resize, with_room};
 pub(crate) use slot::Slot;
 
 #[cfg(not(fillgauge_shuttle))]
@@ -33,6 +33,11 @@ const HAS_CLOCK: bool = HAS_THREADS && !cfg!(fillgauge_shuttle);
 /// The time, where there is a clock.
 pub(crate) fn now() -> Option<Instant> {
     HAS_CLOCK.then(Instant::now)
+}
+
+/// The time of day, where there is a clock.
+pub(crate) fn time_of_day() -> Option<SystemTime> {
+    HAS_CLOCK.then(SystemTime::now)
 }
 
 /// Locks `mutex`. What it guards is whole even if a thread panicked while it held the lock.

@@ -5,11 +5,16 @@ use std::sync::Arc;
 #[cfg(not(fillgauge_shuttle))]
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Holds a value, or none at first. Reading takes no lock.
+#[cfg(not(fillgauge_shuttle))]
+use super::{Mutex, lock};
+
+/// Holds a value, or none. Reading takes no lock.
 #[cfg(not(fillgauge_shuttle))]
 pub(crate) struct Slot<T> {
     value: arc_swap::ArcSwapOption<T>,
     is_set: AtomicBool,
+    /// Held by who replaces the value, so that `is_set` follows it.
+    writer: Mutex<()>,
 }
 
 #[cfg(not(fillgauge_shuttle))]
@@ -18,6 +23,7 @@ impl<T> Slot<T> {
         Self {
             value: arc_swap::ArcSwapOption::const_empty(),
             is_set: AtomicBool::new(false),
+            writer: Mutex::new(()),
         }
     }
 
@@ -32,11 +38,11 @@ impl<T> Slot<T> {
         self.value.load()
     }
 
-    /// Puts `value` in, and returns what was there.
-    pub(crate) fn replace(&self, value: Arc<T>) -> Option<Arc<T>> {
-        let before = self.value.swap(Some(value));
-        self.is_set.store(true, Ordering::Relaxed);
-        before
+    /// Puts `value` in, or nothing. Returns what was there.
+    pub(crate) fn replace(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
+        let _writer = lock(&self.writer);
+        self.is_set.store(value.is_some(), Ordering::Relaxed);
+        self.value.swap(value)
     }
 }
 
@@ -58,8 +64,8 @@ impl<T: Send + Sync> Slot<T> {
         Box::new(super::lock(super::force(&self.0)).clone())
     }
 
-    pub(crate) fn replace(&'static self, value: Arc<T>) -> Option<Arc<T>> {
-        super::lock(super::force(&self.0)).replace(value)
+    pub(crate) fn replace(&'static self, value: Option<Arc<T>>) -> Option<Arc<T>> {
+        std::mem::replace(&mut *super::lock(super::force(&self.0)), value)
     }
 }
 
@@ -76,7 +82,7 @@ mod tests {
         thread::scope(|scope| {
             scope.spawn(|| {
                 for value in 1..=VALUES {
-                    let before = slot.replace(Arc::new([value; 2]));
+                    let before = slot.replace(Some(Arc::new([value; 2])));
                     assert_eq!(before.map(|before| before[0]).unwrap_or(0), value - 1);
                 }
             });
@@ -92,5 +98,7 @@ mod tests {
             }
         });
         assert!(slot.is_set());
+        assert_eq!(slot.replace(None).map(|value| value[0]), Some(VALUES));
+        assert!(!slot.is_set() && slot.load().is_none());
     }
 }

@@ -170,7 +170,7 @@ macro_rules! tests_of {
 }
 
 tests_of!(of_the_original, agentos_bridge::queue_tracker);
-tests_of!(of_this_crate, fillgauge_std);
+tests_of!(of_this_crate, fillgauge_std::queue_tracker);
 
 /// Every limit that the original has, by its variant.
 #[test]

@@ -121,7 +121,7 @@ fn snapshots_show_no_mix_while_gauges_come_and_go() {
     let start = Instant::now();
     thread::scope(|scope| {
         for limits in TrackedLimit::ALL
-            .chunks_exact(native_or_miri(5, 3))
+            .chunks_exact(native_or_miri(4, 3))
             .take(THREADS)
         {
             let (registry, entries, working) = (&registry, &entries, &working);

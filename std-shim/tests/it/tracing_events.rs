@@ -12,7 +12,9 @@ fn as_the_original(events: Vec<Logged>) -> Vec<Logged> {
         .into_iter()
         .filter(|event| event.message != "bounded limit reached capacity")
         .map(|mut event| {
-            event.fields.retain(|field| !field.starts_with("instance="));
+            event
+                .fields
+                .retain(|field| !field.starts_with("instance=") && !field.starts_with("registry="));
             event
         })
         .collect()

@@ -182,7 +182,11 @@ fn queue_of_one() {
         (2 * ITEMS..=most).contains(&(logged + suppressed)),
         "{suppressed} suppressed"
     );
-    assert_eq!(sender.gauge().warnings(), ITEMS);
+    let warnings = sender.gauge().warnings();
+    assert!(
+        (ITEMS / 2..=ITEMS).contains(&warnings),
+        "{warnings} warnings"
+    );
 }
 
 fn exhausted() {

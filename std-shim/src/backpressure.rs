@@ -1,0 +1,95 @@
+//! How a channel holds its producers back.
+
+use std::time::Duration;
+
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::{Mutex, lock, now};
+
+/// How a channel held its producers back, from [`TrackedSyncSender::backpressure`].
+///
+/// ```
+/// use fillgauge_std::tracked_sync_channel;
+///
+/// let (sender, _receiver) = tracked_sync_channel("jobs", 1);
+/// sender.send(1)?;
+/// assert!(sender.try_send(2).is_err());
+/// assert_eq!(sender.backpressure().rejected, 1);
+/// # Ok::<(), std::sync::mpsc::SendError<i32>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub struct Backpressure {
+    /// Producers that wait for room at this moment.
+    pub parked: usize,
+    /// Sends that had to wait and are done.
+    pub parks: usize,
+    /// How long those waited, all together.
+    pub parked_time: Duration,
+    /// Items that `try_send` gave back because the queue was full.
+    pub rejected: usize,
+    /// Items that were given back because the receiver was gone.
+    pub disconnected: usize,
+}
+
+/// What the senders of one channel count.
+#[derive(Debug, Default)]
+pub(crate) struct SendStats {
+    /// The receiver is gone.
+    closed: AtomicBool,
+    parked: AtomicUsize,
+    /// Locked only by producers that had to wait anyway.
+    waits: Mutex<WaitStats>,
+    rejected: AtomicUsize,
+    disconnected: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct WaitStats {
+    count: usize,
+    time: Duration,
+}
+
+impl SendStats {
+    /// Notes that the receiver is gone. Pairs with [`is_closed`](Self::is_closed).
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn count_rejected(&self) {
+        self.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_disconnected(&self) {
+        self.disconnected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn backpressure(&self) -> Backpressure {
+        let waits = lock(&self.waits);
+        Backpressure {
+            parked: self.parked.load(Ordering::Relaxed),
+            parks: waits.count,
+            parked_time: waits.time,
+            rejected: self.rejected.load(Ordering::Relaxed),
+            disconnected: self.disconnected.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Runs a send that has to wait for room. The clock is read here only.
+    pub(crate) fn park<R>(&self, send: impl FnOnce() -> R) -> R {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+        let since = now();
+        let outcome = send();
+        let waited = since.map_or(Duration::ZERO, |since| since.elapsed());
+        self.parked.fetch_sub(1, Ordering::Relaxed);
+        let mut waits = lock(&self.waits);
+        waits.count = waits.count.wrapping_add(1);
+        waits.time = waits.time.saturating_add(waited);
+        outcome
+    }
+}

@@ -1,0 +1,43 @@
+//! What the gauges of a limit that are gone have left.
+
+use fillgauge::{Gauge, Limit};
+
+use super::outlet::Outlet;
+
+/// The sums of one limit of a registry.
+#[derive(Clone, Copy)]
+pub(crate) struct LimitSums {
+    pub(crate) limit: &'static Limit,
+    /// Gauges that were ever registered.
+    pub(crate) registered: usize,
+    /// Of gauges that are gone, as all that follow.
+    pub(crate) high_water: usize,
+    pub(crate) warnings: usize,
+    pub(crate) enqueued: usize,
+    pub(crate) dequeued: usize,
+}
+
+impl LimitSums {
+    pub(super) fn new(limit: &'static Limit) -> Self {
+        Self {
+            limit,
+            registered: 0,
+            high_water: 0,
+            warnings: 0,
+            enqueued: 0,
+            dequeued: 0,
+        }
+    }
+
+    /// The same for the same reference.
+    pub(super) fn key(&self) -> usize {
+        std::ptr::from_ref(self.limit).addr()
+    }
+
+    pub(super) fn add(&mut self, gauge: &Gauge<Outlet>) {
+        self.high_water = self.high_water.max(gauge.high_water());
+        self.warnings = self.warnings.wrapping_add(gauge.warnings());
+        self.enqueued = self.enqueued.wrapping_add(gauge.enqueued());
+        self.dequeued = self.dequeued.wrapping_add(gauge.dequeued());
+    }
+}
