@@ -125,11 +125,9 @@ impl<D> Alarm<D> {
         }
     }
 
-    const_fn! {
-        #[inline(always)]
-        pub(crate) const fn set_instance(&mut self, instance: usize) {
-            self.instance = AtomicUsize::new(instance);
-        }
+    #[inline]
+    pub(crate) fn set_instance(&self, instance: usize) {
+        self.instance.store(instance, Ordering::Relaxed);
     }
 
     #[inline]

@@ -66,9 +66,13 @@ impl CacheGap {
     } else {
         0
     };
-    pub(super) const NEW: Self = Self {
-        _padding: MaybeUninit::uninit(),
-    };
+
+    #[inline(always)]
+    pub(super) const fn new() -> Self {
+        Self {
+            _padding: MaybeUninit::uninit(),
+        }
+    }
 }
 
 /// The greatest depth. The eighth of the word above it is for underflows.

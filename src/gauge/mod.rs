@@ -150,22 +150,18 @@ impl<D> Gauge<D> {
                 alarm,
                 producers: Producers::new(),
                 consumers: Consumers::new(),
-                _gap1: CacheGap::NEW,
-                _gap2: CacheGap::NEW,
-                _gap3: CacheGap::NEW,
+                _gap1: CacheGap::new(),
+                _gap2: CacheGap::new(),
+                _gap3: CacheGap::new(),
             }
         }
     }
 
-    const_fn! {
-        /// The same gauge with an [instance number](Self::instance), for registries that number
-        /// their gauges.
-        #[inline(always)]
-        #[must_use]
-        pub const fn with_instance(mut self, instance: usize) -> Self {
-            self.alarm.set_instance(instance);
-            self
-        }
+    /// Gives the gauge an [instance number](Self::instance), for registries that number their
+    /// gauges. Events and snapshots have it from now on. Wait-free.
+    #[inline]
+    pub fn set_instance(&self, instance: usize) {
+        self.alarm.set_instance(instance);
     }
 
     /// What delivers the events of the gauge.

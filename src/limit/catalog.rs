@@ -88,7 +88,10 @@ macro_rules! limit_catalog {
 
             /// The entry of the catalogue that `limit` is, if any.
             $visibility fn from_limit(limit: &$crate::Limit) -> ::core::option::Option<Self> {
-                Self::ALL.iter().copied().find(|entry| *entry.limit() == *limit)
+                // Most limits come from the catalogue itself.
+                let mut entries = Self::ALL.iter().copied();
+                let same = entries.find(|entry| ::core::ptr::eq(entry.limit(), limit));
+                same.or_else(|| Self::ALL.iter().copied().find(|entry| *entry.limit() == *limit))
             }
 
             /// The entry of the catalogue of this name, if any.

@@ -111,8 +111,9 @@ impl QueueRegistry {
     /// The figures of every live gauge that [`TrackedLimit`] can name, in order of registration.
     #[must_use]
     pub fn snapshot(&self) -> Vec<QueueSnapshot> {
-        let snapshot = self.registry().snapshot();
-        let tracked = snapshot.into_iter().filter_map(|gauge| {
+        let all = self.registry().snapshot();
+        let mut snapshot = Vec::with_capacity(all.len());
+        snapshot.extend(all.into_iter().filter_map(|gauge| {
             Some(QueueSnapshot {
                 name: TrackedLimit::from_limit(gauge.name)?,
                 category: gauge.category,
@@ -121,8 +122,8 @@ impl QueueRegistry {
                 capacity: gauge.capacity,
                 fill_percent: gauge.fill_percent,
             })
-        });
-        tracked.collect()
+        }));
+        snapshot
     }
 }
 

@@ -81,7 +81,7 @@ impl Entry {
 
     fn in_use(&self) -> Option<&Gauge<Outlet>> {
         let listing = self.gauge.as_ref()?;
-        listing.gauge().filter(|_| self.is_in_use())
+        self.is_in_use().then(|| listing.gauge())
     }
 
     fn pin(&mut self) -> Option<Arc<dyn Listed>> {
@@ -114,6 +114,10 @@ impl Chunk {
         .filter_map(Entry::in_use)
     }
 
+    fn is_free(&self, index: usize) -> bool {
+        self.live & Self::bit(index) == 0
+    }
+
     fn bit(index: usize) -> u64 {
         1 << index
     }
@@ -130,10 +134,10 @@ impl Gauges {
         self.sums.iter()
     }
 
-    /// The first chunk whose number is at least `number`.
-    pub(super) fn chunk_from(&self, number: usize) -> Option<&Chunk> {
+    /// The chunks whose number is at least `number`.
+    pub(super) fn chunks_from(&self, number: usize) -> impl Iterator<Item = &Chunk> {
         let position = self.chunks.partition_point(|chunk| chunk.number < number);
-        self.chunks.get(position).map(|chunk| &**chunk)
+        self.chunks.range(position..).map(|chunk| &**chunk)
     }
 
     /// The gauges in use, in order of registration.
@@ -169,13 +173,16 @@ impl Gauges {
         gauge: &mut Option<Listing>,
         spare: &mut Option<Box<Chunk>>,
     ) -> Option<usize> {
-        // Nobody has the number 0. After more registrations than fit in the word, a number may be
-        // that of a gauge which is still live.
-        let mut instance = self.latest.wrapping_add(1).max(1);
-        while self.is_taken(instance) {
+        let mut instance = self.latest;
+        let position = loop {
+            // Nobody has the number 0.
             instance = instance.wrapping_add(1).max(1);
-        }
-        let position = self.chunk_for(instance / CHUNK, spare)?;
+            let position = self.chunk_for(instance / CHUNK, spare)?;
+            // After more registrations than fit in the word, it may be that of a live gauge.
+            if self.chunks.get(position)?.is_free(instance % CHUNK) {
+                break position;
+            }
+        };
         let sums = self.sums_of(limit)?;
         sums.registered = sums.registered.wrapping_add(1);
         let chunk = self.chunks.get_mut(position)?;
@@ -185,11 +192,6 @@ impl Gauges {
         self.live += 1;
         self.latest = instance;
         Some(instance)
-    }
-
-    fn is_taken(&mut self, instance: usize) -> bool {
-        let entry = self.entry(instance);
-        entry.is_some_and(|entry| entry.gauge.is_some())
     }
 
     /// Where the chunk of `number` is, which there is afterwards.
@@ -244,12 +246,11 @@ impl Gauges {
         entry.pins = 0;
         chunk.live &= !Chunk::bit(instance % CHUNK);
         self.live -= 1;
-        // SAFETY: it is the destructor of its `Enlisted` that removes a gauge, or who has just moved
-        // it out of its `Arc`.
-        #[allow(unsafe_code)]
-        let gauge = unsafe { listing.gauge_that_leaves() };
-        if let Some(sums) = self.sums_of(gauge.limit()) {
-            sums.add(gauge);
+        let gauge = listing.gauge();
+        if gauge.high_water() > 0 || gauge.dequeued() > 0 {
+            if let Some(sums) = self.sums_of(gauge.limit()) {
+                sums.add(gauge);
+            }
         }
         let chunk = self.chunks.get(position)?;
         let is_needed = chunk.live > 0 || number == self.latest / CHUNK;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use fillgauge::{Gauge, GaugeConfig, Limit, LimitCategory};
 
@@ -10,6 +10,7 @@ use super::in_place;
 use super::listing::ListingRef;
 use super::outlet::{HandingOver, Outlet, Particulars};
 use crate::delivery::background::{Errand, GaugeName};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// The registered gauge of one bounded queue or limit, shared through an [`Arc`]: a [`Gauge`],
 /// which it derefs to.
@@ -36,6 +37,7 @@ pub struct QueueGauge<N = &'static Limit> {
 
 impl<N: Copy + Send + Sync + 'static> QueueGauge<N> {
     /// Registers a gauge.
+    #[inline]
     pub(super) fn enlist(
         listing: &ListingRef,
         name: N,
@@ -44,22 +46,20 @@ impl<N: Copy + Send + Sync + 'static> QueueGauge<N> {
         particulars: Particulars,
     ) -> Arc<Self> {
         let limit = config.limit();
-        let outlet = Outlet::new(listing.clone(), limit, handing_over, particulars);
-        Arc::new_cyclic(|gauge: &Weak<Self>| {
-            let instance = listing.enlist(limit, in_place::Listing::new(gauge));
-            let gauge = Gauge::with_delivery(config, outlet.with_instance(instance))
-                .with_instance(instance);
-            let enlisted = Enlisted {
+        let outlet = Outlet::new(listing.clone(), handing_over, particulars);
+        let gauge = Arc::new(Self {
+            enlisted: Enlisted {
                 listing: listing.clone(),
-                instance,
-                is_listed: true,
-            };
-            Self {
-                enlisted,
-                gauge,
-                name,
-            }
-        })
+                instance: AtomicUsize::new(0),
+            },
+            gauge: Gauge::with_delivery(config, outlet),
+            name,
+        });
+        listing.enlist(limit, in_place::Listing::new(&gauge), |instance| {
+            gauge.enlisted.instance.store(instance, Ordering::Relaxed);
+            gauge.gauge.set_instance(instance);
+        });
+        gauge
     }
 }
 
@@ -137,14 +137,15 @@ impl<N> fmt::Debug for QueueGauge<N> {
 /// The place of a gauge in its registry. It ends when this is dropped, before the gauge is.
 struct Enlisted {
     listing: ListingRef,
-    instance: usize,
-    is_listed: bool,
+    /// Its number, or 0 if it is not listed.
+    instance: AtomicUsize,
 }
 
 impl Drop for Enlisted {
     fn drop(&mut self) {
-        if self.is_listed {
-            self.listing.remove(self.instance);
+        let instance = self.instance.load(Ordering::Relaxed);
+        if instance != 0 {
+            self.listing.remove(instance);
         }
     }
 }
@@ -172,12 +173,12 @@ impl<N: Copy + Send + Sync + 'static> Listed for QueueGauge<N> {
 
     fn release(self: Arc<Self>) -> Option<Released> {
         let Self {
-            mut enlisted,
+            enlisted,
             gauge,
             name: _,
         } = Arc::into_inner(self)?;
         // Who releases it removes it.
-        enlisted.is_listed = false;
+        enlisted.instance.store(0, Ordering::Relaxed);
         Some(Released {
             _enlisted: enlisted,
             _gauge: gauge,
@@ -194,7 +195,10 @@ pub(super) struct Released {
 /// A gauge whose event is pending, and which is pinned.
 impl<N: Copy + Send + Sync + 'static> Errand for QueueGauge<N> {
     fn gauge(&self) -> GaugeName {
-        self.gauge.delivery().gauge_name()
+        GaugeName {
+            limit: self.gauge.limit(),
+            instance: self.gauge.instance(),
+        }
     }
 
     fn run(self: Arc<Self>) {
@@ -220,7 +224,7 @@ impl<N: Copy + Send + Sync + 'static> Errand for QueueGauge<N> {
         // Pairs with the addition of the flag in `Outlet::post`, which comes after an event was
         // left pending: either that is seen here, or the gauge is posted again.
         if self.gauge.has_pending_event() {
-            outlet.post();
+            outlet.post(self.gauge.instance());
         }
         let listing = self.enlisted.listing.clone();
         listing.unpin(self);

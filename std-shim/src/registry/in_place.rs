@@ -24,49 +24,31 @@ pub(super) struct Listing {
 unsafe impl Send for Listing {}
 
 impl Listing {
-    /// That of the gauge which `gauge` will refer to. It need not exist yet.
-    pub(super) fn new<N: Copy + Send + Sync + 'static>(gauge: &Weak<QueueGauge<N>>) -> Self {
-        // SAFETY: this computes an address within the allocation of the `Weak`, and reads nothing.
-        let place = unsafe { &raw const (*gauge.as_ptr()).gauge };
-        Self {
-            gauge: gauge.clone(),
-            place,
-        }
+    pub(super) fn new<N: Copy + Send + Sync + 'static>(gauge: &Arc<QueueGauge<N>>) -> Self {
+        // SAFETY: this computes the address of a field, and reads nothing.
+        let place = unsafe { &raw const (*Arc::as_ptr(gauge)).gauge };
+        let gauge = Arc::downgrade(gauge);
+        Self { gauge, place }
     }
 
     pub(super) fn upgrade(&self) -> Option<Arc<dyn Listed>> {
         self.gauge.upgrade()
     }
 
-    /// How many references to the gauge there are. None if it is not complete yet, or about to be
-    /// dropped, or its owner has moved it out of its `Arc`.
+    /// How many references to the gauge there are. None if it is about to be dropped, or its owner
+    /// has moved it out of its `Arc`.
     pub(super) fn references(&self) -> usize {
         self.gauge.strong_count()
     }
 
-    /// The gauge, if it is complete.
+    /// The gauge. If its owner has moved it out of its `Arc`, what it was then.
     ///
     /// To be called under the lock of the registry, by which `self` is borrowed.
-    pub(super) fn gauge(&self) -> Option<&Gauge<Outlet>> {
-        if self.references() == 0 {
-            return None;
-        }
-        // SAFETY: there was a reference, so the gauge was complete. Its memory stays: `self.gauge`
-        // keeps it. It is not dropped while `self` is borrowed: before, `Enlisted` takes the
-        // registry's lock and removes `self`, see above. If its owner moves it out of its `Arc`
-        // meanwhile, that only reads the memory, and leaves in it what it was. Nobody can have it
-        // by `&mut`: `Arc::get_mut` refuses while there is a `Weak`.
-        Some(unsafe { &*self.place })
-    }
-
-    /// The gauge, when it leaves its registry. If its owner has moved it out of its `Arc`, what it
-    /// was then.
-    ///
-    /// # Safety
-    ///
-    /// The gauge was complete, and is not dropped before `self` is dropped.
-    pub(super) unsafe fn gauge_that_leaves(&self) -> &Gauge<Outlet> {
-        // SAFETY: by the contract, and for the rest as in `gauge`.
+    pub(super) fn gauge(&self) -> &Gauge<Outlet> {
+        // SAFETY: its memory stays, since `self.gauge` keeps it. It is not dropped while `self` is
+        // borrowed: before, `Enlisted` takes the registry's lock and removes `self`, see above.
+        // When its owner moves it out of its `Arc`, that reads the memory, and leaves in it what it
+        // was. Nobody can have it by `&mut`: `Arc::get_mut` refuses while there is a `Weak`.
         unsafe { &*self.place }
     }
 }

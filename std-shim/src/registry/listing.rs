@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 
 use fillgauge::{Gauge, Limit, QueueSnapshot};
 
-use super::chunks::{Chunk, Gauges};
+use super::chunks::{CHUNK, Chunk, Gauges};
 use super::gauge::Listed;
 use super::in_place;
 use super::outlet::Outlet;
@@ -61,16 +61,22 @@ impl Listing {
         drop(guard::run(|| drop(previous)));
     }
 
-    /// Adds a gauge of `limit`, and returns its number.
+    /// Adds a gauge of `limit`. `number` gives it its number, under the lock.
     #[inline]
-    pub(super) fn enlist(&self, limit: &'static Limit, gauge: in_place::Listing) -> usize {
+    pub(super) fn enlist(
+        &self,
+        limit: &'static Limit,
+        gauge: in_place::Listing,
+        number: impl FnOnce(usize),
+    ) {
         let mut gauge = Some(gauge);
         let mut spare = None;
         loop {
-            let instance = lock(&self.gauges).enlist(limit, &mut gauge, &mut spare);
-            if let Some(instance) = instance {
-                return instance;
+            let mut gauges = lock(&self.gauges);
+            if let Some(instance) = gauges.enlist(limit, &mut gauge, &mut spare) {
+                return number(instance);
             }
+            drop(gauges);
             self.make_room(&mut spare);
         }
     }
@@ -100,25 +106,31 @@ impl Listing {
         gauges.in_use().count()
     }
 
+    /// The figures of all gauges in use, in order of registration. The lock is released now and
+    /// then.
     pub(super) fn snapshot(&self) -> Vec<QueueSnapshot> {
         let mut snapshot = Vec::with_capacity(lock(&self.gauges).live());
         let mut next = 0;
-        loop {
-            let gauges = lock(&self.gauges);
-            let Some(chunk) = gauges.chunk_from(next) else {
-                drop(gauges);
-                return snapshot;
-            };
-            let needed = chunk.live();
-            if snapshot.capacity() - snapshot.len() < needed {
-                // More were registered meanwhile.
-                drop(gauges);
-                snapshot.reserve(needed);
-                continue;
+        while let Some(needed) = self.read_on(&mut snapshot, &mut next) {
+            snapshot.reserve(needed);
+        }
+        snapshot
+    }
+
+    /// Reads gauges from the chunk of the number `next` on. Returns how much room the rest needs,
+    /// as far as it is known. `None` if there is no rest.
+    fn read_on(&self, snapshot: &mut Vec<QueueSnapshot>, next: &mut usize) -> Option<usize> {
+        let gauges = lock(&self.gauges);
+        let enough = snapshot.len() + CHUNK;
+        for chunk in gauges.chunks_from(*next) {
+            let has_room = snapshot.capacity() - snapshot.len() >= chunk.live();
+            if !has_room || snapshot.len() >= enough {
+                return Some(chunk.live());
             }
             snapshot.extend(chunk.in_use().map(Gauge::snapshot));
-            next = chunk.number() + 1;
+            *next = chunk.number() + 1;
         }
+        None
     }
 
     /// Reads all gauges in use, and the sums of all limits, at one moment: a gauge that is dropped

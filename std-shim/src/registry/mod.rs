@@ -203,6 +203,7 @@ impl QueueRegistry {
         self.enlist(name, config, HandingOver::Never, Particulars::default())
     }
 
+    #[inline]
     pub(crate) fn enlist<N: Copy + Send + Sync + 'static>(
         &self,
         name: N,

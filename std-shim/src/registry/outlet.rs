@@ -15,7 +15,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 
-use fillgauge::{Deliver, Delivery, Edge, Limit};
+use fillgauge::{Deliver, Delivery, Edge};
 
 use super::edges::LastEdges;
 use super::listing::ListingRef;
@@ -33,8 +33,6 @@ use crate::sync::{HAS_THREADS, Mutex, lock, time_of_day};
 /// [`Gauge::delivery`](fillgauge::Gauge::delivery).
 pub struct Outlet {
     listing: ListingRef,
-    limit: &'static Limit,
-    instance: usize,
     /// The constants below. A whole word, so that a new gauge is written to memory word by word.
     flags: AtomicUsize,
     particulars: Particulars,
@@ -99,6 +97,8 @@ impl Particulars {
 
 #[derive(Default)]
 struct Account {
+    /// The gauge, once it had an event.
+    name: Option<GaugeName>,
     /// The event that is pending.
     parcel: Option<Parcel>,
     lines: Lines,
@@ -129,7 +129,6 @@ impl Outlet {
     #[inline]
     pub(super) fn new(
         listing: ListingRef,
-        limit: &'static Limit,
         handing_over: HandingOver,
         particulars: Particulars,
     ) -> Self {
@@ -140,23 +139,9 @@ impl Outlet {
         };
         Self {
             listing,
-            limit,
-            instance: 0,
             flags: AtomicUsize::new(flags),
             particulars,
             account: Mutex::new(account),
-        }
-    }
-
-    pub(super) fn with_instance(mut self, instance: usize) -> Self {
-        self.instance = instance;
-        self
-    }
-
-    pub(super) fn gauge_name(&self) -> GaugeName {
-        GaugeName {
-            limit: self.limit,
-            instance: self.instance,
         }
     }
 
@@ -202,7 +187,12 @@ impl Outlet {
     fn note_edge(&self, event: &LimitEvent) {
         // Only the thread that delivers notes: there is one at a time.
         let mut first = (!self.is(CROSSED)).then(Box::default);
+        let gauge = event.snapshot();
         self.with_account(|account| {
+            account.name = Some(GaugeName {
+                limit: gauge.name,
+                instance: gauge.instance,
+            });
             if account.edges.is_none() {
                 account.edges = first.take();
             }
@@ -257,6 +247,7 @@ impl Outlet {
         if !self.observers().may_want(&event, may_log) {
             return;
         }
+        let instance = event.snapshot().instance;
         let parcel = Parcel {
             event,
             log: Log::current(),
@@ -264,15 +255,15 @@ impl Outlet {
         // There is none yet: this one is the only event of the gauge.
         self.with_account(|account| account.parcel = Some(parcel));
         delivery.leave_pending();
-        self.post();
+        self.post(instance);
     }
 
     /// Gives the background thread a reference to the gauge, unless it has one.
-    pub(super) fn post(&self) {
+    pub(super) fn post(&self, instance: usize) {
         if self.flags.fetch_or(POSTED, Ordering::SeqCst) & POSTED != 0 {
             return;
         }
-        match self.listing.pin(self.instance) {
+        match self.listing.pin(instance) {
             Some(gauge) if self.is(PLACED) => background::post(gauge.into_errand()),
             Some(gauge) => background::post_once(gauge.into_errand()),
             // The owner has moved the gauge out of its `Arc`: the event stays until the gauge is
@@ -330,31 +321,37 @@ impl Outlet {
     }
 }
 
-/// What is left to say of the gauge.
 impl Drop for Outlet {
     fn drop(&mut self) {
-        let name = self.gauge_name();
         let particulars = mem::take(&mut self.particulars);
+        let sinks = particulars.extras.map(|extras| extras.sinks);
         let account = self.account.get_mut();
         let account = account.unwrap_or_else(PoisonError::into_inner).take();
-        let mut sinks = particulars.extras.map(|extras| extras.sinks);
-        if let Some(mut account) = account {
-            let suppressed = account.lines.take_suppressed();
-            if suppressed > 0 {
-                per_limit::add_suppressed(name, suppressed);
-            }
-            if let Some(parcel) = account.parcel.take() {
-                background::post_once(Arc::new(LastEvent {
-                    name,
-                    parcel,
-                    sinks: sinks.take().unwrap_or_default(),
-                    own: self.listing.own(),
-                }));
-            }
+        if let Some(account) = account {
+            self.take_leave(*account, sinks.as_deref().unwrap_or_default());
         }
         // What the sinks own may do anything when it is dropped.
         if let Some(sinks) = sinks {
             drop(guard::run(|| drop(sinks)));
+        }
+    }
+}
+
+impl Outlet {
+    /// Has the background thread say what is left to say of the gauge.
+    fn take_leave(&self, mut account: Account, sinks: &[EventSink]) {
+        let Some(name) = account.name else { return };
+        let suppressed = account.lines.take_suppressed();
+        if suppressed > 0 {
+            per_limit::add_suppressed(name, suppressed);
+        }
+        if let Some(parcel) = account.parcel.take() {
+            background::post_once(Arc::new(LastEvent {
+                name,
+                parcel,
+                sinks: sinks.to_vec(),
+                own: self.listing.own(),
+            }));
         }
     }
 }

@@ -239,7 +239,7 @@ fn registries(out: &mut Output) {
             TrackedLimit::VmPtys | TrackedLimit::VmPipes => 100,
             _ => 1,
         };
-        assert!(same(&s) && s.name == s.name.to_owned());
+        assert!(same(&s) && ALL.contains(&s.name));
         out.push(s.describe());
     }
     let mut counts: Vec<(usize, usize)> =
@@ -356,6 +356,7 @@ fn warnings(out: &mut Output) {
 
 /// The functions have the types that a program may write down.
 fn functions(out: &mut Output) {
+    type Handler = Box<dyn Fn(&LimitWarning) + Send + Sync>;
     type Channel = (TrackedSyncSender<u8>, TrackedReceiver<u8>);
     let register: [fn(TrackedLimit, usize) -> Arc<QueueGauge>; 2] = [register_queue, register_limit];
     let of_registry: fn(&QueueRegistry, TrackedLimit, usize) -> Arc<QueueGauge> =
@@ -364,7 +365,7 @@ fn functions(out: &mut Output) {
     let snapshot_of: fn(&QueueRegistry) -> Vec<QueueSnapshot> = QueueRegistry::snapshot;
     let channel: fn(TrackedLimit, usize) -> Channel = tracked_sync_channel;
     let exhausted: fn(TrackedLimit, usize, usize) = warn_limit_exhausted;
-    let set: fn(Box<dyn Fn(&LimitWarning) + Send + Sync>) = set_limit_warning_handler;
+    let set: fn(Handler) = set_limit_warning_handler;
     let log: fn() = log_queue_snapshot;
     let global: fn() -> &'static QueueRegistry = QueueRegistry::global;
     let default: fn() -> QueueRegistry = QueueRegistry::default;
