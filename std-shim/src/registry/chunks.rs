@@ -5,6 +5,8 @@
 //! come, and gets another number when all of its own are taken.
 
 use std::collections::VecDeque;
+use std::iter;
+use std::ptr;
 use std::sync::Arc;
 
 use fillgauge::{Gauge, Limit};
@@ -104,14 +106,19 @@ impl Chunk {
     /// The gauges in use, in order of registration.
     #[inline]
     pub(super) fn in_use(&self) -> impl Iterator<Item = &Gauge<Outlet>> {
+        self.listed().filter_map(Entry::in_use)
+    }
+
+    /// The entries that have a gauge.
+    #[inline]
+    fn listed(&self) -> impl Iterator<Item = &Entry> {
         let mut left = self.live;
-        std::iter::from_fn(move || {
+        iter::from_fn(move || {
             let index = left.trailing_zeros() as usize;
             let entry = self.entries.get(index)?;
             left &= left - 1;
             Some(entry)
         })
-        .filter_map(Entry::in_use)
     }
 
     fn is_free(&self, index: usize) -> bool {
@@ -143,6 +150,13 @@ impl Gauges {
     /// The gauges in use, in order of registration.
     pub(super) fn in_use(&self) -> impl Iterator<Item = &Gauge<Outlet>> {
         self.chunks.iter().flat_map(|chunk| chunk.in_use())
+    }
+
+    /// The gauges that are listed, and whether each is in use. The sums do not have those yet that
+    /// are not.
+    pub(super) fn listed(&self) -> impl Iterator<Item = (&Gauge<Outlet>, bool)> {
+        let listed = self.chunks.iter().flat_map(|chunk| chunk.listed());
+        listed.filter_map(|entry| Some((entry.gauge.as_ref()?.gauge(), entry.is_in_use())))
     }
 
     /// Where the chunk of `number` is, or has to be.
@@ -222,7 +236,7 @@ impl Gauges {
     /// The sums of `limit`, which there are afterwards.
     #[inline]
     fn sums_of(&mut self, limit: &'static Limit) -> Option<&mut LimitSums> {
-        let key = std::ptr::from_ref(limit).addr();
+        let key = ptr::from_ref(limit).addr();
         let found = self.sums.binary_search_by_key(&key, LimitSums::key);
         let position = match found {
             Ok(position) => position,

@@ -149,8 +149,14 @@ impl Listing {
             if gauges_read.capacity() < live || sums_read.capacity() < limits {
                 continue;
             }
-            gauges_read.extend(gauges.in_use().map(&mut read));
             sums_read.extend(gauges.sums());
+            for (gauge, is_in_use) in gauges.listed() {
+                if is_in_use {
+                    gauges_read.push(read(gauge));
+                } else {
+                    LimitSums::add_to(&mut sums_read, gauge);
+                }
+            }
             drop(gauges);
             return (gauges_read, sums_read);
         }

@@ -1,5 +1,7 @@
 //! What the gauges of a limit that are gone have left.
 
+use std::ptr;
+
 use fillgauge::{Gauge, Limit};
 
 use super::outlet::Outlet;
@@ -31,7 +33,17 @@ impl LimitSums {
 
     /// The same for the same reference.
     pub(super) fn key(&self) -> usize {
-        std::ptr::from_ref(self.limit).addr()
+        ptr::from_ref(self.limit).addr()
+    }
+
+    /// Adds a gauge to the sums of its limit. They are in the order of their keys.
+    pub(super) fn add_to(sums: &mut [Self], gauge: &Gauge<Outlet>) {
+        let key = ptr::from_ref(gauge.limit()).addr();
+        if let Ok(position) = sums.binary_search_by_key(&key, Self::key) {
+            if let Some(sums) = sums.get_mut(position) {
+                sums.add(gauge);
+            }
+        }
     }
 
     pub(super) fn add(&mut self, gauge: &Gauge<Outlet>) {

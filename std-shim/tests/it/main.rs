@@ -5,8 +5,11 @@ mod channel;
 mod compatibility;
 mod core_on_a_host;
 mod differential;
+mod events;
 mod handler;
 mod registry;
+mod report;
+mod sessions;
 mod sidecar;
 #[path = "../../../tests/it/size.rs"]
 mod size;
