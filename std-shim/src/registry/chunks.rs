@@ -275,6 +275,12 @@ impl Gauges {
         })
     }
 
+    /// How many chunks there are, and how many have room in their list.
+    #[cfg(all(test, not(fillgauge_shuttle)))]
+    pub(super) fn memory(&self) -> (usize, usize) {
+        (self.chunks.len(), self.chunks.capacity())
+    }
+
     /// Whether the list of chunks takes much more memory than it needs.
     pub(super) fn is_roomy(&self) -> bool {
         self.chunks.capacity() > 8 * self.chunks.len() + 64

@@ -267,3 +267,29 @@ impl ListingRef {
         iter::once(Self::global()).chain(alive.map(Self::Counted))
     }
 }
+
+#[cfg(all(test, not(fillgauge_shuttle)))]
+mod tests {
+    use super::super::QueueRegistry;
+    use super::*;
+
+    #[test]
+    fn a_spike_leaves_no_memory_behind() {
+        let registry = QueueRegistry::default();
+        let memory = || lock(&registry.listing.gauges).memory();
+        for _ in 0..10 * CHUNK {
+            drop(registry.register("spike", 4));
+        }
+        assert_eq!(memory().0, 1, "one chunk is enough for one gauge at a time");
+        let mut spike: Vec<_> = (0..1_000 * CHUNK)
+            .map(|_| registry.register("spike", 4))
+            .collect();
+        assert!(memory().0 >= 1_000);
+        let kept: Vec<_> = (0..5).map(|nth| spike.remove(200 * CHUNK * nth)).collect();
+        drop(spike);
+        let (chunks, room) = memory();
+        assert!(chunks <= kept.len() + 1, "{chunks} chunks");
+        assert!(room <= 128, "room for {room} chunks");
+        assert_eq!(registry.snapshot().len(), kept.len());
+    }
+}

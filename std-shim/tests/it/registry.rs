@@ -1,4 +1,5 @@
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -169,4 +170,52 @@ fn a_gauge_that_is_dropped_leaves_nothing_in_its_registry() {
         drop(registry.register(TrackedLimit::VmPipes, 8));
     }
     assert_eq!(format!("{registry:?}"), "QueueRegistry { live: 0 }");
+}
+
+#[test]
+fn a_gauge_may_be_moved_out_of_its_arc_while_snapshots_are_taken() {
+    const GAUGES: usize = native_or_miri(10_000, 10);
+    let registry = QueueRegistry::default();
+    let working = AtomicUsize::new(1);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while working.load(Ordering::Relaxed) > 0 {
+                for entry in registry.snapshot() {
+                    assert!(entry.depth <= 3 && entry.capacity == 4, "{entry:?}");
+                }
+            }
+        });
+        let _working = Working(&working);
+        for _ in 0..GAUGES {
+            let gauge = registry.register(TrackedLimit::VmPipes, 4);
+            gauge.record_enqueue_n(2);
+            let gauge = Arc::into_inner(gauge).unwrap();
+            assert!(registry.snapshot().is_empty());
+            gauge.record_enqueue();
+            assert_eq!(gauge.depth(), 3);
+        }
+    });
+    let report = registry.report();
+    // It counts as it was when it was moved.
+    assert_eq!(report.limits[0].registered, GAUGES);
+    assert_eq!(report.limits[0].totals.unwrap().enqueued, 2 * GAUGES);
+}
+
+#[test]
+fn gauges_are_in_order_after_a_spike() {
+    let registry = QueueRegistry::default();
+    let kept = registry.register(TrackedLimit::VmPipes, 4);
+    let spike: Vec<_> = (0..native_or_miri(100_000, 300))
+        .map(|_| registry.register(TrackedLimit::VmSockets, 4))
+        .collect();
+    let other = registry.register(TrackedLimit::VmPtys, 4);
+    drop(spike);
+    let numbers: Vec<_> = registry
+        .snapshot()
+        .iter()
+        .map(|entry| entry.instance)
+        .collect();
+    assert_eq!(numbers, [kept.instance(), other.instance()]);
+    let next = registry.register(TrackedLimit::VmPipes, 4);
+    assert_eq!(next.instance(), other.instance() + 1);
 }
