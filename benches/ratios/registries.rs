@@ -14,11 +14,12 @@ use crate::peers::Counter;
 
 const LIVE: [usize; 4] = [10, 1_000, 10_000, 100_000];
 
-const TITLES: [&str; 5] = [
+const TITLES: [&str; 6] = [
     "register + drop",
     "register + drop, 10 live gauges",
     "register + drop of the original",
     "snapshot, for each live gauge",
+    "snapshot of 10 live gauges",
     "enqueue + dequeue while another thread snapshots 1000 gauges",
 ];
 
@@ -69,6 +70,17 @@ impl<R: Registry> Live<R> {
         Self { registry, gauges }
     }
 
+    /// Ten gauges are left of a million.
+    fn after_a_spike() -> Self {
+        let mut spike = Self::with(1_000_000);
+        let mut number = 0;
+        spike.gauges.retain(|_| {
+            number += 1;
+            number % 100_000 == 0
+        });
+        spike
+    }
+
     fn register_and_drop(&self, n: usize) {
         for _ in 0..n {
             black_box(self.registry.register_one());
@@ -92,7 +104,7 @@ pub(crate) fn compare(run: &mut Run) {
     if ours.is_empty() {
         return;
     }
-    let [register, few, many, snapshot, meanwhile] = TITLES;
+    let [register, few, many, snapshot, of_ten, meanwhile] = TITLES;
 
     let mut contenders: Vec<_> = LIVE
         .iter()
@@ -152,6 +164,18 @@ pub(crate) fn compare(run: &mut Run) {
     }
     run.time(snapshot, 100_000, contenders);
 
+    let before = Ours::with(10);
+    let after = Ours::after_a_spike();
+    run.time(
+        of_ten,
+        20_000,
+        vec![
+            shown("fillgauge-std", &before),
+            shown("fillgauge-std, after a million came and went", &after),
+            shown("original", theirs[0]),
+        ],
+    );
+
     run.time(
         meanwhile,
         200_000,
@@ -185,6 +209,18 @@ pub(crate) fn compare(run: &mut Run) {
     for theirs in theirs {
         theirs.check();
     }
+}
+
+/// Snapshots of a registry.
+fn shown<'a, R: Registry>(name: &str, live: &'a Live<R>) -> Contender<'a>
+where
+    Live<R>: Sync,
+{
+    contender(name, |n| {
+        for _ in 0..n {
+            live.registry.shown();
+        }
+    })
 }
 
 /// Pairs on one gauge after the other.
