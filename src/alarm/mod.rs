@@ -126,11 +126,6 @@ impl<D> Alarm<D> {
     }
 
     #[inline]
-    pub(crate) fn set_instance(&self, instance: usize) {
-        self.instance.store(instance, Ordering::Relaxed);
-    }
-
-    #[inline]
     pub(crate) const fn delivery(&self) -> &D {
         &self.deliver
     }
@@ -357,7 +352,7 @@ impl Drop for LeaveUnchecked<'_> {
 
 /// Life in a slot of a registry, for which `instance` is the version of a sequence lock: 0 while
 /// the slot is free.
-impl Alarm<StaticSink> {
+impl<D> Alarm<D> {
     /// Settings and state for a new gauge, except for its instance.
     pub(crate) fn reset(&self, config: &GaugeConfig) {
         let points = config.points();

@@ -157,13 +157,6 @@ impl<D> Gauge<D> {
         }
     }
 
-    /// Gives the gauge an [instance number](Self::instance), for registries that number their
-    /// gauges. Events and snapshots have it from now on. Wait-free.
-    #[inline]
-    pub fn set_instance(&self, instance: usize) {
-        self.alarm.set_instance(instance);
-    }
-
     /// What delivers the events of the gauge.
     #[inline]
     pub const fn delivery(&self) -> &D {

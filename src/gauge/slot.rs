@@ -13,15 +13,24 @@ impl Gauge {
             Self::with_alarm(Alarm::vacant())
         }
     }
+}
 
-    /// Makes a gauge of the vacant slot that the caller has claimed, and lets snapshots see it.
-    pub(crate) fn activate(&self, config: GaugeConfig, instance: usize) {
+impl<D> Gauge<D> {
+    /// Makes another gauge of this one, with an [instance number](Self::instance): for a registry
+    /// whose slots are used again. Wait-free.
+    ///
+    /// Nobody else may record on it meanwhile. A thread that does leaves figures of both gauges
+    /// mixed.
+    #[inline]
+    pub fn renew(&self, config: GaugeConfig, instance: usize) {
         self.producers.reset();
         self.consumers.reset();
         self.alarm.reset(&config);
         self.alarm.activate(instance);
     }
+}
 
+impl Gauge {
     /// Hides the gauge from snapshots, before the slot is given back.
     pub(crate) fn deactivate(&self) {
         self.alarm.deactivate();

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use fillgauge::{LimitCategory, LimitEventKind, QueueSnapshot};
@@ -185,12 +184,12 @@ impl Report {
 }
 
 impl GaugeReport {
-    pub(crate) fn new(snapshot: &QueueSnapshot, label: Option<Arc<str>>) -> Self {
+    pub(crate) fn new(snapshot: &QueueSnapshot, label: Option<&str>) -> Self {
         Self {
             name: Cow::Borrowed(snapshot.name.as_str()),
             category: snapshot.category,
             instance: snapshot.instance,
-            label: label.map(|label| label.as_ref().to_owned()),
+            label: label.map(str::to_owned),
             depth: snapshot.depth,
             high_water: snapshot.high_water,
             capacity: snapshot.capacity,

@@ -107,7 +107,8 @@ impl<'registry> Track<'registry> {
     /// [`set_limit_warning_handler`](crate::set_limit_warning_handler). A panic in it is caught and
     /// logged.
     pub fn sink(mut self, sink: impl Fn(&LimitEvent) + Send + Sync + 'static) -> Self {
-        self.particulars.extras_mut().sinks.push(Arc::new(sink));
+        let sinks = self.particulars.sinks.get_or_insert_default();
+        Arc::make_mut(&mut sinks.0).push(Arc::new(sink));
         self
     }
 
@@ -223,10 +224,7 @@ impl<'registry> Track<'registry> {
     }
 
     /// As [`gauge`](Self::gauge), with a name of another type.
-    pub(crate) fn gauge_named<N: Copy + Send + Sync + 'static>(
-        self,
-        name: N,
-    ) -> Arc<QueueGauge<N>> {
+    pub(crate) fn gauge_named<N>(self, name: N) -> Arc<QueueGauge<N>> {
         let config = if self.for_queue {
             GaugeConfig::for_queue(self.limit, self.capacity)
         } else {
@@ -236,12 +234,12 @@ impl<'registry> Track<'registry> {
     }
 
     /// As [`sync_channel`](Self::sync_channel), with a name of another type.
-    pub(crate) fn sync_channel_named<T, N: Copy + Send + Sync + 'static>(
+    pub(crate) fn sync_channel_named<T, N>(
         mut self,
         name: N,
     ) -> (TrackedSyncSender<T, N>, TrackedReceiver<T, N>) {
         let stats = Arc::<SendStats>::default();
-        self.particulars.extras_mut().backpressure = Some(Arc::clone(&stats));
+        self.particulars.backpressure = Some(Arc::clone(&stats));
         let capacity = self.capacity;
         let config = match capacity {
             0 => GaugeConfig::rendezvous(self.limit),
@@ -251,7 +249,7 @@ impl<'registry> Track<'registry> {
         channel_on(capacity, gauge, stats)
     }
 
-    fn register<N: Copy + Send + Sync + 'static>(
+    fn register<N>(
         self,
         name: N,
         config: GaugeConfig,

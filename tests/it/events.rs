@@ -19,7 +19,7 @@ fn an_event_carries_the_figures_of_its_gauge() {
     static KEEPER: Keeper = Keeper(Mutex::new(None));
 
     let gauge = Gauge::new(&LIMIT, 10).with_sink(&KEEPER);
-    gauge.set_instance(7);
+    gauge.renew(GaugeConfig::new(&LIMIT, 10), 7);
     gauge.record_enqueue_n(9);
     let event = KEEPER.0.lock().unwrap().unwrap();
     assert!(matches!(event, LimitEvent::NearCapacity(_)));

@@ -13,20 +13,23 @@ use crate::sync::{
     Condvar, Lazy, List, Mutex, MutexGuard, force, lock, now, start_thread, wait, with_room,
 };
 
-/// Something to deliver. It is run or discarded once, without any lock.
+/// Things to deliver, of which an index tells one. Each is run or discarded once, without any lock.
 pub(crate) trait Errand: Send + Sync {
     /// The gauge that it is for.
-    fn gauge(&self) -> GaugeName;
+    fn gauge(&self, index: usize) -> GaugeName;
 
-    fn run(self: Arc<Self>);
+    fn run(self: Arc<Self>, index: usize);
 
     /// Whether there is nothing left to deliver. No foreign code runs, and nothing is freed.
-    fn is_obsolete(&self) -> bool {
+    fn is_obsolete(&self, index: usize) -> bool {
+        let _ = index;
         false
     }
 
     /// Ends an obsolete errand.
-    fn discard(self: Arc<Self>) {}
+    fn discard(self: Arc<Self>, index: usize) {
+        let _ = index;
+    }
 }
 
 /// A gauge, for people.
@@ -101,6 +104,7 @@ enum Thread {
 struct Posted {
     number: u64,
     errand: Arc<dyn Errand>,
+    index: usize,
 }
 
 impl List<State> for Posted {
@@ -115,11 +119,11 @@ impl List<State> for Posted {
     }
 
     fn is_obsolete(posted: &Posted) -> bool {
-        posted.errand.is_obsolete()
+        posted.errand.is_obsolete(posted.index)
     }
 
     fn discard(posted: Posted) {
-        posted.errand.discard();
+        posted.errand.discard(posted.index);
     }
 }
 
@@ -149,20 +153,24 @@ impl Drop for Place {
     }
 }
 
-/// Leaves `errand`, which has a [`Place`], to the background thread. That is started if there is
-/// none. If it cannot be started, the errand waits for the next attempt, or for a flush.
-pub(crate) fn post(errand: Arc<dyn Errand>) {
+/// Leaves `errand` at `index`, which has a [`Place`], to the background thread. That is started if
+/// there is none. If it cannot be started, the errand waits for the next attempt, or for a flush.
+pub(crate) fn post(errand: Arc<dyn Errand>, index: usize) {
     let background = force(&BACKGROUND);
     let mut state = lock(&background.state);
     // Within its capacity: there is a place.
     state.posted += 1;
     let number = state.posted;
-    state.waiting.push_back(Posted { number, errand });
+    state.waiting.push_back(Posted {
+        number,
+        errand,
+        index,
+    });
     background.wake(state);
 }
 
 /// The same for an errand that has no place.
-pub(crate) fn post_once(errand: Arc<dyn Errand>) {
+pub(crate) fn post_once(errand: Arc<dyn Errand>, index: usize) {
     /// Gives the place up when the errand is done.
     struct Once {
         errand: Arc<dyn Errand>,
@@ -170,22 +178,20 @@ pub(crate) fn post_once(errand: Arc<dyn Errand>) {
     }
 
     impl Errand for Once {
-        fn gauge(&self) -> GaugeName {
-            self.errand.gauge()
+        fn gauge(&self, index: usize) -> GaugeName {
+            self.errand.gauge(index)
         }
 
-        fn run(self: Arc<Self>) {
-            // This is the only reference: an errand counts those to itself.
-            if let Some(Self { errand, _place }) = Arc::into_inner(self) {
-                errand.run();
-            }
+        fn run(self: Arc<Self>, index: usize) {
+            Arc::clone(&self.errand).run(index);
         }
     }
 
-    post(Arc::new(Once {
+    let once = Once {
         errand,
         _place: Place::reserve(),
-    }));
+    };
+    post(Arc::new(once), index);
 }
 
 /// Starts the background thread, if there is none: what is about to need it may not allocate.
@@ -218,18 +224,22 @@ impl Background {
     /// Runs the errand that waits longest. Returns whether there was one.
     fn run_next(&self) -> bool {
         let next = with_room::<Running, _, _>(&self.state, |state| {
-            let Posted { number, errand } = state.waiting.pop_front()?;
+            let Posted {
+                number,
+                errand,
+                index,
+            } = state.waiting.pop_front()?;
             state.running.push_back(Running {
                 number,
-                gauge: errand.gauge(),
+                gauge: errand.gauge(index),
                 since: now(),
             });
-            Some((errand, number))
+            Some((errand, index, number))
         });
-        let Some((errand, number)) = next else {
+        let Some((errand, index, number)) = next else {
             return false;
         };
-        errand.run();
+        errand.run(index);
         let mut state = lock(&self.state);
         state.running.retain(|running| running.number != number);
         let is_awaited = state.flushing > 0;

@@ -1,6 +1,7 @@
 //! Who observes the events of a gauge, in this order: the sinks of the gauge, those of its registry,
 //! the log, the handlers of warnings, the handler of all events.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use fillgauge::Edge;
@@ -12,6 +13,14 @@ use crate::event::{LimitEvent, LimitWarning};
 
 /// A sink of a gauge or of a registry.
 pub(crate) type EventSink = Arc<dyn Fn(&LimitEvent) + Send + Sync>;
+
+/// The sinks of a gauge.
+#[derive(Clone, Default)]
+pub(crate) struct EventSinks(pub(crate) Arc<Vec<EventSink>>);
+
+// A sink that panics is called again, as a handler is: what it may leave broken is its own.
+impl UnwindSafe for EventSinks {}
+impl RefUnwindSafe for EventSinks {}
 
 /// A handler of the warnings of a registry.
 pub(crate) type WarningHandler = Arc<dyn Fn(&LimitWarning) + Send + Sync>;
@@ -26,16 +35,17 @@ pub(crate) struct Own {
 }
 
 /// Everyone who observes the events of one gauge.
-pub(crate) struct Observers<'gauge> {
-    pub(crate) sinks: &'gauge [EventSink],
+pub(crate) struct Observers {
+    /// Those of the gauge.
+    pub(crate) sinks: Option<EventSinks>,
     /// Those of its registry.
     pub(crate) own: Option<Arc<Own>>,
 }
 
-impl Observers<'_> {
+impl Observers {
     /// The log and the handlers of the process.
     pub(crate) const PROCESS: Self = Self {
-        sinks: &[],
+        sinks: None,
         own: None,
     };
 
@@ -47,7 +57,7 @@ impl Observers<'_> {
     fn want(&self, event: &LimitEvent) -> bool {
         let is_warning = event.core_event().warning().is_some();
         let own = self.own.as_deref();
-        !self.sinks.is_empty()
+        self.sinks.is_some()
             || own.is_some_and(|own| {
                 !own.sinks.is_empty() || is_warning && !own.warning_handlers.is_empty()
             })
@@ -63,6 +73,16 @@ impl Observers<'_> {
         self.want(event) || !self.is_silent() && is_logged(event.level()) && may_log()
     }
 
+    /// Whether any observer may want the events of `edge`. No foreign code runs.
+    pub(crate) fn may_want_edge(&self, edge: Edge) -> bool {
+        let process_may_want = || match edge {
+            Edge::NearCapacity => is_logged(Level::WARN) || handlers::want_warnings(),
+            Edge::Full => is_logged(Level::INFO),
+            Edge::Recovered => is_logged(Level::DEBUG),
+        };
+        self.sinks.is_some() || self.own.is_some() || handlers::want_events() || process_may_want()
+    }
+
     /// Lets every observer have `event`. `take_line` takes the right to log one more line, and says
     /// how many were suppressed before it.
     pub(crate) fn notify(
@@ -75,8 +95,8 @@ impl Observers<'_> {
             log_panic(observer, event, &panic, log, &take_line);
         };
         let own = self.own.as_deref();
-        let registry_sinks = own.map_or(&[][..], |own| &own.sinks);
-        for sink in self.sinks.iter().chain(registry_sinks) {
+        let sinks = self.sinks.iter().flat_map(|sinks| sinks.0.iter());
+        for sink in sinks.chain(own.map_or(&[][..], |own| &own.sinks)) {
             if let Err(panic) = guard::run(|| sink(event)) {
                 panicked("event sink", panic);
             }
@@ -106,24 +126,14 @@ impl Observers<'_> {
     }
 }
 
-impl Drop for Observers<'_> {
+impl Drop for Observers {
     fn drop(&mut self) {
-        // The registry may have got others meanwhile, and this be the last reference.
-        if let Some(own) = self.own.take() {
-            drop(guard::run(|| drop(own)));
+        // The registry may have got others meanwhile, and these be the last references.
+        let (sinks, own) = (self.sinks.take(), self.own.take());
+        if sinks.is_some() || own.is_some() {
+            drop(guard::run(|| drop((sinks, own))));
         }
     }
-}
-
-/// Whether any observer of the process may want the events of `edge`. No foreign code runs.
-#[inline]
-pub(crate) fn process_may_want(edge: Edge) -> bool {
-    handlers::want_events()
-        || match edge {
-            Edge::NearCapacity => is_logged(Level::WARN) || handlers::want_warnings(),
-            Edge::Full => is_logged(Level::INFO),
-            Edge::Recovered => is_logged(Level::DEBUG),
-        }
 }
 
 #[cold]

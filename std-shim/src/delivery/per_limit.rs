@@ -95,10 +95,11 @@ pub(crate) fn add_suppressed(gauge: GaugeName, suppressed: usize) {
         is_first
     });
     if is_first == Some(true) {
-        background::post_once(Arc::new(SayGone {
+        let errand = SayGone {
             gauge,
             log: Log::current(),
-        }));
+        };
+        background::post_once(Arc::new(errand), 0);
     }
 }
 
@@ -111,11 +112,11 @@ struct SayGone {
 }
 
 impl Errand for SayGone {
-    fn gauge(&self) -> GaugeName {
+    fn gauge(&self, _: usize) -> GaugeName {
         self.gauge
     }
 
-    fn run(self: Arc<Self>) {
+    fn run(self: Arc<Self>, _: usize) {
         if !can_say() {
             return;
         }

@@ -8,12 +8,10 @@ use std::iter;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use fillgauge::{Gauge, Limit, QueueSnapshot};
+use fillgauge::{Gauge, GaugeConfig, QueueSnapshot};
 
-use super::chunks::{CHUNK, Chunk, Gauges};
-use super::gauge::Listed;
-use super::in_place;
-use super::outlet::Outlet;
+use super::outlet::{Birth, Outlet};
+use super::slots::{Chunk, Gauges, Gone, Listed, SlotRef};
 use super::sums::LimitSums;
 use crate::delivery::guard;
 use crate::delivery::observers::Own;
@@ -61,55 +59,45 @@ impl Listing {
         drop(guard::run(|| drop(previous)));
     }
 
-    /// Adds a gauge of `limit`. `number` gives it its number, under the lock.
+    /// Pins the gauge of `instance`: a reference for the delivery of its event, which does not keep
+    /// it in snapshots. `None` if it is not listed.
+    pub(super) fn pin(&self, instance: usize) -> Option<SlotRef> {
+        lock(&self.gauges).pin(instance)
+    }
+
+    /// Gives up what [`pin`](Self::pin) gave.
+    pub(super) fn unpin(&self, instance: usize) {
+        self.remove(|gauges| gauges.unpin(instance));
+    }
+
+    /// The users of the gauge `instance` hold it no more.
+    pub(super) fn leave(&self, instance: usize) {
+        self.remove(|gauges| gauges.leave(instance));
+    }
+
     #[inline]
-    pub(super) fn enlist(
-        &self,
-        limit: &'static Limit,
-        gauge: in_place::Listing,
-        number: impl FnOnce(usize),
-    ) {
-        let mut gauge = Some(gauge);
-        let mut spare = None;
-        loop {
-            let mut gauges = lock(&self.gauges);
-            if let Some(instance) = gauges.enlist(limit, &mut gauge, &mut spare) {
-                return number(instance);
-            }
-            drop(gauges);
-            self.make_room(&mut spare);
-        }
-    }
-
-    #[cold]
-    fn make_room(&self, spare: &mut Option<Box<Chunk>>) {
-        spare.get_or_insert_with(Box::default);
-        with_room::<Chunk, _, _>(&self.gauges, |_| ());
-        with_room::<LimitSums, _, _>(&self.gauges, |_| ());
-    }
-
-    /// Removes the gauge with the number `instance`.
-    pub(super) fn remove(&self, instance: usize) {
+    fn remove(&self, remove: impl FnOnce(&mut Gauges) -> Option<Gone>) {
         let mut gauges = lock(&self.gauges);
-        let removed = gauges.remove(instance);
+        let gone = remove(&mut gauges);
         let is_roomy = gauges.is_roomy();
         drop(gauges);
-        drop(removed);
+        if let Some(remains) = gone.and_then(|gone| gone.remains) {
+            remains.take_leave();
+        }
         if is_roomy {
-            resize::<Chunk, _>(&self.gauges);
+            resize::<Listed, _>(&self.gauges);
         }
     }
 
     /// How many gauges are in use.
     pub(super) fn live(&self) -> usize {
-        let gauges = lock(&self.gauges);
-        gauges.in_use().count()
+        lock(&self.gauges).held()
     }
 
     /// The figures of all gauges in use, in order of registration. The lock is released now and
     /// then.
     pub(super) fn snapshot(&self) -> Vec<QueueSnapshot> {
-        let mut snapshot = Vec::with_capacity(lock(&self.gauges).live());
+        let mut snapshot = Vec::with_capacity(self.live());
         let mut next = 0;
         while let Some(needed) = self.read_on(&mut snapshot, &mut next) {
             snapshot.reserve(needed);
@@ -120,14 +108,16 @@ impl Listing {
     /// Reads gauges from the chunk of the number `next` on. Returns how much room the rest needs,
     /// as far as it is known. `None` if there is no rest.
     fn read_on(&self, snapshot: &mut Vec<QueueSnapshot>, next: &mut usize) -> Option<usize> {
+        /// How many gauges are read before the lock is released for others.
+        const AT_ONCE: usize = 64;
         let gauges = lock(&self.gauges);
-        let enough = snapshot.len() + CHUNK;
+        let enough = snapshot.len() + AT_ONCE;
         for chunk in gauges.chunks_from(*next) {
-            let has_room = snapshot.capacity() - snapshot.len() >= chunk.live();
+            let has_room = snapshot.capacity() - snapshot.len() >= chunk.held();
             if !has_room || snapshot.len() >= enough {
-                return Some(chunk.live());
+                return Some(chunk.held());
             }
-            snapshot.extend(chunk.in_use().map(Gauge::snapshot));
+            snapshot.extend(chunk.gauges().map(Gauge::snapshot));
             *next = chunk.number() + 1;
         }
         None
@@ -140,61 +130,36 @@ impl Listing {
         mut read: impl FnMut(&Gauge<Outlet>) -> T,
     ) -> (Vec<T>, Vec<LimitSums>) {
         let (mut gauges_read, mut sums_read) = (Vec::new(), Vec::new());
-        let (mut live, mut limits) = (0, 0);
+        let (mut held, mut limits) = (0, 0);
         loop {
-            gauges_read.reserve_exact(live);
+            gauges_read.reserve_exact(held);
             sums_read.reserve_exact(limits);
             let gauges = lock(&self.gauges);
-            (live, limits) = (gauges.live(), gauges.sums().len());
-            if gauges_read.capacity() < live || sums_read.capacity() < limits {
+            (held, limits) = (gauges.held(), gauges.sums().len());
+            if gauges_read.capacity() < held || sums_read.capacity() < limits {
                 continue;
             }
+            let all = gauges.chunks_from(0).flat_map(|chunk| chunk.gauges());
+            gauges_read.extend(all.map(&mut read));
             sums_read.extend(gauges.sums());
-            for (gauge, is_in_use) in gauges.listed() {
-                if is_in_use {
-                    gauges_read.push(read(gauge));
-                } else {
-                    LimitSums::add_to(&mut sums_read, gauge);
-                }
+            for gauge in gauges.leaving() {
+                LimitSums::add_to(&mut sums_read, gauge);
             }
             drop(gauges);
             return (gauges_read, sums_read);
         }
     }
 
-    /// Pins the gauge of `instance`: a reference for the delivery of its event, which does not keep
-    /// it in snapshots. `None` if it is not listed.
-    pub(super) fn pin(&self, instance: usize) -> Option<Arc<dyn Listed>> {
-        lock(&self.gauges).pin(instance)
-    }
-
-    /// Gives back what [`pin`](Self::pin) gave.
-    pub(super) fn unpin(&self, gauge: Arc<dyn Listed>) {
-        let instance = gauge.gauge().instance();
-        let mut gauges = lock(&self.gauges);
-        gauges.unpin(instance);
-        // Under the lock, or a snapshot might take this reference for that of a user. Nothing is
-        // freed here: the list has a weak reference.
-        let released = gauge.release();
-        let removed = released.as_ref().and_then(|_| gauges.remove(instance));
-        drop(gauges);
-        drop(removed);
-        drop(released);
-    }
-
     /// Runs `run` on each gauge that is listed, one at a time. Nothing is locked meanwhile.
     pub(super) fn for_each_pinned(&self, run: impl Fn(&Gauge<Outlet>)) {
         let mut latest = 0;
-        while let Some(gauge) = self.pin_after(latest) {
-            latest = gauge.gauge().instance();
-            run(gauge.gauge());
-            self.unpin(gauge);
+        loop {
+            let pinned = lock(&self.gauges).pin_after(latest);
+            let Some(gauge) = pinned else { return };
+            latest = gauge.instance();
+            run(&gauge);
+            self.unpin(latest);
         }
-    }
-
-    /// Pins the first gauge that was registered after `instance`.
-    fn pin_after(&self, instance: usize) -> Option<Arc<dyn Listed>> {
-        lock(&self.gauges).pin_after(instance)
     }
 }
 
@@ -226,6 +191,22 @@ impl Deref for ListingRef {
     }
 }
 
+/// What a slot has of the listing that it is in.
+pub(super) enum WeakListingRef {
+    Global(&'static Listing),
+    Counted(Weak<Listing>),
+}
+
+impl WeakListingRef {
+    /// The listing. It is there while anyone holds a gauge of it, or keeps one for delivery.
+    pub(super) fn upgrade(&self) -> Option<ListingRef> {
+        match self {
+            Self::Global(listing) => Some(ListingRef::Global(listing)),
+            Self::Counted(listing) => listing.upgrade().map(ListingRef::Counted),
+        }
+    }
+}
+
 /// The listings of all registries but the global one.
 static COUNTED: Lazy<Mutex<VecDeque<Weak<Listing>>>> = Lazy::new(Mutex::default);
 
@@ -244,6 +225,34 @@ impl List<VecDeque<Weak<Listing>>> for Counted {
 }
 
 impl ListingRef {
+    /// Takes a slot for a gauge.
+    #[inline]
+    pub(super) fn enlist(&self, config: GaugeConfig, birth: Birth) -> SlotRef {
+        let mut birth = Some(birth);
+        let mut spare = None;
+        loop {
+            let slot = lock(&self.gauges).enlist(config, &mut birth, &mut spare);
+            if let Some(slot) = slot {
+                return slot;
+            }
+            self.make_room(&mut spare);
+        }
+    }
+
+    #[cold]
+    fn make_room(&self, spare: &mut Option<Arc<Chunk>>) {
+        spare.get_or_insert_with(|| Arc::new(Chunk::new(self)));
+        with_room::<Listed, _, _>(&self.gauges, |_| ());
+        with_room::<LimitSums, _, _>(&self.gauges, |_| ());
+    }
+
+    pub(super) fn downgrade(&self) -> WeakListingRef {
+        match self {
+            Self::Global(listing) => WeakListingRef::Global(listing),
+            Self::Counted(listing) => WeakListingRef::Counted(Arc::downgrade(listing)),
+        }
+    }
+
     /// A new listing.
     pub(super) fn new(name: RegistryName) -> Self {
         let listing = Arc::new(Listing::new(name));
@@ -271,6 +280,7 @@ impl ListingRef {
 #[cfg(all(test, not(fillgauge_shuttle)))]
 mod tests {
     use super::super::QueueRegistry;
+    use super::super::slots::CHUNK;
     use super::*;
 
     #[test]

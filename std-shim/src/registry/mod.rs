@@ -1,14 +1,13 @@
 //! Registries that never refuse, the global one among them.
 //!
-//! A gauge is one allocation that its users share. The registry holds a weak reference to it, see
-//! [`chunks`]. Recording never takes the lock of the list.
+//! A gauge is in a slot of its registry, which does not move. Its users share a reference to it. See
+//! [`slots`]. Recording takes no lock.
 
-mod chunks;
 mod edges;
 mod gauge;
-mod in_place;
 mod listing;
 mod outlet;
+mod slots;
 mod sums;
 
 use std::fmt;
@@ -204,7 +203,7 @@ impl QueueRegistry {
     }
 
     #[inline]
-    pub(crate) fn enlist<N: Copy + Send + Sync + 'static>(
+    pub(crate) fn enlist<N>(
         &self,
         name: N,
         config: GaugeConfig,
@@ -249,23 +248,26 @@ impl QueueRegistry {
     pub fn report(&self) -> Report {
         let (gauges, sums) = self.listing.read(|gauge| {
             let outlet = gauge.delivery();
-            let has_more = outlet.has_crossed() || outlet.backpressure().is_some();
-            (gauge.snapshot(), outlet.label().cloned(), has_more)
+            // Its sinks are not kept: the last reference to them is dropped with care elsewhere.
+            let Particulars {
+                label,
+                backpressure,
+                sinks: _,
+            } = outlet.particulars();
+            (gauge.snapshot(), label, backpressure, outlet.has_crossed())
         });
         let mut report = Report::new(self.name());
         for sums in &sums {
             report.add_gone(sums);
         }
-        for (snapshot, label, has_more) in gauges {
-            let mut gauge = GaugeReport::new(&snapshot, label);
-            // What is behind a lock or a pointer is read when the registry is free.
-            if has_more {
+        for (snapshot, label, stats, has_crossed) in gauges {
+            let mut gauge = GaugeReport::new(&snapshot, label.as_deref());
+            gauge.backpressure = stats.map(|stats| stats.backpressure());
+            if has_crossed {
+                // They are many bytes: not read while the registry is locked.
                 if let Some(pinned) = self.listing.pin(snapshot.instance) {
-                    let outlet = pinned.gauge().delivery();
-                    gauge.set_last_edges(outlet.last_edges().iter());
-                    let stats = outlet.backpressure();
-                    gauge.backpressure = stats.map(|stats| stats.backpressure());
-                    self.listing.unpin(pinned);
+                    gauge.set_last_edges(pinned.delivery().last_edges().iter());
+                    self.listing.unpin(snapshot.instance);
                 }
             }
             report.add(gauge);
@@ -362,7 +364,8 @@ pub fn queue_snapshot() -> Vec<QueueSnapshot> {
 /// ```
 pub fn log_queue_snapshot() {
     let listing = &QueueRegistry::global().listing;
-    let (gauges, _) = listing.read(|gauge| (gauge.snapshot(), gauge.delivery().label().cloned()));
+    let (gauges, _) =
+        listing.read(|gauge| (gauge.snapshot(), gauge.delivery().particulars().label));
     for (snapshot, label) in gauges {
         Log::LOCAL.write_usage(&snapshot, label.as_deref());
     }

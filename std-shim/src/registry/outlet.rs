@@ -11,19 +11,19 @@
 
 use std::fmt;
 use std::mem;
-use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use fillgauge::{Deliver, Delivery, Edge};
 
 use super::edges::LastEdges;
-use super::listing::ListingRef;
+use super::listing::{ListingRef, WeakListingRef};
+use super::slots::{Chunk, SlotRef};
 use crate::backpressure::SendStats;
 use crate::delivery::background::{self, Errand, GaugeName, Place};
 use crate::delivery::guard::{self, Role};
 use crate::delivery::log::{Log, can_say};
-use crate::delivery::observers::{EventSink, Observers, Own, process_may_want};
+use crate::delivery::observers::{EventSinks, Observers};
 use crate::delivery::{Lines, per_limit};
 use crate::event::{LimitEvent, Origin};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -32,12 +32,12 @@ use crate::sync::{HAS_THREADS, Mutex, lock, time_of_day};
 /// What delivers the events of a [`QueueGauge`](crate::QueueGauge): its
 /// [`Gauge::delivery`](fillgauge::Gauge::delivery).
 pub struct Outlet {
-    listing: ListingRef,
-    /// The constants below. A whole word, so that a new gauge is written to memory word by word.
+    listing: WeakListingRef,
+    /// The constants below.
     flags: AtomicUsize,
-    particulars: Particulars,
     /// `None` until it is needed: most gauges have no event.
     account: Mutex<Option<Box<Account>>>,
+    particulars: Mutex<Particulars>,
 }
 
 /// Everything goes to the background thread.
@@ -48,6 +48,10 @@ const PLACED: usize = 2;
 const POSTED: usize = 4;
 /// The account has the last edges.
 const CROSSED: usize = 8;
+/// There may be an account.
+const ACCOUNTED: usize = 16;
+/// There are particulars.
+const PARTICULAR: usize = 32;
 
 /// When a gauge leaves its events to the background thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,28 +74,62 @@ impl HandingOver {
 #[derive(Clone, Default)]
 pub(crate) struct Particulars {
     pub(crate) label: Option<Arc<str>>,
-    /// Boxed, since most gauges have none.
-    pub(crate) extras: Option<Box<Extras>>,
-}
-
-#[derive(Clone, Default)]
-pub(crate) struct Extras {
-    pub(crate) sinks: Vec<EventSink>,
+    pub(crate) sinks: Option<EventSinks>,
     /// Of the channel that the gauge is of.
     pub(crate) backpressure: Option<Arc<SendStats>>,
 }
 
-// A sink that panics is called again, as a handler is: what it may leave broken is its own.
-impl UnwindSafe for Extras {}
-impl RefUnwindSafe for Extras {}
-
 impl Particulars {
-    pub(crate) fn extras_mut(&mut self) -> &mut Extras {
-        self.extras.get_or_insert_default()
+    fn are_any(&self) -> bool {
+        self.label.is_some() || self.sinks.is_some() || self.backpressure.is_some()
     }
+}
 
-    fn sinks(&self) -> &[EventSink] {
-        self.extras.as_ref().map_or(&[], |extras| &extras.sinks)
+/// What a gauge is born with.
+pub(super) struct Birth {
+    flags: usize,
+    account: Option<Box<Account>>,
+    particulars: Particulars,
+}
+
+impl Birth {
+    #[inline]
+    pub(super) fn new(handing_over: HandingOver, particulars: Particulars) -> Self {
+        let (mut flags, account) = match handing_over {
+            HandingOver::Never => (0, None),
+            HandingOver::Deferred => (PLACED | ACCOUNTED, Some(Account::with_place())),
+            HandingOver::Always => (PLACED | ACCOUNTED | BACKGROUND, Some(Account::with_place())),
+        };
+        if particulars.are_any() {
+            flags |= PARTICULAR;
+        }
+        Self {
+            flags,
+            account,
+            particulars,
+        }
+    }
+}
+
+/// What is left of a gauge that is gone, to be dropped without any lock.
+pub(super) struct Remains {
+    account: Option<Box<Account>>,
+    particulars: Particulars,
+}
+
+impl Remains {
+    /// Has the background thread say how many lines were suppressed.
+    pub(super) fn take_leave(self) {
+        if let Some(mut account) = self.account {
+            let suppressed = account.lines.take_suppressed();
+            if let Some(name) = account.name.filter(|_| suppressed > 0) {
+                per_limit::add_suppressed(name, suppressed);
+            }
+        }
+        // What the sinks own may do anything when it is dropped.
+        if let Some(sinks) = self.particulars.sinks {
+            drop(guard::run(|| drop(sinks)));
+        }
     }
 }
 
@@ -121,36 +159,56 @@ impl Account {
 /// An event that another thread is to deliver.
 struct Parcel {
     event: LimitEvent,
+    observers: Observers,
     /// Where it is logged.
     log: Log,
+    /// Kept until then, also if the gauge and its registry are dropped.
+    _listing: ListingRef,
 }
 
 impl Outlet {
-    #[inline]
-    pub(super) fn new(
-        listing: ListingRef,
-        handing_over: HandingOver,
-        particulars: Particulars,
-    ) -> Self {
-        let (flags, account) = match handing_over {
-            HandingOver::Never => (0, None),
-            HandingOver::Deferred => (PLACED, Some(Account::with_place())),
-            HandingOver::Always => (PLACED | BACKGROUND, Some(Account::with_place())),
-        };
+    /// That of a free slot.
+    pub(super) fn new(listing: &ListingRef) -> Self {
         Self {
-            listing,
-            flags: AtomicUsize::new(flags),
-            particulars,
-            account: Mutex::new(account),
+            listing: listing.downgrade(),
+            flags: AtomicUsize::new(0),
+            account: Mutex::default(),
+            particulars: Mutex::default(),
         }
     }
 
-    pub(super) fn label(&self) -> Option<&Arc<str>> {
-        self.particulars.label.as_ref()
+    /// Makes it that of another gauge. Nobody uses the one before.
+    #[inline]
+    pub(super) fn renew(&self, birth: Birth) {
+        if birth.flags & ACCOUNTED != 0 {
+            *lock(&self.account) = birth.account;
+        }
+        if birth.flags & PARTICULAR != 0 {
+            *lock(&self.particulars) = birth.particulars;
+        }
+        self.flags.store(birth.flags, Ordering::Relaxed);
     }
 
-    pub(super) fn backpressure(&self) -> Option<&Arc<SendStats>> {
-        self.particulars.extras.as_ref()?.backpressure.as_ref()
+    /// Takes what is left, when nobody uses the gauge any more.
+    #[inline]
+    pub(super) fn take_remains(&self) -> Option<Remains> {
+        let has_account = self.is(ACCOUNTED);
+        let has_particulars = self.is(PARTICULAR);
+        if !has_account && !has_particulars {
+            return None;
+        }
+        Some(Remains {
+            account: lock(&self.account).take(),
+            particulars: mem::take(&mut *lock(&self.particulars)),
+        })
+    }
+
+    pub(super) fn particulars(&self) -> Particulars {
+        if self.is(PARTICULAR) {
+            lock(&self.particulars).clone()
+        } else {
+            Particulars::default()
+        }
     }
 
     /// Whether [`last_edges`](Self::last_edges) has any.
@@ -181,6 +239,7 @@ impl Outlet {
             // Memory is taken while the lock is free, see `sync::list`.
             drop(account);
             spare = Some(Box::default());
+            self.flags.fetch_or(ACCOUNTED, Ordering::Relaxed);
         }
     }
 
@@ -217,62 +276,52 @@ impl Outlet {
 
     /// The role of a thread that delivers for this gauge. It does not for others: its allocator may
     /// record on them.
-    pub(super) fn deliverer(&self) -> Role {
+    fn deliverer(&self) -> Role {
         Role::Deliverer(ptr::from_ref(self).addr())
     }
 
-    fn observers(&self) -> Observers<'_> {
-        Observers {
-            sinks: self.particulars.sinks(),
-            own: self.listing.own(),
-        }
-    }
-
-    fn event(&self, event: &fillgauge::LimitEvent) -> LimitEvent {
-        let origin = Origin {
-            label: self.particulars.label.clone(),
-            registry: self.listing.name().clone(),
-        };
-        LimitEvent::new(*event, origin, time_of_day())
-    }
-
-    fn notify(&self, event: &LimitEvent, log: &Log) {
-        self.observers().notify(event, log, || self.take_line());
-    }
-
-    /// Leaves `event` to the background thread, unless nobody wants it.
+    /// Leaves what is to be delivered to the background thread, unless nobody wants it.
     #[cold]
-    fn hand_over(&self, event: LimitEvent, delivery: Delivery<'_>) {
+    fn hand_over(
+        &self,
+        event: LimitEvent,
+        observers: Observers,
+        listing: ListingRef,
+        delivery: Delivery<'_>,
+    ) {
         let may_log = || self.with_account(|account| account.lines.may_log());
-        if !self.observers().may_want(&event, may_log) {
+        if !observers.may_want(&event, may_log) {
             return;
         }
         let instance = event.snapshot().instance;
         let parcel = Parcel {
             event,
+            observers,
             log: Log::current(),
+            _listing: listing.clone(),
         };
         // There is none yet: this one is the only event of the gauge.
         self.with_account(|account| account.parcel = Some(parcel));
         delivery.leave_pending();
-        self.post(instance);
+        self.post(&listing, instance);
     }
 
     /// Gives the background thread a reference to the gauge, unless it has one.
-    pub(super) fn post(&self, instance: usize) {
+    fn post(&self, listing: &ListingRef, instance: usize) {
         if self.flags.fetch_or(POSTED, Ordering::SeqCst) & POSTED != 0 {
             return;
         }
-        match self.listing.pin(instance) {
-            Some(gauge) if self.is(PLACED) => background::post(gauge.into_errand()),
-            Some(gauge) => background::post_once(gauge.into_errand()),
-            // The owner has moved the gauge out of its `Arc`: the event stays until the gauge is
-            // used again, or dropped.
-            None => self.is_not_posted(),
+        // It is listed: its users hold it, or it is pinned.
+        if let Some(SlotRef { chunk, index }) = listing.pin(instance) {
+            if self.is(PLACED) {
+                background::post(chunk, index);
+            } else {
+                background::post_once(chunk, index);
+            }
         }
     }
 
-    pub(super) fn is_not_posted(&self) {
+    fn is_not_posted(&self) {
         self.flags.fetch_and(!POSTED, Ordering::SeqCst);
     }
 }
@@ -280,7 +329,7 @@ impl Outlet {
 impl fmt::Debug for Outlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlet")
-            .field("label", &self.particulars.label)
+            .field("label", &self.particulars().label)
             .field("background", &self.is(BACKGROUND))
             .finish_non_exhaustive()
     }
@@ -292,66 +341,97 @@ impl Deliver for Outlet {
         !self.is(BACKGROUND) || !HAS_THREADS || Role::current() == self.deliverer()
     }
 
-    #[inline]
     fn deliver(&self, event: &fillgauge::LimitEvent, delivery: Delivery<'_>) {
-        let event = self.event(event);
+        // Who records on the gauge holds it, and so its listing.
+        let Some(listing) = self.listing.upgrade() else {
+            return;
+        };
+        let particulars = self.particulars();
+        let origin = Origin {
+            label: particulars.label,
+            registry: listing.name().clone(),
+        };
+        let event = LimitEvent::new(*event, origin, time_of_day());
+        let observers = Observers {
+            sinks: particulars.sinks,
+            own: listing.own(),
+        };
         self.note_edge(&event);
         if HAS_THREADS && delivery.is_deferred() {
-            return self.hand_over(event, delivery);
+            return self.hand_over(event, observers, listing, delivery);
         }
-        if self.is(PLACED) && self.may_want_a_recovery() {
+        if self.is(PLACED) && observers.may_want_edge(Edge::Recovered) {
             // The recovery will be handed over, by a thread that should not have to start another.
             background::prepare();
         }
-        self.notify(&event, &Log::LOCAL);
+        observers.notify(&event, &Log::LOCAL, || self.take_line());
     }
 
     fn deliver_pending(&self, _delivery: Delivery<'_>) {
         let parcel = self.with_account(|account| account.parcel.take());
         if let Some(parcel) = parcel {
-            self.notify(&parcel.event, &parcel.log);
+            let observers = &parcel.observers;
+            observers.notify(&parcel.event, &parcel.log, || self.take_line());
         }
     }
 }
 
-impl Outlet {
-    fn may_want_a_recovery(&self) -> bool {
-        let observers = self.observers();
-        !observers.sinks.is_empty() || observers.own.is_some() || process_may_want(Edge::Recovered)
-    }
-}
-
+/// The chunk of a registry that is dropped with its gauges.
 impl Drop for Outlet {
     fn drop(&mut self) {
-        let particulars = mem::take(&mut self.particulars);
-        let sinks = particulars.extras.map(|extras| extras.sinks);
-        let account = self.account.get_mut();
-        let account = account.unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(account) = account {
-            self.take_leave(*account, sinks.as_deref().unwrap_or_default());
-        }
-        // What the sinks own may do anything when it is dropped.
-        if let Some(sinks) = sinks {
-            drop(guard::run(|| drop(sinks)));
+        if let Some(remains) = self.take_remains() {
+            remains.take_leave();
         }
     }
 }
 
-impl Outlet {
-    /// Has the background thread say what is left to say of the gauge.
-    fn take_leave(&self, mut account: Account, sinks: &[EventSink]) {
-        let Some(name) = account.name else { return };
-        let suppressed = account.lines.take_suppressed();
-        if suppressed > 0 {
-            per_limit::add_suppressed(name, suppressed);
+/// The gauge at an index, whose event is pending, and which is pinned.
+impl Errand for Chunk {
+    fn gauge(&self, index: usize) -> GaugeName {
+        let gauge = self.slot(index);
+        GaugeName {
+            limit: gauge.limit(),
+            instance: gauge.instance(),
         }
-        if let Some(parcel) = account.parcel.take() {
-            background::post_once(Arc::new(LastEvent {
-                name,
-                parcel,
-                sinks: sinks.to_vec(),
-                own: self.listing.own(),
-            }));
+    }
+
+    fn run(self: Arc<Self>, index: usize) {
+        let gauge = self.slot(index);
+        // Before the event is taken: one that comes later finds that it has to post the gauge
+        // again.
+        let outlet = gauge.delivery();
+        outlet.is_not_posted();
+        let role = outlet.deliverer().enter();
+        gauge.deliver_pending();
+        drop(role);
+        outlet.unpin(gauge.instance());
+    }
+
+    /// Another thread has delivered the event.
+    fn is_obsolete(&self, index: usize) -> bool {
+        !self.slot(index).has_pending_event()
+    }
+
+    fn discard(self: Arc<Self>, index: usize) {
+        let gauge = self.slot(index);
+        let outlet = gauge.delivery();
+        outlet.is_not_posted();
+        // Pairs with the addition of the flag in `Outlet::post`, which comes after an event was
+        // left pending: either that is seen here, or the gauge is posted again.
+        if gauge.has_pending_event() {
+            if let Some(listing) = outlet.listing.upgrade() {
+                outlet.post(&listing, gauge.instance());
+            }
+        }
+        outlet.unpin(gauge.instance());
+    }
+}
+
+impl Outlet {
+    /// Gives up a pin. If the listing is gone, so are all gauges in it.
+    fn unpin(&self, instance: usize) {
+        if let Some(listing) = self.listing.upgrade() {
+            listing.unpin(instance);
         }
     }
 }
@@ -366,30 +446,5 @@ pub(crate) fn say_suppressed() {
             let suppressed = gauge.delivery().take_suppressed();
             Log::LOCAL.say_suppressed(gauge.limit(), gauge.instance(), suppressed);
         });
-    }
-}
-
-/// The event that was pending when the gauge was dropped by an owner who had moved it out of its
-/// `Arc`.
-struct LastEvent {
-    name: GaugeName,
-    parcel: Parcel,
-    sinks: Vec<EventSink>,
-    own: Option<Arc<Own>>,
-}
-
-impl Errand for LastEvent {
-    fn gauge(&self) -> GaugeName {
-        self.name
-    }
-
-    fn run(self: Arc<Self>) {
-        let observers = Observers {
-            sinks: &self.sinks,
-            own: self.own.clone(),
-        };
-        observers.notify(&self.parcel.event, &self.parcel.log, || Some(0));
-        drop(observers);
-        drop(guard::run(|| drop(self)));
     }
 }

@@ -173,32 +173,17 @@ fn a_gauge_that_is_dropped_leaves_nothing_in_its_registry() {
 }
 
 #[test]
-fn a_gauge_may_be_moved_out_of_its_arc_while_snapshots_are_taken() {
-    const GAUGES: usize = native_or_miri(10_000, 10);
+fn a_gauge_may_be_moved_out_of_its_arc() {
     let registry = QueueRegistry::default();
-    let working = AtomicUsize::new(1);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while working.load(Ordering::Relaxed) > 0 {
-                for entry in registry.snapshot() {
-                    assert!(entry.depth <= 3 && entry.capacity == 4, "{entry:?}");
-                }
-            }
-        });
-        let _working = Working(&working);
-        for _ in 0..GAUGES {
-            let gauge = registry.register(TrackedLimit::VmPipes, 4);
-            gauge.record_enqueue_n(2);
-            let gauge = Arc::into_inner(gauge).unwrap();
-            assert!(registry.snapshot().is_empty());
-            gauge.record_enqueue();
-            assert_eq!(gauge.depth(), 3);
-        }
-    });
+    let gauge = registry.register(TrackedLimit::VmPipes, 4);
+    gauge.record_enqueue_n(2);
+    let gauge = Arc::into_inner(gauge).unwrap();
+    gauge.record_enqueue();
+    assert_eq!(registry.snapshot()[0].depth, 3);
+    drop(gauge);
     let report = registry.report();
-    // It counts as it was when it was moved.
-    assert_eq!(report.limits[0].registered, GAUGES);
-    assert_eq!(report.limits[0].totals.unwrap().enqueued, 2 * GAUGES);
+    assert!(report.gauges.is_empty());
+    assert_eq!(report.limits[0].totals.unwrap().enqueued, 3);
 }
 
 #[test]
