@@ -44,7 +44,7 @@ impl<N> QueueGauge<N> {
         particulars: Particulars,
     ) -> Arc<Self> {
         let label = particulars.label.clone();
-        let slot = listing.enlist(config, Birth::new(handing_over, particulars));
+        let slot = listing.enlist(config, &mut Birth::new(handing_over, particulars));
         Arc::new(Self {
             slot,
             name,

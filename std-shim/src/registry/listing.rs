@@ -227,11 +227,10 @@ impl List<VecDeque<Weak<Listing>>> for Counted {
 impl ListingRef {
     /// Takes a slot for a gauge.
     #[inline]
-    pub(super) fn enlist(&self, config: GaugeConfig, birth: Birth) -> SlotRef {
-        let mut birth = Some(birth);
+    pub(super) fn enlist(&self, config: GaugeConfig, birth: &mut Birth) -> SlotRef {
         let mut spare = None;
         loop {
-            let slot = lock(&self.gauges).enlist(config, &mut birth, &mut spare);
+            let slot = lock(&self.gauges).enlist(config, birth, &mut spare);
             if let Some(slot) = slot {
                 return slot;
             }

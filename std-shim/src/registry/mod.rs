@@ -28,7 +28,6 @@ use crate::event::{LimitEvent, LimitWarning, RegistryName};
 use crate::names::keep;
 use crate::report::{GaugeReport, Report};
 use crate::sync::{Lazy, force};
-use crate::track::track;
 
 /// A registry of live gauges. It grows as needed and refuses none. A service uses the
 /// [global](Self::global) one. A library or a test may have one of its own, with a name, sinks and
@@ -196,6 +195,7 @@ impl QueueRegistry {
     /// assert!(inodes.has_warned());
     /// # Ok::<(), fillgauge_std::ThresholdsError>(())
     /// ```
+    #[inline]
     #[must_use = "dropping the gauge ends the registration"]
     pub fn register_with(&self, config: GaugeConfig) -> Arc<QueueGauge> {
         let name = config.limit();
@@ -340,7 +340,7 @@ pub fn register_queue(limit: impl IntoLimit, capacity: usize) -> Arc<QueueGauge>
 #[must_use = "dropping the gauge ends the registration"]
 pub fn register_limit(limit: impl IntoLimit, capacity: usize) -> Arc<QueueGauge> {
     let limit = keep(limit, LimitCategory::Resource);
-    track(limit).capacity(capacity).gauge()
+    QueueRegistry::global().register_with(GaugeConfig::new(limit, capacity))
 }
 
 /// The figures of every live gauge of the global registry, in order of registration. For labels and

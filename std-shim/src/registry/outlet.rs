@@ -85,7 +85,7 @@ impl Particulars {
     }
 }
 
-/// What a gauge is born with.
+/// What a gauge is born with. It is taken out of this.
 pub(super) struct Birth {
     flags: usize,
     account: Option<Box<Account>>,
@@ -179,12 +179,12 @@ impl Outlet {
 
     /// Makes it that of another gauge. Nobody uses the one before.
     #[inline]
-    pub(super) fn renew(&self, birth: Birth) {
+    pub(super) fn renew(&self, birth: &mut Birth) {
         if birth.flags & ACCOUNTED != 0 {
-            *lock(&self.account) = birth.account;
+            *lock(&self.account) = birth.account.take();
         }
         if birth.flags & PARTICULAR != 0 {
-            *lock(&self.particulars) = birth.particulars;
+            *lock(&self.particulars) = mem::take(&mut birth.particulars);
         }
         self.flags.store(birth.flags, Ordering::Relaxed);
     }

@@ -208,7 +208,7 @@ impl Gauges {
     pub(super) fn enlist(
         &mut self,
         config: GaugeConfig,
-        birth: &mut Option<Birth>,
+        birth: &mut Birth,
         spare: &mut Option<Arc<Chunk>>,
     ) -> Option<SlotRef> {
         let mut instance = self.latest;
@@ -232,7 +232,7 @@ impl Gauges {
             chunk: Arc::clone(&chunk.chunk),
             index: instance % CHUNK,
         };
-        slot.delivery().renew(birth.take()?);
+        slot.delivery().renew(birth);
         slot.renew(config, instance);
         Some(slot)
     }
