@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, lock, now};
 
-/// How a channel held its producers back, from [`TrackedSyncSender::backpressure`].
+/// How a channel held its producers back, from
+/// [`TrackedSyncSender::backpressure`](crate::TrackedSyncSender::backpressure).
 ///
 /// ```
 /// use fillgauge_std::tracked_sync_channel;

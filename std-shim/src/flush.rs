@@ -25,9 +25,9 @@ use crate::registry;
 ///
 /// ```
 /// use std::time::Duration;
-/// use fillgauge_std::{TrackedLimit, flush_events, tracked_sync_channel};
+/// use fillgauge_std::{flush_events, tracked_sync_channel};
 ///
-/// let (sender, receiver) = tracked_sync_channel(TrackedLimit::VmPipes, 5);
+/// let (sender, receiver) = tracked_sync_channel("jobs", 5);
 /// for item in 0..4 {
 ///     sender.send(item)?; // the fourth warns
 /// }

@@ -2,25 +2,24 @@
 //!
 //! Every bounded queue or limit gets a [`QueueGauge`] with a stable name and a capacity, in one
 //! process-wide registry. At 80 % it emits exactly one warning: a [`tracing`] event, and a call of
-//! the handler that [`set_limit_warning_handler`] installs. Drained to 50 % it is armed again.
-//! [`queue_snapshot`] shows every live gauge.
+//! the handler that [`set_limit_warning_handler`] installs. Drained to 50 % it is armed again. A
+//! [report](QueueRegistry::report) shows every live gauge.
 //!
 //! ```
-//! use fillgauge_std::{TrackedLimit, queue_snapshot, set_limit_warning_handler, tracked_sync_channel};
+//! use fillgauge_std::{QueueRegistry, set_limit_warning_handler, tracked_sync_channel};
 //!
 //! set_limit_warning_handler(Box::new(|warning| {
 //!     eprintln!("{} is at {} %", warning.name, warning.fill_percent);
 //! }));
 //!
-//! let (sender, receiver) = tracked_sync_channel(TrackedLimit::SidecarStdoutFrames, 5);
+//! let (sender, receiver) = tracked_sync_channel("stdout_frames", 5);
 //! for frame in 0..4 {
-//!     sender.send(frame)?; // the fourth prints "sidecar_stdout_frames is at 80 %"
+//!     sender.send(frame)?; // the fourth prints "stdout_frames is at 80 %"
 //! }
 //! assert_eq!(receiver.recv(), Ok(0));
+//! assert_eq!((receiver.gauge().depth(), receiver.gauge().high_water()), (3, 4));
 //!
-//! let snapshot = queue_snapshot();
-//! assert_eq!(snapshot[0].name, TrackedLimit::SidecarStdoutFrames);
-//! assert_eq!((snapshot[0].depth, snapshot[0].high_water), (3, 4));
+//! print!("{}", QueueRegistry::global().report()); // a table of all gauges
 //! # Ok::<(), std::sync::mpsc::SendError<i32>>(())
 //! ```
 //!
@@ -30,25 +29,60 @@
 //! |---|---|
 //! | track a channel | [`tracked_sync_channel`], [`track`], [`TrackedSyncSender`], [`TrackedReceiver`], [`Backpressure`] |
 //! | track anything else | [`register_queue`], [`register_limit`], [`track`], [`QueueGauge`] |
-//! | name what is tracked | [`TrackedLimit`], or a catalogue of your own: [`limit_catalog!`] |
-//! | read all gauges | [`queue_snapshot`], [`log_queue_snapshot`], [`QueueSnapshot`] |
+//! | name what is tracked | a string, a [`Limit`], a catalogue of your own: [`limit_catalog!`] |
+//! | tell gauges of one name apart | [`Track::label`], [`QueueGauge::instance`] |
 //! | be warned | [`set_limit_warning_handler`], [`LimitWarning`], [`warn_limit_exhausted`] |
+//! | hear of recoveries too | [`set_limit_event_handler`], [`Track::sink`], [`LimitEvent`] |
+//! | read all gauges | [`queue_snapshot`], [`log_queue_snapshot`], [`QueueSnapshot`] |
+//! | print or export all gauges | [`QueueRegistry::report`], [`Report`] |
+//! | test code that tracks, or track in a library | a registry of your own: [`QueueRegistry::new`] |
 //! | keep the log short | [`set_log_limit`], [`LogLimit`] |
 //! | have all events delivered | [`flush_events`], [`FlushTimeout`] |
+//! | use the gauge without a registry | the core: [`fillgauge`] |
+//! | compile a program that uses `queue_tracker` | [`queue_tracker`] |
 //!
-//! The API is source-compatible with the module `queue_tracker` of the crate `agentos-bridge`,
-//! which had the idea. The gauge itself is that of the crate `fillgauge`. What a service needs of
-//! it is re-exported here.
+//! # Names and labels
+//!
+//! A name is one of these, see [`IntoLimit`]:
+//!
+//! - A `&'static str`. Its category is `queue`, but `resource` in [`register_limit`] and `cpu` in
+//!   [`warn_limit_exhausted`].
+//! - A reference to a [`Limit`], which has a category. It may be made in the call.
+//! - An entry of a [`limit_catalog!`].
+//!
+//! The crate keeps each name that is given by value once, for ever: do not make names of session
+//! numbers. Many gauges may share a name. A [label](Track::label) says which of them it is, and
+//! goes with its gauge.
+//!
+//! # Events
+//!
+//! An event reaches these observers, in this order:
+//!
+//! | observer | gets |
+//! |---|---|
+//! | the gauge's own sinks: [`Track::sink`] | every event |
+//! | the sinks of its registry: [`QueueRegistry::sink`] | every event |
+//! | the log | `WARN`: near capacity, exhausted; `INFO`: full; `DEBUG`: recovered |
+//! | the handlers of its registry: [`QueueRegistry::warning_handler`] | warnings: near capacity, exhausted |
+//! | [`set_limit_warning_handler`], then that of [`queue_tracker`] | warnings |
+//! | [`set_limit_event_handler`] | every event |
+//!
+//! - The gauges of a registry of your own reach the log and the handlers of the process too, unless
+//!   the registry is [`silent`](QueueRegistry::silent).
+//! - [`warn_limit_exhausted`] has no gauge and no registry: it reaches the log and the handlers of
+//!   the process.
+//! - The log is `tracing` events of the target `fillgauge_std`. Each gauge logs a burst of ten
+//!   lines, then one a second, and says how many it suppressed, see [`LogLimit`]. Sinks and handlers
+//!   get what the log suppresses.
 //!
 //! # Who delivers
 //!
-//! An event reaches the log first, then the warning handler. Both are *observers*: code that is
-//! not of this crate.
+//! Observers are sinks, `tracing` subscribers and handlers: code that is not of this crate.
 //!
 //! | the event is caused by | the observers run on |
 //! |---|---|
 //! | a send, a record or an observation of yours, [`warn_limit_exhausted`], [`flush_events`] | that thread |
-//! | a receive, or anything that is dropped | the background thread |
+//! | a receive, anything that is dropped, a record through [`QueueGauge::deferred`] | the background thread |
 //! | anything on a channel, gauge or registry that is `background()` | the background thread |
 //!
 //! - There is one background thread in the process, named `fillgauge`. It is started when a
@@ -66,20 +100,18 @@
 //!
 //! # Observers are harmless
 //!
-//! No subscriber and no handler can make a send, a receive, a drop or the end of a thread panic,
-//! lose an item or wait for ever, unless it would do so beside the plain channel, called by the
-//! producer. It may panic, wait for room in the channel that warns, receive, register and drop
-//! gauges, replace the handler, take snapshots and format them.
+//! No observer can make a send, a receive, a drop or the end of a thread panic, lose an item or wait
+//! for ever, unless it would do so beside the plain channel, called by the producer. It may panic,
+//! wait for room in the channel that warns, receive, register and drop gauges, replace the handler,
+//! take snapshots and reports, and format them.
 //!
-//! - A panic of a handler is caught and logged. A panic of a subscriber is caught, and the panic
-//!   hook has reported it.
+//! - A panic of a sink or a handler is caught and logged. A panic of a subscriber is caught, and the
+//!   panic hook has reported it.
 //! - No lock of this crate is held while an observer runs, or while memory is allocated or freed:
 //!   an allocator may record on a gauge. Give it one of a
 //!   [`background`](QueueRegistry::background) registry.
 //! - A log that goes through a tracked channel would wait for itself. Make that channel
 //!   [`background`](Track::background).
-//! - Each gauge logs a burst of ten lines, then one a second, and says how many it suppressed. See
-//!   [`LogLimit`].
 //!
 //! # What is lost
 //!
@@ -92,7 +124,8 @@
 //!
 //! # Features
 //!
-//! - `serde`: `Serialize` for snapshots, warnings, limits and thresholds.
+//! - `serde`: `Serialize` for snapshots, events, warnings, limits and thresholds. For a [`Report`]
+//!   and all that it consists of `Deserialize` too.
 
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -137,7 +170,11 @@ pub use report::{EdgeReport, GaugeReport, LimitReport, Report, Totals};
 pub use sync::refuse_threads;
 pub use track::{Track, track};
 
-#[doc(inline)]
+// Not inlined: the examples of those pages need the core as a dependency.
+/// The core: all that is not re-exported below is here.
+#[doc(no_inline)]
+pub use fillgauge;
+#[doc(no_inline)]
 pub use fillgauge::{
     Gauge, GaugeConfig, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink,
     QueueSnapshot, REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT,

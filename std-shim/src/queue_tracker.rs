@@ -26,6 +26,7 @@ use std::sync::Arc;
 use crate::delivery::handlers;
 use crate::track::track;
 
+#[doc(no_inline)]
 pub use crate::{LimitCategory, REARM_FILL_PERCENT, TrackedLimit, WARN_FILL_PERCENT};
 
 /// The gauge of one limit.

@@ -90,6 +90,14 @@ impl<'registry> Track<'registry> {
     }
 
     /// Tracks in a registry of your own instead of the global one.
+    ///
+    /// ```
+    /// use fillgauge_std::{QueueRegistry, track};
+    ///
+    /// let registry = QueueRegistry::new("sessions");
+    /// let _frames = track("frames").capacity(16).registry(&registry).gauge();
+    /// assert_eq!(registry.snapshot()[0].name.as_str(), "frames");
+    /// ```
     pub fn registry<'other>(self, registry: &'other QueueRegistry) -> Track<'other> {
         Track {
             limit: self.limit,
@@ -112,18 +120,30 @@ impl<'registry> Track<'registry> {
         self
     }
 
-    /// Adds a sink of the core, as [`sink`](Self::sink).
+    /// Adds a sink that is written against the core, as [`sink`](Self::sink).
     ///
     /// ```
-    /// use fillgauge::{EventLog, LogEntry};
-    /// use fillgauge_std::{LimitEventKind, track};
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use fillgauge_std::{LimitEventKind, LimitSink, track};
     ///
-    /// static LOG: EventLog<8> = EventLog::new();
+    /// /// Lit while its gauge is near the capacity.
+    /// struct Lamp(AtomicBool);
     ///
-    /// let jobs = track("jobs").capacity(10).core_sink(&LOG).gauge();
+    /// impl LimitSink for Lamp {
+    ///     fn on_event(&self, event: &fillgauge_std::fillgauge::LimitEvent) {
+    ///         match event.kind() {
+    ///             LimitEventKind::NearCapacity => self.0.store(true, Ordering::Relaxed),
+    ///             LimitEventKind::Recovered => self.0.store(false, Ordering::Relaxed),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// static LAMP: Lamp = Lamp(AtomicBool::new(false));
+    ///
+    /// let jobs = track("jobs").capacity(10).core_sink(&LAMP).gauge();
     /// jobs.observe_depth(8);
-    /// assert!(matches!(LOG.pop(), Some(LogEntry::Event(event)) if
-    ///     event.kind() == LimitEventKind::NearCapacity));
+    /// assert!(LAMP.0.load(Ordering::Relaxed));
     /// ```
     pub fn core_sink(self, sink: &'static (impl LimitSink + ?Sized)) -> Self {
         self.sink(move |event| sink.on_event(event.core_event()))
@@ -133,12 +153,9 @@ impl<'registry> Track<'registry> {
     /// come in either order. A channel is a queue in any case.
     ///
     /// ```
-    /// use fillgauge_std::{TrackedLimit, track};
+    /// use fillgauge_std::track;
     ///
-    /// let frames = track(TrackedLimit::V8SessionFrames)
-    ///     .capacity(16)
-    ///     .for_queue()
-    ///     .gauge();
+    /// let frames = track("frames").capacity(16).for_queue().gauge();
     /// frames.record_dequeue(); // by a consumer that was quick
     /// frames.record_enqueue();
     /// assert_eq!(frames.depth(), 0);
@@ -151,54 +168,23 @@ impl<'registry> Track<'registry> {
     }
 
     /// Leaves all events to the [background thread](crate#who-delivers): no send and no record runs
-    /// a subscriber or a handler.
+    /// a subscriber, a handler or a sink.
     ///
     /// For what the observers themselves use. A log that goes through a tracked channel would wait
     /// for itself: the channel warns while the log's lock is held, and the warning is to be logged.
+    /// The README has such a log.
     ///
     /// ```
-    /// use std::io::{self, Write};
-    /// use std::sync::Mutex;
-    /// use std::thread;
     /// use std::time::Duration;
-    /// use fillgauge_std::{TrackedLimit, TrackedSyncSender, flush_events, track};
+    /// use fillgauge_std::{flush_events, track};
     ///
-    /// /// Sends each line of the log to a thread that writes it.
-    /// struct LogWriter(TrackedSyncSender<Vec<u8>>);
-    ///
-    /// impl Write for LogWriter {
-    ///     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-    ///         self.0.send(line.to_vec()).map_err(io::Error::other)?;
-    ///         Ok(line.len())
-    ///     }
-    ///
-    ///     fn flush(&mut self) -> io::Result<()> {
-    ///         Ok(())
-    ///     }
-    /// }
-    ///
-    /// let (lines, log) = track(TrackedLimit::SidecarStdoutFrames)
-    ///     .capacity(10)
-    ///     .background()
-    ///     .sync_channel();
-    /// let gauge = lines.gauge().clone();
-    /// tracing_subscriber::fmt()
-    ///     .with_writer(Mutex::new(LogWriter(lines)))
-    ///     .init();
-    /// let writer = thread::spawn(move || {
-    ///     for line in log {
-    ///         print!("{}", String::from_utf8_lossy(&line));
-    /// #       thread::sleep(Duration::from_millis(1));
-    ///     }
-    /// });
-    ///
-    /// for number in 0..100 {
-    ///     tracing::info!(number, "a line"); // the eighth that waits would wait for ever
+    /// let (lines, log) = track("log_lines").capacity(10).background().sync_channel();
+    /// for number in 0..8 {
+    ///     lines.send(format!("line {number}"))?; // the eighth warns, on the background thread
     /// }
     /// flush_events(Duration::from_secs(10))?;
-    /// assert!(gauge.warnings() > 0);
-    /// # drop(writer);
-    /// # Ok::<(), fillgauge_std::FlushTimeout>(())
+    /// assert_eq!(log.gauge().warnings(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn background(self) -> Self {
         Self {

@@ -21,8 +21,20 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use fillgauge_std::{QueueGauge, TrackedLimit, TrackedReceiver, TrackedSyncSender, track};
+use fillgauge_std::{QueueGauge, TrackedReceiver, TrackedSyncSender, limit_catalog, track};
 use lexopt::prelude::*;
+
+limit_catalog! {
+    /// The limits of this program.
+    enum SidecarLimit {
+        /// Bytes that were read and are not yet written.
+        PendingProcessEventBytes = "pending_process_event_bytes": Queue,
+        /// Lines between the reader and the router.
+        JavascriptEventChannel = "javascript_event_channel": Queue,
+        /// Lines between the router and the host.
+        SidecarStdoutFrames = "sidecar_stdout_frames": Queue,
+    }
+}
 
 /// A line that is longer goes through the queues in parts.
 const LONGEST_LINE: u64 = 64 * 1024;
@@ -130,15 +142,15 @@ fn stream(options: &Options) -> Result<(), String> {
         report::show_events();
     }
 
-    let in_flight = track(TrackedLimit::PendingProcessEventBytes)
+    let in_flight = track(SidecarLimit::PendingProcessEventBytes)
         .capacity(options.event_bytes)
         .background()
         .gauge();
-    let (to_router, events) = track(TrackedLimit::JavascriptEventChannel)
+    let (to_router, events) = track(SidecarLimit::JavascriptEventChannel)
         .capacity(options.events)
         .background()
         .sync_channel();
-    let (to_host, frames) = track(TrackedLimit::SidecarStdoutFrames)
+    let (to_host, frames) = track(SidecarLimit::SidecarStdoutFrames)
         .capacity(options.frames)
         .background()
         .sync_channel();

@@ -30,15 +30,16 @@ use crate::track::track;
 /// global registry.
 ///
 /// It is the channel of the standard library, with its whole surface and its errors. Nothing is
-/// relayed or boxed. An item counts when it is in the queue. A producer that waits for room does
+/// relayed or boxed. A `&'static str` names a limit of category
+/// [`Queue`](crate::LimitCategory::Queue). An item counts when it is in the queue. A producer that waits for room does
 /// not count, so neither depth nor high-water mark ever exceeds `capacity`. Failed sends leave
 /// nothing behind. When the receiver is dropped the depth is 0. With capacity 0 the channel is a
 /// rendezvous: its depth is always 0, and no event comes.
 ///
 /// ```
-/// use fillgauge_std::{TrackedLimit, tracked_sync_channel};
+/// use fillgauge_std::tracked_sync_channel;
 ///
-/// let (sender, receiver) = tracked_sync_channel(TrackedLimit::V8SessionFrames, 16);
+/// let (sender, receiver) = tracked_sync_channel("session_frames", 16);
 /// sender.send("frame")?;
 /// assert_eq!(sender.gauge().depth(), 1);
 /// assert_eq!(receiver.recv(), Ok("frame"));

@@ -4,14 +4,14 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use fillgauge::{Gauge, GaugeConfig, Limit, LimitCategory};
+use fillgauge::{Deferred, Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot};
 
 use super::listing::ListingRef;
 use super::outlet::{Birth, HandingOver, Outlet, Particulars};
 use super::slots::SlotRef;
 
-/// The registered gauge of one bounded queue or limit, shared through an [`Arc`]: a [`Gauge`],
-/// which it derefs to.
+/// The registered gauge of one bounded queue or limit, shared through an [`Arc`]. It derefs to the
+/// [`Gauge`] of the core.
 ///
 /// When the last reference is dropped it leaves its registry.
 ///
@@ -62,14 +62,16 @@ impl<N> Drop for QueueGauge<N> {
 
 impl<N> QueueGauge<N> {
     /// The name of the limit.
-    ///
-    /// This and the methods below are those that the original's gauge has. Those of [`Gauge`] come
-    /// by deref.
     pub fn name(&self) -> N
     where
         N: Copy,
     {
         self.name
+    }
+
+    /// The limit: its name and its category.
+    pub fn limit(&self) -> &'static Limit {
+        self.slot.limit()
     }
 
     /// The category of the limit.
@@ -82,40 +84,122 @@ impl<N> QueueGauge<N> {
         self.label.as_deref()
     }
 
-    /// See [`Gauge::capacity`].
+    /// The serial number of the registration in its registry, from 1, see [`Gauge::instance`].
+    pub fn instance(&self) -> usize {
+        self.slot.instance()
+    }
+
+    /// The bound, in the unit of [`depth`](Self::depth); 0 is unbounded, or a rendezvous. See
+    /// [`Gauge::capacity`].
     pub fn capacity(&self) -> usize {
         self.slot.capacity()
     }
 
-    /// See [`Gauge::depth`].
+    /// Items (or bytes, or whatever the limit counts) in the queue, see [`Gauge::depth`].
     pub fn depth(&self) -> usize {
         self.slot.depth()
     }
 
-    /// See [`Gauge::high_water`].
+    /// The greatest depth so far, see [`Gauge::high_water`].
     pub fn high_water(&self) -> usize {
         self.slot.high_water()
     }
 
-    /// See [`Gauge::observe_depth`].
+    /// `floor(100 * depth / capacity)`, which may be above 100; 0 for capacity 0. See
+    /// [`Gauge::fill_percent`].
+    pub fn fill_percent(&self) -> usize {
+        self.slot.fill_percent()
+    }
+
+    /// Whether the gauge has warned and is not armed again, see [`Gauge::has_warned`].
+    pub fn has_warned(&self) -> bool {
+        self.slot.has_warned()
+    }
+
+    /// Warnings so far, see [`Gauge::warnings`].
+    pub fn warnings(&self) -> usize {
+        self.slot.warnings()
+    }
+
+    /// Total enqueued so far; it wraps. See [`Gauge::enqueued`].
+    pub fn enqueued(&self) -> usize {
+        self.slot.enqueued()
+    }
+
+    /// Total dequeued so far; it wraps. See [`Gauge::dequeued`].
+    pub fn dequeued(&self) -> usize {
+        self.slot.dequeued()
+    }
+
+    /// All figures of the gauge, see [`Gauge::snapshot`].
+    pub fn snapshot(&self) -> QueueSnapshot {
+        self.slot.snapshot()
+    }
+
+    /// Observes a depth that was sampled before: the gauge reads `depth` from now on. See
+    /// [`Gauge::observe_depth`].
     #[inline]
     pub fn observe_depth(&self, depth: usize) {
         self.slot.observe_depth(depth);
     }
 
-    /// See [`Gauge::record_enqueue`].
+    /// Observes the depth that `sample` returns, after each change of it. Several threads may do so
+    /// at once. See [`Gauge::observe_with`].
+    #[inline]
+    pub fn observe_with(&self, sample: impl FnMut() -> usize) {
+        self.slot.observe_with(sample);
+    }
+
+    /// Records that one item has entered the queue, see [`Gauge::record_enqueue`].
     #[inline]
     pub fn record_enqueue(&self) {
         self.slot.record_enqueue();
     }
 
-    /// See [`Gauge::record_dequeue`].
+    /// Records that `n` items (or bytes) have entered the queue, see [`Gauge::record_enqueue_n`].
+    #[inline]
+    pub fn record_enqueue_n(&self, n: usize) {
+        self.slot.record_enqueue_n(n);
+    }
+
+    /// Records that one item has left the queue. At depth 0 it has no effect, unless the gauge is
+    /// [that of a queue](crate::Track::for_queue). See [`Gauge::record_dequeue`].
     #[inline]
     pub fn record_dequeue(&self) {
         self.slot.record_dequeue();
     }
+
+    /// Records that `n` items (or bytes) have left the queue, see [`Gauge::record_dequeue_n`].
+    #[inline]
+    pub fn record_dequeue_n(&self, n: usize) {
+        self.slot.record_dequeue_n(n);
+    }
+
+    /// Records that the queue has been emptied at once, see [`Gauge::record_clear`].
+    pub fn record_clear(&self) {
+        self.slot.record_clear();
+    }
+
+    /// The same gauge, for a consumer or a destructor: what is recorded through it leaves its
+    /// events to the [background thread](crate#who-delivers). See [`Gauge::deferred`].
+    ///
+    /// ```
+    /// use fillgauge_std::track;
+    ///
+    /// let jobs = track("jobs").capacity(10).for_queue().gauge();
+    /// jobs.record_enqueue_n(8); // this thread delivers the warning
+    /// jobs.deferred().record_dequeue_n(3); // the background thread delivers the recovery
+    /// assert_eq!(jobs.depth(), 5);
+    /// ```
+    #[inline]
+    pub fn deferred(&self) -> Deferred<'_, Outlet> {
+        self.slot.deferred()
+    }
 }
 
+/// For what is written against the gauge of the core. The examples of its methods would need that
+/// crate, hence the methods above.
+#[doc(hidden)]
 impl<N> Deref for QueueGauge<N> {
     type Target = Gauge<Outlet>;
 

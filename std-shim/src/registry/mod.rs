@@ -300,15 +300,15 @@ impl fmt::Debug for QueueRegistry {
 /// Registers a bounded queue with the global registry. Dropping the gauge and all its clones ends
 /// the registration. A `&'static str` names a limit of category [`Queue`](LimitCategory::Queue).
 ///
-/// The gauge ignores a dequeue at depth 0, as the original does. If a consumer on another thread can
-/// record its dequeue before the producer has recorded the enqueue, such a gauge is wrong for good:
-/// it ignores the dequeue, and counts the enqueue. Then use one of these:
+/// The gauge ignores a dequeue at depth 0. If a consumer on another thread can record its dequeue
+/// before the producer has recorded the enqueue, such a gauge is wrong for good: it ignores the
+/// dequeue, and counts the enqueue. Then use one of these:
 ///
 /// | the queue | use |
 /// |---|---|
 /// | a channel of std | [`tracked_sync_channel`](crate::tracked_sync_channel), which records itself |
 /// | recorded on several threads | [`track(..).for_queue()`](crate::Track::for_queue) |
-/// | knows its own length | [`observe_with`](fillgauge::Gauge::observe_with), after each change |
+/// | knows its own length | [`observe_with`](QueueGauge::observe_with), after each change |
 ///
 /// ```
 /// use std::collections::VecDeque;
@@ -328,7 +328,7 @@ pub fn register_queue(limit: impl IntoLimit, capacity: usize) -> Arc<QueueGauge>
 /// Registers a bounded resource, a memory envelope or a budget of time with the global registry. It
 /// is the same as [`register_queue`], but for the category of a limit that is named by a
 /// `&'static str`: [`Resource`](LimitCategory::Resource). Observe its use with
-/// [`Gauge::observe_with`](fillgauge::Gauge::observe_with).
+/// [`QueueGauge::observe_with`].
 ///
 /// ```
 /// use fillgauge_std::{Limit, register_limit};

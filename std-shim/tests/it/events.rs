@@ -269,10 +269,8 @@ fn what_is_in_the_background_reaches_its_sinks_there() {
         .capacity(5)
         .registry(&registry)
         .sink(move |event| {
-            let name = thread::current().name().map(str::to_owned);
-            list.lock()
-                .unwrap()
-                .push((event.kind(), event.snapshot().depth, name));
+            let thread = thread::current().id();
+            list.lock().unwrap().push((event.kind(), thread));
         })
         .sync_channel();
     (0..4).for_each(|item| sender.send(item).unwrap());
@@ -282,14 +280,11 @@ fn what_is_in_the_background_reaches_its_sinks_there() {
     receiver.try_iter().for_each(drop);
     flush_events(Duration::from_secs(10)).unwrap();
     let seen = threads.lock().unwrap().clone();
-    let kinds: Vec<_> = seen
-        .iter()
-        .map(|(kind, depth, _)| (*kind, *depth))
-        .collect();
-    let expected = [
-        (LimitEventKind::NearCapacity, 4),
-        (LimitEventKind::Recovered, 2),
-    ];
-    assert_eq!(kinds, expected);
-    assert_eq!(seen[0].2.as_deref(), Some("fillgauge"));
+    let kinds: Vec<_> = seen.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(
+        kinds,
+        [LimitEventKind::NearCapacity, LimitEventKind::Recovered]
+    );
+    // Not by this thread. It may be by that of another test which flushes.
+    assert_ne!(seen[0].1, thread::current().id());
 }
