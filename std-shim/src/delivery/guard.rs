@@ -6,7 +6,9 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::mem;
+use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::Arc;
 
 use crate::sync::thread_local;
 
@@ -73,6 +75,44 @@ pub(crate) fn run_with<T>(used: T, foreign: impl FnOnce(&mut T)) -> Result<(), S
     ended
 }
 
+/// Foreign code that is called at one place, and is shared. Each is dropped by itself: two
+/// destructors that panic in one unwinding would abort the process.
+pub(crate) struct Callees<F: ?Sized>(Vec<Arc<F>>);
+
+impl<F: ?Sized> Callees<F> {
+    pub(crate) fn push(&mut self, callee: Arc<F>) {
+        self.0.push(callee);
+    }
+}
+
+impl<F: ?Sized> Drop for Callees<F> {
+    fn drop(&mut self) {
+        for callee in self.0.drain(..) {
+            drop(run(|| drop(callee)));
+        }
+    }
+}
+
+impl<F: ?Sized> Deref for Callees<F> {
+    type Target = [Arc<F>];
+
+    fn deref(&self) -> &[Arc<F>] {
+        &self.0
+    }
+}
+
+impl<F: ?Sized> Clone for Callees<F> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<F: ?Sized> Default for Callees<F> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 /// Drops what a panic carried. Its destructor may panic too, and so may that of what this one
 /// carries: the third is leaked, since there may be no end of them.
 fn drop_payload(payload: Box<dyn Any + Send>) {
@@ -124,6 +164,17 @@ mod tests {
         assert_eq!(ended, Err("the first".to_owned()));
         assert_eq!(run_with(Hydra, |_| ()), Err("not a string".to_owned()));
         assert_eq!(run_with(7, |seven| assert_eq!(*seven, 7)), Ok(()));
+    }
+
+    #[test]
+    fn callees_that_panic_when_they_are_dropped_go_one_by_one() {
+        let mut callees = Callees::default();
+        for _ in 0..3 {
+            callees.push(Arc::new(Hydra));
+        }
+        let shared = callees.clone();
+        drop(callees);
+        assert!(shared.iter().all(|callee| Arc::strong_count(callee) == 1));
     }
 
     #[test]

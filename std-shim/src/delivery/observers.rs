@@ -7,29 +7,30 @@ use std::sync::Arc;
 use fillgauge::Edge;
 use tracing::Level;
 
+use super::guard::Callees;
 use super::log::{Log, is_logged};
 use super::{guard, handlers};
 use crate::event::{LimitEvent, LimitWarning};
 
 /// A sink of a gauge or of a registry.
-pub(crate) type EventSink = Arc<dyn Fn(&LimitEvent) + Send + Sync>;
+pub(crate) type EventSink = dyn Fn(&LimitEvent) + Send + Sync;
 
 /// The sinks of a gauge.
 #[derive(Clone, Default)]
-pub(crate) struct EventSinks(pub(crate) Arc<Vec<EventSink>>);
+pub(crate) struct EventSinks(pub(crate) Arc<Callees<EventSink>>);
 
 // A sink that panics is called again, as a handler is: what it may leave broken is its own.
 impl UnwindSafe for EventSinks {}
 impl RefUnwindSafe for EventSinks {}
 
 /// A handler of the warnings of a registry.
-pub(crate) type WarningHandler = Arc<dyn Fn(&LimitWarning) + Send + Sync>;
+pub(crate) type WarningHandler = dyn Fn(&LimitWarning) + Send + Sync;
 
 /// The observers of one registry.
 #[derive(Clone, Default)]
 pub(crate) struct Own {
-    pub(crate) sinks: Vec<EventSink>,
-    pub(crate) warning_handlers: Vec<WarningHandler>,
+    pub(crate) sinks: Callees<EventSink>,
+    pub(crate) warning_handlers: Callees<WarningHandler>,
     /// Its events reach neither the log nor the handlers of the process.
     pub(crate) is_silent: bool,
 }
@@ -122,16 +123,6 @@ impl Observers {
         }
         if !self.is_silent() && handlers::want_events() {
             handlers::handle_event(event, panicked);
-        }
-    }
-}
-
-impl Drop for Observers {
-    fn drop(&mut self) {
-        // The registry may have got others meanwhile, and these be the last references.
-        let (sinks, own) = (self.sinks.take(), self.own.take());
-        if sinks.is_some() || own.is_some() {
-            drop(guard::run(|| drop((sinks, own))));
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::iter;
+use std::mem;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
@@ -13,7 +14,6 @@ use fillgauge::{Gauge, GaugeConfig, QueueSnapshot};
 use super::outlet::{Birth, Outlet};
 use super::slots::{Chunk, Gauges, Gone, Listed, SlotRef};
 use super::sums::LimitSums;
-use crate::delivery::guard;
 use crate::delivery::observers::Own;
 use crate::event::RegistryName;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -52,11 +52,13 @@ impl Listing {
 
     /// Changes the observers of this registry.
     pub(super) fn change_own(&self, change: impl FnOnce(&mut Own)) {
-        let mut own = (*Arc::clone(&lock(&self.own))).clone();
+        let current = Arc::clone(&lock(&self.own));
+        let mut own = Own::clone(&current);
         change(&mut own);
-        let previous = std::mem::replace(&mut *lock(&self.own), Arc::new(own));
+        let own = Arc::new(own);
+        let previous = mem::replace(&mut *lock(&self.own), own);
         self.has_own.store(true, Ordering::Relaxed);
-        drop(guard::run(|| drop(previous)));
+        drop(previous);
     }
 
     /// Pins the gauge of `instance`: a reference for the delivery of its event, which does not keep
@@ -159,16 +161,6 @@ impl Listing {
             latest = gauge.instance();
             run(&gauge);
             self.unpin(latest);
-        }
-    }
-}
-
-impl Drop for Listing {
-    fn drop(&mut self) {
-        // What the observers own may do anything when it is dropped.
-        if self.has_own.load(Ordering::Relaxed) {
-            let own = std::mem::take(&mut *lock(&self.own));
-            drop(guard::run(|| drop(own)));
         }
     }
 }

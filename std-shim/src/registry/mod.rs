@@ -248,7 +248,7 @@ impl QueueRegistry {
     pub fn report(&self) -> Report {
         let (gauges, sums) = self.listing.read(|gauge| {
             let outlet = gauge.delivery();
-            // Its sinks are not kept: the last reference to them is dropped with care elsewhere.
+            // Its sinks stay where they are.
             let Particulars {
                 label,
                 backpressure,

@@ -21,7 +21,7 @@ use super::listing::{ListingRef, WeakListingRef};
 use super::slots::{Chunk, SlotRef};
 use crate::backpressure::SendStats;
 use crate::delivery::background::{self, Errand, GaugeName, Place};
-use crate::delivery::guard::{self, Role};
+use crate::delivery::guard::Role;
 use crate::delivery::log::{Log, can_say};
 use crate::delivery::observers::{EventSinks, Observers};
 use crate::delivery::{Lines, per_limit};
@@ -114,7 +114,7 @@ impl Birth {
 /// What is left of a gauge that is gone, to be dropped without any lock.
 pub(super) struct Remains {
     account: Option<Box<Account>>,
-    particulars: Particulars,
+    _particulars: Particulars,
 }
 
 impl Remains {
@@ -126,10 +126,6 @@ impl Remains {
                 per_limit::add_suppressed(name, suppressed);
             }
         }
-        // What the sinks own may do anything when it is dropped.
-        if let Some(sinks) = self.particulars.sinks {
-            drop(guard::run(|| drop(sinks)));
-        }
     }
 }
 
@@ -140,8 +136,8 @@ struct Account {
     /// The event that is pending.
     parcel: Option<Parcel>,
     lines: Lines,
-    /// `None` until there is an edge.
-    edges: Option<Box<LastEdges>>,
+    /// In place: who hands an event over notes its edge, and may not allocate.
+    edges: LastEdges,
     /// For a reference to this gauge.
     _place: Option<Place>,
 }
@@ -199,7 +195,7 @@ impl Outlet {
         }
         Some(Remains {
             account: lock(&self.account).take(),
-            particulars: mem::take(&mut *lock(&self.particulars)),
+            _particulars: mem::take(&mut *lock(&self.particulars)),
         })
     }
 
@@ -218,8 +214,8 @@ impl Outlet {
 
     pub(super) fn last_edges(&self) -> LastEdges {
         let account = lock(&self.account);
-        let edges = account.as_ref().and_then(|account| account.edges.as_ref());
-        edges.map(|edges| **edges).unwrap_or_default()
+        let edges = account.as_ref().map(|account| account.edges);
+        edges.unwrap_or_default()
     }
 
     fn is(&self, flag: usize) -> bool {
@@ -244,20 +240,13 @@ impl Outlet {
     }
 
     fn note_edge(&self, event: &LimitEvent) {
-        // Only the thread that delivers notes: there is one at a time.
-        let mut first = (!self.is(CROSSED)).then(Box::default);
         let gauge = event.snapshot();
         self.with_account(|account| {
             account.name = Some(GaugeName {
                 limit: gauge.name,
                 instance: gauge.instance,
             });
-            if account.edges.is_none() {
-                account.edges = first.take();
-            }
-            if let Some(edges) = &mut account.edges {
-                edges.push(event);
-            }
+            account.edges.push(event);
         });
         self.flags.fetch_or(CROSSED, Ordering::Relaxed);
     }
