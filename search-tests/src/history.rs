@@ -42,19 +42,18 @@ pub struct Points {
     pub thresholds: (u8, u8),
     pub warn_depth: usize,
     pub rearm_depth: usize,
-    /// Depths above the capacity read as the capacity, underflows as 0.
+    /// Keeps underflows, which read as 0.
     pub for_queue: bool,
+    /// Depths above this read as this.
+    pub most: usize,
+    /// Depths are multiples of this.
+    pub unit: usize,
 }
 
 impl Points {
     /// The depth that a difference of the counters stands for.
     pub fn depth(&self, difference: isize) -> usize {
-        let depth = usize::try_from(difference).unwrap_or(0);
-        if self.for_queue {
-            depth.min(self.capacity)
-        } else {
-            depth
-        }
+        usize::try_from(difference).unwrap_or(0).min(self.most)
     }
 }
 

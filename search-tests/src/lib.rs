@@ -84,15 +84,14 @@ impl Report {
             } = &**failure;
             let kind = (
                 broken.promise,
-                program.for_queue,
+                program.kind,
                 format!("{:?}", program.threads),
             );
             alike.entry(kind).or_default().push(failure);
         }
-        for ((promise, for_queue, threads), failures) in &alike {
-            let queue = if *for_queue { ", for a queue" } else { "" };
+        for ((promise, kind, threads), failures) in &alike {
             println!(
-                "{promise:?}, threads {threads}{queue}: {} programs, the first of which is\n{}",
+                "{promise:?}, {kind:?}, threads {threads}: {} programs, the first of which is\n{}",
                 failures.len(),
                 failures[0]
             );

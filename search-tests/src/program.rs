@@ -27,14 +27,23 @@ pub enum Sink {
     Background,
 }
 
+/// What a gauge watches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Limit,
+    /// Every item that is recorded out is recorded in, in either order.
+    Queue,
+    /// A queue without room. Its capacity is 0, which of the other kinds means unbounded.
+    Rendezvous,
+}
+
 /// A gauge, and what several threads record on it at once.
 #[derive(Clone)]
 pub struct Program {
     pub capacity: usize,
     /// Percentages at which it warns, and is armed again.
     pub thresholds: (u8, u8),
-    /// Whether every item that is recorded out is recorded in, in either order.
-    pub for_queue: bool,
+    pub kind: Kind,
     /// Recorded before the threads start.
     pub before: Vec<Op>,
     /// What each thread records.
@@ -86,21 +95,20 @@ impl Program {
     fn config(&self, points: Points) -> GaugeConfig {
         let (warn, rearm) = self.thresholds;
         let thresholds = Thresholds::new(warn.into(), rearm.into()).unwrap();
-        let config = if self.for_queue {
-            GaugeConfig::for_queue(&QUEUE, points.capacity)
-        } else {
-            GaugeConfig::new(&QUEUE, points.capacity)
+        let config = match self.kind {
+            Kind::Limit => GaugeConfig::new(&QUEUE, points.capacity),
+            Kind::Queue => GaugeConfig::for_queue(&QUEUE, points.capacity),
+            Kind::Rendezvous => GaugeConfig::rendezvous(&QUEUE),
         };
         config.thresholds(thresholds)
     }
 
-    /// From the percentages by search, apart from what the gauge computes.
+    /// From the percentages in wider integers, apart from what the gauge computes.
     pub fn points(&self) -> Points {
         let (warn, rearm) = self.thresholds;
         let first_depth_of = |percent: u8| {
-            (0..=self.capacity)
-                .find(|depth| depth * 100 / self.capacity >= percent.into())
-                .unwrap_or(self.capacity)
+            let hundredfold = u128::from(percent) * self.capacity as u128;
+            usize::try_from(hundredfold.div_ceil(100)).unwrap()
         };
         let (warn_depth, rearm_depth) = match self.capacity {
             0 => (usize::MAX, 0),
@@ -111,7 +119,12 @@ impl Program {
             thresholds: self.thresholds,
             warn_depth,
             rearm_depth,
-            for_queue: self.for_queue,
+            for_queue: self.kind != Kind::Limit,
+            most: match (self.kind, self.capacity) {
+                (Kind::Limit, _) | (Kind::Queue, 0) => usize::MAX,
+                (Kind::Queue | Kind::Rendezvous, capacity) => capacity,
+            },
+            unit: (self.capacity / 64).max(1),
         }
     }
 
@@ -135,7 +148,10 @@ impl Program {
             Op::Fill(n) => difference + n.cast_signed(),
             Op::Drain => 0,
         };
-        if self.for_queue { after } else { after.max(0) }
+        match self.kind {
+            Kind::Limit => after.max(0),
+            Kind::Queue | Kind::Rendezvous => after,
+        }
     }
 
     /// The differences to which `ops` lead, one after the other, in all orders that are allowed:
@@ -175,7 +191,11 @@ impl fmt::Debug for Program {
             thresholds: (warn, rearm),
             ..
         } = self;
-        let kind = if self.for_queue { "for a queue, " } else { "" };
+        let kind = match self.kind {
+            Kind::Limit => "",
+            Kind::Queue => "for a queue, ",
+            Kind::Rendezvous => "a rendezvous, ",
+        };
         write!(
             f,
             "capacity {capacity} ({warn} %, {rearm} %), {kind}{:?}, before {:?}, threads {:?}",

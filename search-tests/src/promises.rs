@@ -55,6 +55,14 @@ fn require(holds: bool, promise: Promise, how: impl FnOnce() -> String) -> Resul
     }
 }
 
+/// The bit that stands for a depth, if there is one.
+fn bit_of(depth: usize, points: &Points) -> Option<u64> {
+    let units = u32::try_from(depth / points.unit).ok()?;
+    1_u64
+        .checked_shl(units)
+        .filter(|_| depth.is_multiple_of(points.unit))
+}
+
 /// What the promises need to know of the past.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Promises {
@@ -109,10 +117,9 @@ impl Promises {
     /// # Errors
     ///
     /// Counters are written again and again, and no operation ends.
-    pub fn depth_is(&mut self, depth: usize) -> Result<(), Broken> {
-        assert!(depth < 64, "programs have depths below 64, not {depth}");
+    pub fn depth_is(&mut self, depth: usize, points: &Points) -> Result<(), Broken> {
         self.depth = depth;
-        self.since |= 1 << depth;
+        self.since |= bit_of(depth, points).expect("a depth of 0 to 63 units");
         self.greatest = self.greatest.max(depth);
         self.writes += 1;
         require(self.writes <= MOST_WRITES, Promise::Progress, || {
@@ -146,7 +153,7 @@ impl Promises {
             Event::Full => depth >= points.capacity,
             Event::Recovered => depth <= points.rearm_depth,
         };
-        let was = depth < 64 && self.since & 1 << depth != 0;
+        let was = bit_of(depth, points).is_some_and(|bit| self.since & bit != 0);
         require(stands && was, Promise::Soundness, || {
             format!("{event:?} at a depth that never was: {depth}")
         })?;
@@ -154,9 +161,9 @@ impl Promises {
     }
 
     /// The sink returns, also by a panic.
-    pub fn returned(&mut self) {
+    pub fn returned(&mut self, points: &Points) {
         self.in_sink = false;
-        self.since = 1 << self.depth;
+        self.since = bit_of(self.depth, points).unwrap_or(0);
     }
 
     /// `operation` starts while `others` are in progress. Returns whether it checks what a panic

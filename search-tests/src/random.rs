@@ -1,6 +1,6 @@
 //! Random programs, the same for the same seed.
 
-use crate::program::{Program, Sink};
+use crate::program::{Kind, Program, Sink};
 use crate::subject::Op;
 
 /// A source of random programs.
@@ -88,19 +88,19 @@ impl Iterator for Programs {
             Sink::HandedOver,
             Sink::Background,
         ]);
-        let for_queue = self.below(2) == 1;
+        let kind = self.one_of(&[Kind::Limit, Kind::Queue]);
         // The gauge of a queue is observed or cleared. See the guarantees for both at once.
         let is_observed = self.below(2) == 1;
         let mix = Mix {
             is_deferred: matches!(sink, Sink::HandedOver | Sink::Background),
-            is_observed: is_observed || !for_queue,
-            is_cleared: !is_observed || !for_queue,
+            is_observed: is_observed || kind == Kind::Limit,
+            is_cleared: !is_observed || kind == Kind::Limit,
         };
         let (threads, most) = self.one_of(&[(2, 3), (2, 3), (3, 2)]);
         Some(Program {
             capacity,
             thresholds: self.one_of(&[(80, 50), (50, 20), (100, 0)]),
-            for_queue,
+            kind,
             before: self.ops(3, capacity, mix),
             threads: (0..threads)
                 .map(|_| self.ops(most, capacity, mix))

@@ -393,7 +393,8 @@ impl Search<'_> {
         (state.promises).rests(self.program, recorded, difference, figures)
     }
 
-    /// When all threads have ended, the gauge goes down to 0 and up to its warn point as it should.
+    /// When all threads have ended, the gauge goes down to 0 and up to its warn point as it should;
+    /// without a bound, a little up.
     fn check_end(&self, state: &State) -> Result<(), Broken> {
         with(|explorer| explorer.state.clone_from(state));
         self.deliver_what_is_left()?;
@@ -402,17 +403,26 @@ impl Search<'_> {
             self.deliver_what_is_left()
         };
         let difference = with(|explorer| self.setting.difference(&explorer.state.memory));
-        for _ in 0..difference {
-            records(Op::Dequeue)?;
+        let points = self.setting.points;
+        let (enqueue, dequeue) = match points.unit {
+            1 => (Op::Enqueue, Op::Dequeue),
+            unit => (Op::EnqueueN(unit), Op::DequeueN(unit)),
+        };
+        for _ in 0..difference / points.unit.cast_signed() {
+            records(dequeue)?;
         }
-        for _ in difference..0 {
-            records(Op::Enqueue)?;
+        for _ in difference / points.unit.cast_signed()..0 {
+            records(enqueue)?;
         }
         self.check_depth(0)?;
-        let points = self.setting.points;
-        for depth in 1..=points.warn_depth.min(points.capacity) {
-            records(Op::Enqueue)?;
-            self.check_depth(depth)?;
+        let top = if points.capacity == 0 {
+            2
+        } else {
+            points.warn_depth
+        };
+        for depth in (points.unit..=top).step_by(points.unit) {
+            records(enqueue)?;
+            self.check_depth(depth.min(points.most))?;
         }
         Ok(())
     }

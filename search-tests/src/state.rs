@@ -93,7 +93,8 @@ impl State {
                 };
                 if setting.counts(word, access) {
                     let difference = setting.difference(&self.memory);
-                    self.promises.depth_is(setting.points.depth(difference))?;
+                    let depth = setting.points.depth(difference);
+                    self.promises.depth_is(depth, &setting.points)?;
                 }
                 Ok(value)
             }
@@ -102,7 +103,7 @@ impl State {
                 Ok(usize::from(panics))
             }
             Step::SinkReturns => {
-                self.promises.returned();
+                self.promises.returned(&setting.points);
                 Ok(0)
             }
         }

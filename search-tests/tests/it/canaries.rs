@@ -1,7 +1,7 @@
 //! Faults of the broken twin are found, each by a small program and as the promise that it breaks.
 
 use fillgauge_search_tests::broken::{Fault, Flag, Twin};
-use fillgauge_search_tests::program::{Program, Sink};
+use fillgauge_search_tests::program::{Kind, Program, Sink};
 use fillgauge_search_tests::promises::Promise::{self, *};
 use fillgauge_search_tests::search::{Counts, Failure, Settings};
 use fillgauge_search_tests::subject::Op::*;
@@ -12,7 +12,7 @@ use crate::pairs::pairs_of;
 const PAIR: Program = Program {
     capacity: 2,
     thresholds: (80, 50),
-    for_queue: false,
+    kind: Kind::Limit,
     before: vec![],
     threads: vec![],
     sink: Sink::InPlace,
@@ -79,14 +79,14 @@ canaries! {
         threads: vec![vec![Dequeue], vec![Clear]],
     };
     clear_of_an_underflow: ClearOfUnderflow breaks Conservation, {
-        for_queue: true,
+        kind: Kind::Queue,
         threads: vec![vec![Dequeue], vec![Clear]],
     };
     mark_by_store: MarkByStore breaks HighWater, {
         threads: vec![vec![Enqueue], vec![Enqueue]],
     };
     mark_of_an_underflow: MarkOfUnderflow breaks HighWater, {
-        for_queue: true,
+        kind: Kind::Queue,
         before: vec![Enqueue],
         threads: vec![vec![Enqueue], vec![Enqueue]],
     };
@@ -96,13 +96,13 @@ canaries! {
     };
     clear_that_does_not_ask_again: ClearOnce breaks Conservation, {
         capacity: 10,
-        for_queue: true,
+        kind: Kind::Queue,
         before: vec![EnqueueN(5)],
         threads: vec![vec![Clear], vec![Observe(7)]],
     };
     observer_that_does_not_ask_again: ObservesOnce breaks Conservation, {
         capacity: 10,
-        for_queue: true,
+        kind: Kind::Queue,
         before: vec![EnqueueN(5)],
         threads: vec![vec![Clear], vec![Observe(7)]],
     };
@@ -150,11 +150,11 @@ fn a_flag() {
 #[test]
 fn no_fault_is_found_where_there_is_none() {
     let ops = [Enqueue, EnqueueN(2), Dequeue, DequeueN(2), Clear];
-    for for_queue in [false, true] {
+    for kind in [Kind::Limit, Kind::Queue] {
         for before in [vec![], vec![Enqueue], vec![EnqueueN(2)]] {
             for threads in pairs_of(&ops) {
                 let program = Program {
-                    for_queue,
+                    kind,
                     before: before.clone(),
                     threads,
                     ..PAIR

@@ -1,6 +1,6 @@
 //! Every two operations that meet, where events are left pending.
 
-use fillgauge_search_tests::program::{Program, Sink};
+use fillgauge_search_tests::program::{Kind, Program, Sink};
 use fillgauge_search_tests::search_all;
 use fillgauge_search_tests::subject::Op::{self, *};
 
@@ -30,13 +30,13 @@ const PASTS: [&[Op]; 4] = [
 #[test]
 fn every_pair_delivers_what_is_pending() {
     let mut programs = Vec::new();
-    for for_queue in [false, true] {
+    for kind in [Kind::Limit, Kind::Queue] {
         for sink in [Sink::HandedOver, Sink::Background] {
             for before in PASTS {
                 programs.extend(pairs_of(&OPS).map(|threads| Program {
                     capacity: CAPACITY,
                     thresholds: THRESHOLDS,
-                    for_queue,
+                    kind,
                     before: before.to_vec(),
                     threads,
                     sink,

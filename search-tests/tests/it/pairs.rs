@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use fillgauge_search_tests::program::{Program, Sink};
+use fillgauge_search_tests::program::{Kind, Program, Sink};
 use fillgauge_search_tests::search_all;
 use fillgauge_search_tests::subject::Op::{self, *};
 
@@ -57,7 +57,7 @@ impl Gauge {
     fn programs(self) -> Vec<Program> {
         let ops = self.ops();
         let mut programs = Vec::new();
-        for for_queue in [false, true] {
+        for kind in [Kind::Limit, Kind::Queue] {
             for past in Past::ALL {
                 let depths = past.depths(self);
                 for (number, depth) in depths.iter().enumerate() {
@@ -69,7 +69,7 @@ impl Gauge {
                     programs.extend(pairs.map(|threads| Program {
                         capacity: self.capacity,
                         thresholds: self.thresholds,
-                        for_queue,
+                        kind,
                         before: past.before(self, *depth),
                         threads,
                         sink: Sink::InPlace,

@@ -1,7 +1,7 @@
 //! A sink that panics at its first warning. What came up meanwhile is checked by the next operation,
 //! whatever it is.
 
-use fillgauge_search_tests::program::{Program, Sink};
+use fillgauge_search_tests::program::{Kind, Program, Sink};
 use fillgauge_search_tests::search_all;
 use fillgauge_search_tests::subject::Op::*;
 
@@ -23,13 +23,13 @@ fn the_operation_after_a_panic_checks_what_it_left() {
         Observe(WARN - 1),
     ];
     let mut programs = Vec::new();
-    for for_queue in [false, true] {
+    for kind in [Kind::Limit, Kind::Queue] {
         for warns in warns {
             for meanwhile in meanwhile {
                 programs.extend(afterwards.map(|afterwards| Program {
                     capacity: CAPACITY,
                     thresholds: THRESHOLDS,
-                    for_queue,
+                    kind,
                     before: vec![EnqueueN(WARN - 1)],
                     threads: vec![vec![warns, afterwards], vec![meanwhile]],
                     sink: Sink::PanicsOnce,

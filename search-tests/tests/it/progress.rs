@@ -1,6 +1,6 @@
 //! Two corrections that meet: one of them ends.
 
-use fillgauge_search_tests::program::{Program, Sink};
+use fillgauge_search_tests::program::{Kind, Program, Sink};
 use fillgauge_search_tests::search_all;
 use fillgauge_search_tests::subject::Op::*;
 
@@ -15,7 +15,7 @@ fn two_corrections_do_not_repeat_for_ever() {
     let programs = pairs.map(|threads| Program {
         capacity: CAPACITY,
         thresholds: THRESHOLDS,
-        for_queue: false,
+        kind: Kind::Limit,
         before: vec![EnqueueN(1)],
         threads,
         sink: Sink::InPlace,

@@ -1,7 +1,7 @@
 //! Several threads change a queue that knows its length, and sample it. When all have done so, the
 //! gauge reads that length.
 
-use fillgauge_search_tests::program::{Program, Sink};
+use fillgauge_search_tests::program::{Kind, Program, Sink};
 use fillgauge_search_tests::promises::Promise;
 use fillgauge_search_tests::search::Settings;
 use fillgauge_search_tests::search_all;
@@ -13,7 +13,7 @@ fn program(before: &[Op], threads: Vec<Vec<Op>>) -> Program {
     Program {
         capacity: CAPACITY,
         thresholds: THRESHOLDS,
-        for_queue: false,
+        kind: Kind::Limit,
         before: before.to_vec(),
         threads,
         sink: Sink::InPlace,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::{self, Relaxed, SeqCst};
 use fillgauge::searched::AtomicUsize;
 
 use fillgauge_search_tests::history::{Event, History, Points};
-use fillgauge_search_tests::program::{Program, Sink};
+use fillgauge_search_tests::program::{Kind, Program, Sink};
 use fillgauge_search_tests::promises::Promise;
 use fillgauge_search_tests::search::{Counts, Failure, Settings};
 use fillgauge_search_tests::subject::{Figures, Op, Subject};
@@ -81,7 +81,7 @@ fn search(order: Ordering) -> Result<Counts, Box<Failure>> {
     let program = Program {
         capacity: 10,
         thresholds: (20, 10),
-        for_queue: false,
+        kind: Kind::Limit,
         before: vec![],
         threads: vec![vec![Op::Enqueue], vec![Op::EnqueueN(1)]],
         sink: Sink::InPlace,
