@@ -10,13 +10,14 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::mem::{replace, take};
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::rc::Rc;
 use std::thread::panicking;
 
 use fillgauge::searched::{self, Access, Ordering};
 
 use crate::history::Event;
 use crate::memory::Discipline;
-use crate::program::Program;
+use crate::program::{Program, Sink};
 use crate::promises::{Broken, Promise};
 use crate::script::{Next, Step};
 use crate::state::{By, Setting, State};
@@ -39,11 +40,12 @@ enum Mode {
 }
 
 /// The explorer of a thread.
-#[derive(Debug)]
 pub struct Explorer {
     pub setting: Setting,
     pub state: State,
     pub words: Vec<Word>,
+    /// What the sink itself records on.
+    pub subject: Option<Rc<dyn Subject>>,
     mode: Mode,
     /// What was broken alone.
     broken: Option<Broken>,
@@ -72,10 +74,12 @@ pub fn start(program: &Program) {
     EXPLORER.set(Some(Explorer {
         setting: Setting {
             points: program.points(),
+            sink: program.sink,
             counters: Vec::new(),
         },
         state: State::new(program),
         words: Vec::new(),
+        subject: None,
         mode: Mode::Alone,
         broken: None,
         steps: None,
@@ -120,13 +124,17 @@ impl searched::Explorer for ThisThread {
     }
 }
 
-/// The sink: it is called, and returns.
+/// The sink: it is called, does what the program says, and returns.
 pub fn run_sink(event: Event, depth: usize) {
     let take = |step| with(|explorer| explorer.take(step)).unwrap_or_else(stop);
-    let panics = take(Step::CallSink(event, depth)) != 0;
+    let acts = take(Step::CallSink(event, depth)) != 0;
+    let (sink, subject) = with(|explorer| (explorer.setting.sink, explorer.subject.clone()));
+    if acts && let (Sink::DequeuesOnce(n), Some(subject)) = (sink, subject) {
+        subject.record(Op::DequeueN(n));
+    }
     take(Step::SinkReturns);
     let has_found = with(|explorer| matches!(explorer.mode, Mode::Found(_)));
-    if panics && !has_found {
+    if acts && sink == Sink::PanicsOnce && !has_found {
         resume_unwind(Box::new(SinkPanic));
     }
 }

@@ -20,6 +20,8 @@ pub enum Sink {
     InPlace,
     /// The same, and the first warning panics.
     PanicsOnce,
+    /// The same, and at the first warning the sink itself dequeues so many.
+    DequeuesOnce(usize),
     /// The thread that causes them, unless it must not: then the background thread, or the next
     /// that may.
     HandedOver,
@@ -68,7 +70,7 @@ impl Program {
     /// A promise is broken.
     pub fn search_sampled(&self, settings: Settings, is_old: bool) -> Result<Counts, Box<Failure>> {
         self.search_on(settings, |points, history| match self.sink {
-            Sink::InPlace | Sink::PanicsOnce => {
+            Sink::InPlace | Sink::PanicsOnce | Sink::DequeuesOnce(_) => {
                 let gauge = Gauge::with_config(self.config(points)).with_sink(history);
                 sampled(gauge, is_old)
             }

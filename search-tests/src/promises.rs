@@ -80,8 +80,10 @@ pub struct Promises {
     writes: u8,
     // Settledness: a panic may have left an edge that no operation has checked since.
     unchecked: bool,
-    /// The next warning panics.
-    pub panics: bool,
+    /// The sink panics or dequeues at the next warning.
+    pub acts: bool,
+    /// The thread and the operation in which the sink has dequeued since the gauge was at rest.
+    pub sink_dequeues_in: Option<(usize, u8)>,
     /// The difference of the counters when the gauge was last at rest.
     start: isize,
     /// The operations that each thread had recorded by then.
@@ -105,7 +107,8 @@ impl Promises {
             at_rest: 0,
             writes: 0,
             unchecked: false,
-            panics: program.sink == Sink::PanicsOnce,
+            acts: matches!(program.sink, Sink::PanicsOnce | Sink::DequeuesOnce(_)),
+            sink_dequeues_in: None,
             start: 0,
             recorded: [0; THREADS],
             overlaps: vec![0; if has_order { operations } else { 0 }],
@@ -127,7 +130,7 @@ impl Promises {
         })
     }
 
-    /// The sink is called. Returns whether it panics.
+    /// The sink is called. Returns whether it panics or dequeues.
     ///
     /// # Errors
     ///
@@ -157,7 +160,7 @@ impl Promises {
         require(stands && was, Promise::Soundness, || {
             format!("{event:?} at a depth that never was: {depth}")
         })?;
-        Ok(event == Event::NearCapacity && replace(&mut self.panics, false))
+        Ok(event == Event::NearCapacity && replace(&mut self.acts, false))
     }
 
     /// The sink returns, also by a panic.
@@ -246,13 +249,15 @@ impl Promises {
         )?;
         self.start = difference;
         self.recorded = recorded;
+        self.sink_dequeues_in = None;
         self.overlaps.fill(0);
         Ok(())
     }
 
     /// The difference is that of the operations since the last rest, one after the other, in an
     /// order that keeps the order within each thread. Two operations of one thread may count in
-    /// either order if one observation overlapped both.
+    /// either order if one observation overlapped both. What the sink dequeues comes after the
+    /// operation that called it.
     fn conserves(
         &self,
         program: &Program,
@@ -260,7 +265,7 @@ impl Promises {
         difference: isize,
     ) -> Result<(), Broken> {
         let (mut ops, mut numbers, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
-        let mut first_number = 0;
+        let (mut first_number, mut before_sink) = (0, 0);
         for (thread, thread_ops) in program.threads.iter().enumerate() {
             let since = usize::from(self.recorded[thread])..usize::from(recorded[thread]);
             let first = ops.len();
@@ -275,10 +280,17 @@ impl Promises {
                         .map(|other| 1_u32 << other)
                         .sum::<u32>(),
                 );
+                if self.sink_dequeues_in == Some((thread, index as u8)) {
+                    before_sink = 1 << ops.len();
+                }
                 ops.push(thread_ops[index]);
                 numbers.push(number);
             }
             first_number += thread_ops.len();
+        }
+        if let (Sink::DequeuesOnce(n), Some(_)) = (program.sink, self.sink_dequeues_in) {
+            ops.push(Op::DequeueN(n));
+            earlier.push(before_sink);
         }
         let allowed = program.differences(self.start, &ops, &earlier);
         require(allowed.contains(&difference), Promise::Conservation, || {

@@ -19,11 +19,12 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::fmt;
+use std::rc::Rc;
 
 use crate::explorer::{self, find_next, run_alone, with};
 use crate::history::{History, Points};
 use crate::memory::{Discipline, THREADS};
-use crate::program::Program;
+use crate::program::{Program, Sink};
 use crate::promises::{Broken, Promise};
 use crate::script::{Next, Script, Step, Touched};
 use crate::state::{By, Setting, State};
@@ -123,7 +124,7 @@ struct Origin {
 struct Search<'a> {
     program: &'a Program,
     settings: Settings,
-    subject: Box<dyn Subject>,
+    subject: Rc<dyn Subject>,
     setting: Setting,
     /// By the number of the operation.
     ops: Vec<Op>,
@@ -144,7 +145,8 @@ pub fn run(
     subject: impl FnOnce(Points, &'static History) -> Box<dyn Subject>,
 ) -> Result<Counts, Box<Failure>> {
     explorer::start(program);
-    let subject = subject(program.points(), &History);
+    let subject: Rc<dyn Subject> = subject(program.points(), &History).into();
+    with(|explorer| explorer.subject = Some(subject.clone()));
     // So the explorer learns which words the counters are.
     subject.counters_now();
     let ops = program.threads.concat();
@@ -396,7 +398,11 @@ impl Search<'_> {
     /// When all threads have ended, the gauge goes down to 0 and up to its warn point as it should;
     /// without a bound, a little up.
     fn check_end(&self, state: &State) -> Result<(), Broken> {
-        with(|explorer| explorer.state.clone_from(state));
+        with(|explorer| {
+            explorer.state.clone_from(state);
+            // What the sink dequeued would be none of the steps below.
+            explorer.state.promises.acts &= self.program.sink == Sink::PanicsOnce;
+        });
         self.deliver_what_is_left()?;
         let records = |op| {
             self.record_alone(op)?;

@@ -7,7 +7,7 @@ use fillgauge::searched::Access;
 
 use crate::history::Points;
 use crate::memory::{Memory, THREADS};
-use crate::program::Program;
+use crate::program::{Program, Sink};
 use crate::promises::{Broken, Promises};
 use crate::script::{Script, Step};
 
@@ -34,6 +34,7 @@ pub struct State {
 #[derive(Clone, Debug)]
 pub struct Setting {
     pub points: Points,
+    pub sink: Sink,
     /// The words of the counters: enqueued, and if there are two, dequeued.
     pub counters: Vec<usize>,
 }
@@ -99,8 +100,14 @@ impl State {
                 Ok(value)
             }
             Step::CallSink(event, depth) => {
-                let panics = self.promises.delivers(event, depth, &setting.points)?;
-                Ok(usize::from(panics))
+                let acts = self.promises.delivers(event, depth, &setting.points)?;
+                if acts && matches!(setting.sink, Sink::DequeuesOnce(_)) {
+                    self.promises.sink_dequeues_in = Some(match by {
+                        By::Alone => (0, u8::MAX),
+                        By::Thread(thread, _) => (thread, self.threads[thread].next),
+                    });
+                }
+                Ok(usize::from(acts))
             }
             Step::SinkReturns => {
                 self.promises.returned(&setting.points);

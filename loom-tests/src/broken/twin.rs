@@ -1,4 +1,4 @@
-use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 use fillgauge::modelled::AtomicUsize;
 
@@ -49,12 +49,21 @@ pub enum Fault {
     WakesFirst,
     /// The thread that delivers a pending event does not check the gauge afterwards.
     EndsUnchecked,
+    /// A producer takes its upper bound for the depth.
+    BoundAsDepth,
+    /// A producer keeps what was enqueued as what was dequeued.
+    BoundOfOwnCounter,
+    /// A producer computes its bound before it adds.
+    BoundBeforeAddition,
 }
 
-/// The gauge's protocol without its cached bounds, and with a fault.
+/// The gauge's protocol with a fault, and with or without its cached bounds.
 pub struct Twin {
     enqueued: AtomicUsize,
+    cached_dequeued: AtomicUsize,
     dequeued: AtomicUsize,
+    cached_enqueued: AtomicUsize,
+    keeps_bounds: bool,
     high_water: AtomicUsize,
     state: AtomicUsize,
     mailbox: Mailbox,
@@ -73,9 +82,21 @@ const ONE_WARNING: usize = 64;
 
 impl Twin {
     pub fn with(fault: Fault) -> impl Fn(Points, &'static History) -> Self {
+        Self::new(fault, false)
+    }
+
+    /// The same, and no thread checks whose bound is far from an edge.
+    pub fn keeping_bounds(fault: Fault) -> impl Fn(Points, &'static History) -> Self {
+        Self::new(fault, true)
+    }
+
+    fn new(fault: Fault, keeps_bounds: bool) -> impl Fn(Points, &'static History) -> Self {
         move |points, history| Self {
             enqueued: AtomicUsize::new(0),
+            cached_dequeued: AtomicUsize::new(0),
             dequeued: AtomicUsize::new(0),
+            cached_enqueued: AtomicUsize::new(0),
+            keeps_bounds,
             high_water: AtomicUsize::new(0),
             state: AtomicUsize::new(0),
             mailbox: Mailbox::default(),
@@ -95,14 +116,41 @@ impl Twin {
     }
 
     fn enqueue(&self, n: usize) {
+        let early =
+            (self.fault == Fault::BoundBeforeAddition).then(|| self.enqueued.load(SeqCst) + n);
         let enqueued = self.enqueued.fetch_add(n, SeqCst) + n;
+        if self.keeps_bounds && self.is_far_below(early.unwrap_or(enqueued)) {
+            return;
+        }
         let dequeued = self.dequeued.load(SeqCst);
+        if self.keeps_bounds {
+            let own = self.fault == Fault::BoundOfOwnCounter;
+            self.cached_dequeued
+                .store(if own { enqueued } else { dequeued }, Relaxed);
+        }
         self.mark(if self.fault == Fault::MarkOfUnderflow {
             enqueued.wrapping_sub(dequeued)
         } else {
             self.depth_of(enqueued, dequeued)
         });
         self.deliver_pending_edges(true);
+    }
+
+    /// Whether the depth is at most the mark, and below the warn point.
+    fn is_far_below(&self, enqueued: usize) -> bool {
+        // An upper bound. One that is negative is great.
+        let bound = enqueued.wrapping_sub(self.cached_dequeued.load(Relaxed));
+        if self.fault == Fault::BoundAsDepth {
+            self.mark(bound);
+        }
+        bound < self.points.warn_depth && bound <= self.high_water.load(SeqCst)
+    }
+
+    /// Whether the depth is above the re-arm point.
+    fn is_far_above(&self, dequeued: usize) -> bool {
+        // A lower bound.
+        let bound = self.cached_enqueued.load(Relaxed).wrapping_sub(dequeued);
+        bound.cast_signed() > self.points.rearm_depth.cast_signed()
     }
 
     fn mark(&self, depth: usize) {
@@ -124,6 +172,13 @@ impl Twin {
 
     fn dequeue(&self, n: usize, may_deliver: bool) {
         let dequeued = self.dequeued.fetch_add(n, SeqCst) + n;
+        if self.keeps_bounds {
+            if self.is_far_above(dequeued) {
+                return;
+            }
+            let enqueued = self.enqueued.load(SeqCst);
+            self.cached_enqueued.store(enqueued, Relaxed);
+        }
         if !self.points.for_queue {
             self.absorb_strays(dequeued);
         }

@@ -1,4 +1,5 @@
-//! Faults of the broken twin are found, each by a small program and as the promise that it breaks.
+//! Faults of the broken twin and of the flag are found, each by a small program and as the promise that it
+//! breaks.
 
 use fillgauge_search_tests::broken::{Fault, Flag, Twin};
 use fillgauge_search_tests::program::{Kind, Program, Sink};
@@ -6,7 +7,7 @@ use fillgauge_search_tests::promises::Promise::{self, *};
 use fillgauge_search_tests::search::{Counts, Failure, Settings};
 use fillgauge_search_tests::subject::Op::*;
 
-use crate::pairs::pairs_of;
+use crate::pairs::{GREAT_CAPACITY, pairs_of};
 
 /// A gauge that warns at 2, when it is full, and is armed again at 1.
 const PAIR: Program = Program {
@@ -23,35 +24,33 @@ const SETTINGS: Settings = Settings {
     is_plain: false,
 };
 
-fn search_twin(program: &Program, fault: Fault) -> Result<Counts, Box<Failure>> {
-    program.search_on(SETTINGS, |points, history| {
-        Box::new(Twin::with(fault)(points, history))
-    })
-}
+type Searched = Result<Counts, Box<Failure>>;
 
-/// The program fails with the fault, and what turns it red is the fault and not the twin.
-fn assert_found(fault: Fault, promise: Promise, program: Program) {
-    let Err(failure) = search_twin(&program, fault) else {
-        panic!("{fault:?} is not found");
-    };
-    assert_eq!(failure.broken.promise, promise, "{fault:?}: {failure}");
-    assert!(!failure.trace.is_empty(), "{fault:?}: no trace");
-    let counts = search_twin(&program, Fault::None).unwrap_or_else(|failure| panic!("{failure}"));
-    assert!(counts.is_complete, "{fault:?}");
+/// The wrong gauge breaks the promise. The right one keeps them all in the same program.
+fn assert_found(promise: Promise, wrong: Searched, right: Searched) {
+    let failure = wrong.expect_err("the fault is not found");
+    assert_eq!(failure.broken.promise, promise, "{failure}");
+    assert!(!failure.trace.is_empty(), "no trace");
+    let counts = right.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(counts.is_complete);
 }
 
 macro_rules! canaries {
-    ($($name:ident: $fault:ident breaks $promise:ident, {
+    ($twin:path: $($name:ident: $fault:ident breaks $promise:ident, {
         $($field:ident: $value:expr),* $(,)?
     });* $(;)?) => {$(
         #[test]
         fn $name() {
-            assert_found(Fault::$fault, $promise, Program { $($field: $value,)* ..PAIR });
+            let program = Program { $($field: $value,)* ..PAIR };
+            let search = |fault| program.search_on(SETTINGS, |points, history| {
+                Box::new($twin(fault)(points, history))
+            });
+            assert_found($promise, search(Fault::$fault), search(Fault::None));
         }
     )*};
 }
 
-canaries! {
+canaries! { Twin::with:
     two_events_at_a_time: TwoAtATime breaks Alternation, {
         threads: vec![vec![Enqueue], vec![Enqueue]],
     };
@@ -131,22 +130,83 @@ canaries! {
         threads: vec![vec![Deliver], vec![Enqueue]],
         sink: Sink::HandedOver,
     };
+    a_sink_called_within_its_own_call: TwoAtATime breaks Alternation, {
+        capacity: 10,
+        thresholds: (20, 10),
+        before: vec![Enqueue],
+        threads: vec![vec![Enqueue]],
+        sink: Sink::DequeuesOnce(3),
+    };
+}
+
+canaries! { Twin::keeping_bounds:
+    bound_taken_for_the_depth: BoundAsDepth breaks HighWater, {
+        capacity: 10,
+        threads: vec![vec![Enqueue], vec![Dequeue, Enqueue]],
+    };
+    bound_of_the_own_counter: BoundOfOwnCounter breaks Settledness, {
+        threads: vec![vec![Enqueue], vec![Enqueue]],
+    };
+    bound_of_before_the_addition: BoundBeforeAddition breaks Settledness, {
+        capacity: 10,
+        thresholds: (30, 10),
+        // So the mark is at 2.
+        before: vec![EnqueueN(2), Dequeue],
+        threads: vec![vec![Enqueue], vec![Enqueue]],
+    };
 }
 
 /// The gauge that everyone writes by hand.
+fn assert_flag_is_found(promise: Promise, program: &Program) {
+    let flag = program.search_on(SETTINGS, |points, history| {
+        Box::new(Flag::new(points, history))
+    });
+    assert_found(promise, flag, program.search(SETTINGS));
+}
+
 #[test]
 fn a_flag() {
     let program = Program {
         threads: vec![vec![Enqueue], vec![Enqueue]],
         ..PAIR
     };
-    let search = program.search_on(SETTINGS, |points, history| {
-        Box::new(Flag::new(points, history))
-    });
-    assert_eq!(search.unwrap_err().broken.promise, Alternation);
+    assert_flag_is_found(Alternation, &program);
 }
 
-/// The twin without a fault keeps what it can: it counts, as the gauge does.
+#[test]
+fn a_percentage_that_saturates() {
+    let program = Program {
+        capacity: GREAT_CAPACITY,
+        thresholds: (75, 25),
+        before: vec![EnqueueN(GREAT_CAPACITY / 2)],
+        threads: vec![vec![EnqueueN(GREAT_CAPACITY / 8)]; 2],
+        ..PAIR
+    };
+    assert_flag_is_found(Settledness, &program);
+}
+
+#[test]
+fn a_dequeue_before_its_enqueue_that_is_lost() {
+    let program = Program {
+        kind: Kind::Queue,
+        threads: vec![vec![Dequeue], vec![Enqueue]],
+        ..PAIR
+    };
+    assert_flag_is_found(Conservation, &program);
+}
+
+#[test]
+fn producers_that_wait_count_as_depth() {
+    let program = Program {
+        kind: Kind::Queue,
+        before: vec![Enqueue],
+        threads: vec![vec![EnqueueN(2)], vec![Dequeue]],
+        ..PAIR
+    };
+    assert_flag_is_found(Soundness, &program);
+}
+
+/// The twins without a fault keep what they can: they count, as the gauge does.
 #[test]
 fn no_fault_is_found_where_there_is_none() {
     let ops = [Enqueue, EnqueueN(2), Dequeue, DequeueN(2), Clear];
@@ -159,7 +219,17 @@ fn no_fault_is_found_where_there_is_none() {
                     threads,
                     ..PAIR
                 };
-                search_twin(&program, Fault::None).unwrap_or_else(|failure| panic!("{failure}"));
+                let twins = [
+                    program.search_on(SETTINGS, |points, history| {
+                        Box::new(Twin::with(Fault::None)(points, history))
+                    }),
+                    program.search_on(SETTINGS, |points, history| {
+                        Box::new(Twin::keeping_bounds(Fault::None)(points, history))
+                    }),
+                ];
+                for searched in twins {
+                    searched.unwrap_or_else(|failure| panic!("{failure}"));
+                }
             }
         }
     }

@@ -16,6 +16,9 @@ pub const THRESHOLDS: (u8, u8) = (75, 40);
 /// More than any program has states.
 pub const MOST_STATES: usize = 20_000_000;
 
+/// Its hundredfold does not fit in the word.
+pub const GREAT_CAPACITY: usize = 1 << (usize::BITS - 2);
+
 pub const ALL: Op = DequeueN(usize::MAX);
 
 /// A gauge of which the pairs are tried.
