@@ -46,7 +46,7 @@ pub struct Points {
     pub for_queue: bool,
     /// Depths above this read as this.
     pub most: usize,
-    /// Depths are multiples of this.
+    /// Depths are multiples of this, so that 64 bits stand for all of them.
     pub unit: usize,
 }
 

@@ -80,15 +80,22 @@ impl Iterator for Programs {
 
     /// Two threads with up to three operations each, or three with up to two.
     fn next(&mut self) -> Option<Program> {
-        let capacity = 2 + self.below(6);
+        let dequeued = 1 + self.below(3);
         let sink = self.one_of(&[
             Sink::InPlace,
             Sink::InPlace,
             Sink::PanicsOnce,
+            Sink::DequeuesOnce(dequeued),
             Sink::HandedOver,
             Sink::Background,
         ]);
-        let kind = self.one_of(&[Kind::Limit, Kind::Queue]);
+        let (limit, queue) = (Kind::Limit, Kind::Queue);
+        let kind = self.one_of(&[limit, limit, queue, queue, Kind::Rendezvous]);
+        let capacity = match self.below(7) {
+            _ if kind == Kind::Rendezvous => 0,
+            0 => 0,
+            n => n + 1,
+        };
         // The gauge of a queue is observed or cleared. See the guarantees for both at once.
         let is_observed = self.below(2) == 1;
         let mix = Mix {

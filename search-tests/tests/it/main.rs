@@ -1,5 +1,6 @@
-//! The searches. `pairs`, `handover` and `panics` are tables of programs, `progress` is two of them, `random` goes beyond them,
-//! `canaries` and `stale` show that the search can fail, and `plain` that it leaves nothing out.
+//! The searches. `pairs`, `handover`, `panics`, `samplers` and `sinks` are tables of programs,
+//! `progress` is two of them, `random` goes beyond them, `canaries` and `stale` show that the
+//! search can fail, and `plain` that it leaves nothing out.
 
 mod canaries;
 mod handover;
@@ -9,4 +10,5 @@ mod plain;
 mod progress;
 mod random;
 mod samplers;
+mod sinks;
 mod stale;

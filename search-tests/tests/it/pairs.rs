@@ -38,6 +38,14 @@ const ROOMY: Gauge = Gauge {
     rearm: REARM,
 };
 
+/// Without a bound: the points are depths like others.
+const UNBOUNDED: Gauge = Gauge {
+    capacity: 0,
+    thresholds: THRESHOLDS,
+    warn: 3,
+    rearm: 1,
+};
+
 /// It warns when it is full, and is armed again one below that.
 const NARROW: Gauge = Gauge {
     capacity: 2,
@@ -57,26 +65,31 @@ impl Gauge {
             .collect()
     }
 
+    /// Every pair from this past. Two corrections that meet have a hundred times as many states,
+    /// and do not depend on the past as counting does.
+    fn programs_after(self, kind: Kind, before: &[Op], corrections_meet: bool) -> Vec<Program> {
+        pairs_of(&self.ops())
+            .filter(|threads| corrections_meet || !threads.iter().all(|ops| corrects(ops[0])))
+            .map(|threads| Program {
+                capacity: self.capacity,
+                thresholds: self.thresholds,
+                kind,
+                before: before.to_vec(),
+                threads,
+                sink: Sink::InPlace,
+            })
+            .collect()
+    }
+
     fn programs(self) -> Vec<Program> {
-        let ops = self.ops();
         let mut programs = Vec::new();
         for kind in [Kind::Limit, Kind::Queue] {
             for past in Past::ALL {
                 let depths = past.depths(self);
                 for (number, depth) in depths.iter().enumerate() {
-                    // Two corrections that meet have a hundred times as many states, and do not
-                    // depend on the depth as counting does.
                     let is_end = number == 0 || number + 1 == depths.len();
-                    let pairs = pairs_of(&ops)
-                        .filter(|threads| is_end || !threads.iter().all(|ops| corrects(ops[0])));
-                    programs.extend(pairs.map(|threads| Program {
-                        capacity: self.capacity,
-                        thresholds: self.thresholds,
-                        kind,
-                        before: past.before(self, *depth),
-                        threads,
-                        sink: Sink::InPlace,
-                    }));
+                    let before = past.before(self, *depth);
+                    programs.extend(self.programs_after(kind, &before, is_end));
                 }
             }
         }
@@ -129,8 +142,16 @@ impl Past {
     }
 }
 
-fn corrects(op: Op) -> bool {
-    matches!(op, ALL | Clear | Observe(_) | ObserveWith(_))
+fn clears(op: Op) -> bool {
+    matches!(op, ALL | Clear)
+}
+
+fn observes(op: Op) -> bool {
+    matches!(op, Observe(_) | ObserveWith(_))
+}
+
+pub fn corrects(op: Op) -> bool {
+    clears(op) || observes(op)
 }
 
 /// Every two of `ops`, and every one with itself.
@@ -154,4 +175,46 @@ fn every_pair_keeps_every_promise() {
 #[test]
 fn every_pair_keeps_every_promise_of_a_narrow_gauge() {
     search_all(&NARROW.programs(), MOST_STATES).assert_clean(550, 14_000_000);
+}
+
+/// Dequeues were recorded before their enqueues. Of a clear and an observation that meet then,
+/// nothing is promised.
+#[test]
+fn every_pair_keeps_every_promise_of_a_queue_that_is_ahead() {
+    let pasts: [&[Op]; 3] = [
+        &[Dequeue],
+        &[DequeueN(3)],
+        &[EnqueueN(WARN), DequeueN(WARN + 1)],
+    ];
+    let mut programs = Vec::new();
+    for (number, before) in pasts.into_iter().enumerate() {
+        programs.extend(ROOMY.programs_after(Kind::Queue, before, number != 1));
+    }
+    programs.retain(|program| {
+        let any = |is: fn(Op) -> bool| program.threads.iter().any(|ops| is(ops[0]));
+        !(any(clears) && any(observes))
+    });
+    search_all(&programs, MOST_STATES).assert_clean(150, 1_800_000);
+}
+
+/// It has warned, and was observed below its warn point.
+#[test]
+fn every_pair_keeps_every_promise_of_a_gauge_that_was_sampled_after_its_warning() {
+    let before = [Observe(WARN), Observe(WARN - 1)];
+    let programs = [Kind::Limit, Kind::Queue]
+        .map(|kind| ROOMY.programs_after(kind, &before, false))
+        .concat();
+    search_all(&programs, MOST_STATES).assert_clean(76, 260_000);
+}
+
+#[test]
+fn every_pair_keeps_every_promise_without_a_bound() {
+    let pasts: [&[Op]; 3] = [&[EnqueueN(2)], &[Observe(3), Observe(1)], &[Dequeue]];
+    let mut programs = Vec::new();
+    for kind in [Kind::Limit, Kind::Queue, Kind::Rendezvous] {
+        for (number, before) in pasts.into_iter().enumerate() {
+            programs.extend(UNBOUNDED.programs_after(kind, before, number == 0));
+        }
+    }
+    search_all(&programs, MOST_STATES).assert_clean(369, 179_000);
 }

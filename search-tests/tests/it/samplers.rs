@@ -23,10 +23,19 @@ fn program(before: &[Op], threads: Vec<Vec<Op>>) -> Program {
 #[test]
 fn samplers_settle_on_the_length_of_the_queue() {
     let mut programs = Vec::new();
-    for before in [&[][..], &[Fill(1)], &[Fill(4)], &[Fill(WARN)]] {
+    let pasts: [&[Op]; 6] = [
+        &[],
+        &[Fill(1)],
+        &[Fill(4)],
+        &[Fill(WARN)],
+        // Recovered.
+        &[Fill(WARN), Drain],
+        &[Fill(WARN), Drain, Fill(WARN - 1)],
+    ];
+    for before in pasts {
         programs.extend(pairs_of(&[Fill(1), Drain]).map(|threads| program(before, threads)));
     }
-    search_all(&programs, MOST_STATES).assert_clean(12, 7_800_000);
+    search_all(&programs, MOST_STATES).assert_clean(18, 10_600_000);
 }
 
 /// A sample that is older than the observation stays.
