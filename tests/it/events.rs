@@ -186,3 +186,15 @@ fn a_closure_is_a_sink() {
     gauge.record_enqueue_n(8);
     assert_eq!(EVENTS.load(Ordering::SeqCst), 1);
 }
+
+#[test]
+fn debug_of_a_sink_says_whether_there_is_one() {
+    struct Nobody;
+    impl LimitSink for Nobody {
+        fn on_event(&self, _: &LimitEvent) {}
+    }
+    let gauge = Gauge::new(&LIMIT, 10);
+    assert_eq!(format!("{:?}", gauge.delivery()), "StaticSink(None)");
+    let gauge = gauge.with_sink(&Nobody);
+    assert_eq!(format!("{:?}", gauge.delivery()), "StaticSink(Some(..))");
+}
