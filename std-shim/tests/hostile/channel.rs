@@ -5,22 +5,23 @@ use std::mem;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, SendError, TryRecvError, TrySendError};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::thread;
 use std::time::Duration;
 
 use fillgauge_std::{
-    TrackedLimit, TrackedReceiver, TrackedSyncSender, flush_events, queue_snapshot, track,
+    QueueGauge, QueueRegistry, TrackedLimit, TrackedReceiver, TrackedSyncSender, flush_events,
+    queue_snapshot, track,
 };
 
 use crate::foreign;
-use crate::row::Delivery;
+use crate::row::{Delivery, Row, lock};
 
 pub(crate) trait Channel: Send + Sync + 'static {
     type Sender: Sender;
     type Receiver: Receiver;
 
-    fn channel(capacity: usize, delivery: Delivery) -> (Self::Sender, Self::Receiver);
+    fn channel(capacity: usize, row: Row) -> (Self::Sender, Self::Receiver);
 
     /// Waits until all foreign code was called that another thread has to call.
     fn settle();
@@ -40,16 +41,27 @@ pub(crate) trait Receiver: Send + 'static {
 
 pub(crate) struct Tracked;
 
+/// The gauges of all channels, in whatever registry.
+static GAUGES: Mutex<Vec<Weak<QueueGauge>>> = Mutex::new(Vec::new());
+
 impl Channel for Tracked {
     type Sender = TrackedSyncSender<usize>;
     type Receiver = TrackedReceiver<usize>;
 
-    fn channel(capacity: usize, delivery: Delivery) -> (Self::Sender, Self::Receiver) {
-        let channel = track(TrackedLimit::VmPipes).capacity(capacity);
-        match delivery {
+    fn channel(capacity: usize, row: Row) -> (Self::Sender, Self::Receiver) {
+        // It goes, and its sinks and handlers go with the last of its gauges.
+        let own = foreign::registry(row.actor);
+        let channel = track(TrackedLimit::VmPipes)
+            .capacity(capacity)
+            .label(foreign::label())
+            .registry(own.as_ref().unwrap_or(QueueRegistry::global()));
+        let channel = foreign::add_sinks(row.actor, channel);
+        let (sender, receiver) = match row.delivery {
             Delivery::InPlace => channel.sync_channel(),
             Delivery::Background => channel.background().sync_channel(),
-        }
+        };
+        lock(&GAUGES).push(Arc::downgrade(sender.gauge()));
+        (sender, receiver)
     }
 
     fn settle() {
@@ -57,7 +69,10 @@ impl Channel for Tracked {
     }
 
     fn is_at_rest() -> bool {
-        queue_snapshot().iter().all(|gauge| {
+        let gauges = lock(&GAUGES);
+        let in_registries = gauges.iter().filter_map(Weak::upgrade);
+        let figures = in_registries.map(|gauge| gauge.snapshot());
+        figures.chain(queue_snapshot()).all(|gauge| {
             let percent = gauge.fill_percent;
             (percent < 80 || gauge.warned) && (percent > 50 || !gauge.warned)
         })
@@ -99,11 +114,11 @@ impl Channel for Plain {
     type Sender = PlainSender;
     type Receiver = PlainReceiver;
 
-    fn channel(capacity: usize, delivery: Delivery) -> (PlainSender, PlainReceiver) {
+    fn channel(capacity: usize, row: Row) -> (PlainSender, PlainReceiver) {
         let (sender, receiver) = mpsc::sync_channel(capacity);
         let count = Arc::new(Count {
             capacity,
-            delivery,
+            delivery: row.delivery,
             depth: AtomicUsize::new(0),
             is_full: AtomicBool::new(false),
         });

@@ -10,8 +10,9 @@ use std::thread;
 use std::time::Duration;
 
 use fillgauge_std::{
-    QueueGauge, QueueRegistry, TrackedLimit, log_queue_snapshot, queue_snapshot, register_limit,
-    set_limit_warning_handler,
+    LimitEvent, LimitSink, LimitWarning, QueueGauge, QueueRegistry, Track, TrackedLimit,
+    log_queue_snapshot, queue_snapshot, register_limit, remove_limit_event_handler,
+    remove_limit_warning_handler, set_limit_event_handler, set_limit_warning_handler, track,
 };
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -22,8 +23,12 @@ use crate::row::{Action, Actor, Row, Shared, lock};
 struct Foreign {
     row: Row,
     act: Box<dyn Fn() + Send + Sync>,
+    /// That of the gauges below.
+    registry: Option<QueueRegistry>,
     /// A gauge that nobody else holds.
     gauge: Mutex<Option<Arc<QueueGauge>>>,
+    /// Another, which goes with a registry of its own when a sink that owns a bomb is called.
+    doomed: Mutex<Option<Arc<QueueGauge>>>,
 }
 
 static FOREIGN: OnceLock<Foreign> = OnceLock::new();
@@ -49,17 +54,21 @@ pub(crate) fn acted() -> usize {
 
 pub(crate) fn install<C: Channel>(row: Row, shared: &Arc<Shared<C>>) {
     let shared = Arc::clone(shared);
-    let gauge = register_limit(TrackedLimit::VmPtys, 10);
+    let registry = registry(row.actor);
+    let gauge = gauge(row.actor, registry.as_ref());
     gauge.observe_depth(9);
+    let doomed = gauge_of_its_own(row.actor);
     let foreign = Foreign {
         row,
         act: Box::new(move || act(row.action, &shared)),
+        registry,
         gauge: Mutex::new(Some(gauge)),
+        doomed: Mutex::new(Some(doomed)),
     };
     assert!(FOREIGN.set(foreign).is_ok());
     match row.actor {
         Actor::Subscriber | Actor::Payload | Actor::Formatter | Actor::Allocator => {
-            tracing::subscriber::set_global_default(Observer).unwrap();
+            tracing::subscriber::set_global_default(Observer(provoke)).unwrap();
         }
         Actor::Handler => set_limit_warning_handler(Box::new(|_| provoke())),
         Actor::Destructor => {
@@ -72,6 +81,111 @@ pub(crate) fn install<C: Channel>(row: Row, shared: &Arc<Shared<C>>) {
                 }
             }));
         }
+        Actor::EventHandler => set_limit_event_handler(Box::new(|_| provoke())),
+        Actor::EventHandlerDestructor => {
+            let bomb = Bomb;
+            set_limit_event_handler(Box::new(move |_| {
+                let _ = &bomb;
+                if IS_ARMED.load(Ordering::SeqCst) {
+                    remove_limit_event_handler();
+                }
+            }));
+        }
+        Actor::GaugeSink
+        | Actor::CoreSink
+        | Actor::RegistrySink
+        | Actor::RegistryHandler
+        | Actor::SinkDestructor
+        | Actor::RegistryDestructor => {
+            // What they cause is logged.
+            tracing::subscriber::set_global_default(Observer(|| ())).unwrap();
+        }
+    }
+}
+
+/// A label that would write on the line before and hide the rest of its own, and has no end.
+pub(crate) fn label() -> String {
+    "\r\u{1b}[1A\0\u{202e}\u{1b}]0;".to_owned() + &"\u{1b}[8m".repeat(2_000)
+}
+
+/// A registry whose sinks or handlers are the foreign code, if the row has one.
+pub(crate) fn registry(actor: Actor) -> Option<QueueRegistry> {
+    let registry = QueueRegistry::new(label());
+    match actor {
+        Actor::RegistrySink => Some(registry.sink(|_| provoke())),
+        Actor::RegistryHandler => Some(registry.warning_handler(|_| provoke())),
+        Actor::RegistryDestructor => {
+            let (events, warnings) = (Keeper::new(), Keeper::new());
+            let registry = registry.sink(move |event| events.sink(event));
+            let more = Keeper::new();
+            let registry = registry.sink(move |event| more.sink(event));
+            Some(registry.warning_handler(move |warning| warnings.handler(warning)))
+        }
+        _ => None,
+    }
+}
+
+/// The same with sinks that are the foreign code, if the row has them.
+pub(crate) fn add_sinks(actor: Actor, track: Track<'_>) -> Track<'_> {
+    static CORE_SINK: CoreSink = CoreSink;
+    match actor {
+        Actor::GaugeSink => track.sink(|_| provoke()),
+        Actor::CoreSink => track.core_sink(&CORE_SINK),
+        Actor::SinkDestructor => {
+            // Two, which both act at the end of the same gauge.
+            let (first, second) = (Keeper::new(), Keeper::new());
+            let track = track.sink(move |event| first.sink(event));
+            track.sink(move |event| second.sink(event))
+        }
+        _ => track,
+    }
+}
+
+fn gauge(actor: Actor, registry: Option<&QueueRegistry>) -> Arc<QueueGauge> {
+    let gauge = track(TrackedLimit::VmPtys)
+        .capacity(10)
+        .label(label())
+        .registry(registry.unwrap_or(QueueRegistry::global()));
+    add_sinks(actor, gauge).gauge()
+}
+
+fn gauge_of_its_own(actor: Actor) -> Arc<QueueGauge> {
+    gauge(actor, registry(actor).as_ref())
+}
+
+struct CoreSink;
+
+impl LimitSink for CoreSink {
+    fn on_event(&self, _: &fillgauge::LimitEvent) {
+        provoke();
+    }
+}
+
+/// What a sink or a handler owns that acts when it is dropped, and when it is called drops a gauge
+/// with others.
+struct Keeper {
+    _bomb: Bomb,
+}
+
+impl Keeper {
+    fn new() -> Self {
+        Self { _bomb: Bomb }
+    }
+
+    fn sink(&self, _: &LimitEvent) {
+        self.drop_doomed();
+    }
+
+    fn handler(&self, _: &LimitWarning) {
+        self.drop_doomed();
+    }
+
+    fn drop_doomed(&self) {
+        let foreign = FOREIGN.get();
+        if let Some(foreign) = foreign.filter(|_| IS_ARMED.load(Ordering::SeqCst)) {
+            let doomed = lock(&foreign.doomed).take();
+            drop(doomed);
+        }
     }
 }
 
@@ -82,12 +196,22 @@ pub(crate) fn provoke() {
         return;
     }
     match foreign.row.actor {
-        Actor::Subscriber | Actor::Handler => attack(),
-        Actor::Destructor => drop(Bomb),
+        Actor::Subscriber
+        | Actor::Handler
+        | Actor::EventHandler
+        | Actor::GaugeSink
+        | Actor::CoreSink
+        | Actor::RegistrySink
+        | Actor::RegistryHandler => attack(),
+        Actor::Destructor
+        | Actor::EventHandlerDestructor
+        | Actor::SinkDestructor
+        | Actor::RegistryDestructor => drop(Bomb),
         Actor::Payload => panic::panic_any(Bomb),
         Actor::Formatter => {
             let (registry, snapshot) = (QueueRegistry::global(), queue_snapshot());
-            write!(Writer, "{registry:?} {snapshot:?}").unwrap();
+            let report = registry.report();
+            write!(Writer, "{registry:?} {snapshot:?} {report}").unwrap();
             if let Some(gauge) = &*lock(&foreign.gauge) {
                 write!(Writer, "{gauge:?}").unwrap();
             }
@@ -103,7 +227,7 @@ fn attack() {
         return;
     }
     let acted = ACTED.fetch_add(1, Ordering::SeqCst);
-    if acted < MOST_ACTS || foreign.row.action == Action::Panics {
+    if acted < MOST_ACTS || matches!(foreign.row.action, Action::Panics | Action::PanicsTwice) {
         (foreign.act)();
     }
 }
@@ -111,6 +235,7 @@ fn attack() {
 fn act<C: Channel>(action: Action, shared: &Shared<C>) {
     match action {
         Action::Panics => panic!("hostile"),
+        Action::PanicsTwice => panic::panic_any(PanicsWhenDropped),
         Action::WaitsForRoom => {
             if let Some(sender) = shared.sender() {
                 while shared.try_send(&sender) {}
@@ -138,6 +263,14 @@ fn act<C: Channel>(action: Action, shared: &Shared<C>) {
             let gauge = register_limit(TrackedLimit::VmOpenFds, 10);
             gauge.observe_depth(9);
             gauge.observe_depth(0);
+            let registry = QueueRegistry::new("short-lived").sink(|_| attack());
+            let gauge = track("short-lived")
+                .capacity(10)
+                .label(label())
+                .sink(|_| attack())
+                .registry(&registry)
+                .gauge();
+            gauge.observe_depth(9);
         }
         Action::DropsLastGauge => {
             let gauge = FOREIGN
@@ -145,11 +278,24 @@ fn act<C: Channel>(action: Action, shared: &Shared<C>) {
                 .and_then(|foreign| lock(&foreign.gauge).take());
             drop(gauge);
         }
-        Action::ReplacesHandler => set_limit_warning_handler(Box::new(|_| {})),
-        Action::Snapshots => {
+        Action::ReplacesHandlers => {
+            set_limit_warning_handler(Box::new(|_| {}));
+            set_limit_event_handler(Box::new(|_| {}));
+        }
+        Action::RemovesHandlers => {
+            remove_limit_warning_handler();
+            remove_limit_event_handler();
+        }
+        Action::Reports => {
             let shown = format!("{:?} {:?}", queue_snapshot(), QueueRegistry::global());
             assert!(shown.contains("live"));
             log_queue_snapshot();
+            let own = FOREIGN.get().and_then(|foreign| foreign.registry.as_ref());
+            for registry in own.into_iter().chain([QueueRegistry::global()]) {
+                let report = registry.report();
+                assert_eq!(report.registry, registry.name());
+                drop(format!("{report} {report:?}"));
+            }
         }
         Action::LogsThroughChannel => {
             let log = lock(&shared.log.0);
@@ -168,6 +314,15 @@ impl Drop for Bomb {
     }
 }
 
+/// What a panic carries.
+struct PanicsWhenDropped;
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("hostile when dropped");
+    }
+}
+
 /// Acts when something is formatted into it.
 struct Writer;
 
@@ -178,8 +333,8 @@ impl Write for Writer {
     }
 }
 
-/// Calls the foreign code at each event.
-struct Observer;
+/// Reads each event, then calls this.
+struct Observer(fn());
 
 impl Subscriber for Observer {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -194,8 +349,9 @@ impl Subscriber for Observer {
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
-    fn event(&self, _: &Event<'_>) {
-        provoke();
+    fn event(&self, event: &Event<'_>) {
+        drop(format!("{event:?}"));
+        (self.0)();
     }
 
     fn enter(&self, _: &Id) {}

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How a process ended.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Success,
     /// With what it wrote to standard error.
@@ -22,6 +22,8 @@ pub(crate) fn run(arguments: &[&str], limit: Duration, variables: &[(&str, &str)
     let mut child = Command::new(env::current_exe().unwrap())
         .args(arguments)
         .envs(variables.iter().copied())
+        // Most panics are part of the row, and a backtrace takes longer than the rest of it.
+        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -15,11 +15,13 @@ use crate::process::threads;
 
 /// Declares an enumeration whose variants have names, and a list of them.
 macro_rules! names {
-    ($(#[$attribute:meta])* $name:ident { $($variant:ident = $text:literal,)+ }) => {
+    ($(#[$attribute:meta])* $name:ident {
+        $($(#[$about:meta])* $variant:ident = $text:literal,)+
+    }) => {
         $(#[$attribute])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub(crate) enum $name {
-            $($variant,)+
+            $($(#[$about])* $variant,)+
         }
 
         impl $name {
@@ -39,10 +41,58 @@ names! {
     Actor {
         Subscriber = "subscriber",
         Handler = "handler",
+        EventHandler = "event-handler",
+        GaugeSink = "gauge-sink",
+        CoreSink = "core-sink",
+        RegistrySink = "registry-sink",
+        RegistryHandler = "registry-handler",
+        /// Of what a handler owns that replaces itself.
         Destructor = "destructor",
+        /// Of what an event handler owns that removes itself.
+        EventHandlerDestructor = "event-handler-destructor",
+        /// Of what the sinks of a gauge own. They go with the gauge.
+        SinkDestructor = "sink-destructor",
+        /// Of what the sinks and handlers of a registry own. They go with its last gauge.
+        RegistryDestructor = "registry-destructor",
         Payload = "payload",
         Formatter = "formatter",
         Allocator = "allocator",
+    }
+}
+
+impl Actor {
+    /// Who is called over the plain channel: it has no sinks and handlers, and what they do there is
+    /// the same.
+    fn over_plain(self) -> Self {
+        match self {
+            Self::Handler
+            | Self::EventHandler
+            | Self::GaugeSink
+            | Self::CoreSink
+            | Self::RegistrySink
+            | Self::RegistryHandler => Self::Subscriber,
+            Self::EventHandlerDestructor | Self::SinkDestructor | Self::RegistryDestructor => {
+                Self::Destructor
+            }
+            Self::Subscriber
+            | Self::Destructor
+            | Self::Payload
+            | Self::Formatter
+            | Self::Allocator => self,
+        }
+    }
+
+    /// Whether it is called for warnings alone.
+    fn hears_warnings(self) -> bool {
+        matches!(
+            self,
+            Self::Handler | Self::RegistryHandler | Self::Destructor
+        )
+    }
+
+    /// Whether it acts when the channel's gauge is dropped.
+    pub(crate) fn ends_with_gauge(self) -> bool {
+        matches!(self, Self::SinkDestructor | Self::RegistryDestructor)
     }
 }
 
@@ -50,13 +100,15 @@ names! {
     /// What it does.
     Action {
         Panics = "panics",
+        PanicsTwice = "panics-with-what-panics-when-dropped",
         WaitsForRoom = "waits-for-room",
         Receives = "receives",
         ReceivesElsewhere = "receives-elsewhere",
         Registers = "registers",
         DropsLastGauge = "drops-last-gauge",
-        ReplacesHandler = "replaces-handler",
-        Snapshots = "snapshots",
+        ReplacesHandlers = "replaces-handlers",
+        RemovesHandlers = "removes-handlers",
+        Reports = "reports",
         LogsThroughChannel = "logs-through-channel",
     }
 }
@@ -73,6 +125,8 @@ names! {
         ReceiverAtThreadEnd = "receiver-at-thread-end",
         SenderInUnwind = "sender-in-unwind",
         ReceiverInUnwind = "receiver-in-unwind",
+        LastHalfAtThreadEnd = "last-half-at-thread-end",
+        LastHalfInUnwind = "last-half-in-unwind",
     }
 }
 
@@ -94,16 +148,23 @@ impl Operation {
             | Self::DropReceiver
             | Self::DropLastSender
             | Self::ReceiverAtThreadEnd
-            | Self::ReceiverInUnwind => false,
+            | Self::ReceiverInUnwind
+            | Self::LastHalfAtThreadEnd
+            | Self::LastHalfInUnwind => false,
         }
     }
 
     fn drops_receiver(self) -> bool {
         !self.warns() && self != Self::Recv
     }
+
+    /// Whether nothing of the channel is left in the end, and a receiver was the last.
+    fn ends_with_receiver(self) -> bool {
+        matches!(self, Self::LastHalfAtThreadEnd | Self::LastHalfInUnwind)
+    }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Row {
     pub(crate) actor: Actor,
     pub(crate) action: Action,
@@ -140,14 +201,33 @@ impl Row {
         })
     }
 
-    /// Why the row means nothing, if it does not.
-    pub(crate) fn means_nothing(self) -> Option<&'static str> {
-        match (self.actor, self.action) {
-            (Actor::Allocator, Action::Panics) => Some("an allocator must not unwind"),
-            (Actor::Handler | Actor::Destructor, _) if !self.operation.warns() => {
-                Some("a warning handler is not called for a recovery")
-            }
-            _ => None,
+    /// The row that is run over the plain channel.
+    pub(crate) fn over_plain(self) -> Self {
+        Self {
+            actor: self.actor.over_plain(),
+            ..self
+        }
+    }
+
+    /// Why the row is left out, if it is: it means nothing, or is the same as another.
+    pub(crate) fn left_out(self) -> Option<&'static str> {
+        use {Action::*, Operation::*};
+        let (actor, action, operation) = (self.actor, self.action, self.operation);
+        let goes_through_guard = actor.over_plain() != actor;
+        if actor == Actor::Allocator && matches!(action, Panics | PanicsTwice) {
+            Some("an allocator must not unwind")
+        } else if actor.hears_warnings() && !operation.warns() {
+            Some("a warning handler is not called for a recovery")
+        } else if operation.ends_with_receiver() && !actor.ends_with_gauge() {
+            Some("nothing ends with the gauge: as where a receiver is dropped")
+        } else if operation.ends_with_receiver() && matches!(action, WaitsForRoom | Receives) {
+            Some("there is no channel left to send on or to receive from")
+        } else if goes_through_guard && operation == TrySend {
+            Some("it records what a send records, which the subscriber's rows show")
+        } else if actor == Actor::CoreSink && !matches!(operation, Send | Recv) {
+            Some("it is called by a sink of the gauge, which has rows of its own")
+        } else {
+            None
         }
     }
 }
@@ -185,13 +265,13 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<C: Channel> Shared<C> {
-    fn new(delivery: Delivery) -> Self {
-        let (sender, receiver) = C::channel(CAPACITY, delivery);
-        let (elsewhere, from_elsewhere) = C::channel(CAPACITY, delivery);
+    fn new(row: Row) -> Self {
+        let (sender, receiver) = C::channel(CAPACITY, row);
+        let (elsewhere, from_elsewhere) = C::channel(CAPACITY, row);
         for item in 0..CAPACITY {
             elsewhere.try_send(item).unwrap();
         }
-        let (log, lines) = C::channel(1, delivery);
+        let (log, lines) = C::channel(1, row);
         Self {
             sender: Mutex::new(Some(sender)),
             receiver: Mutex::new(Some(receiver)),
@@ -260,7 +340,7 @@ thread_local! {
 }
 
 fn program<C: Channel>(row: Row) {
-    let shared = Arc::new(Shared::<C>::new(row.delivery));
+    let shared = Arc::new(Shared::<C>::new(row));
     foreign::install(row, &shared);
     let consumer = Arc::clone(&shared);
     let (ready, is_ready) = mpsc::channel();
@@ -331,7 +411,16 @@ fn operate<C: Channel>(operation: Operation, shared: &Arc<Shared<C>>, sender: C:
         Operation::ReceiverAtThreadEnd => at_thread_end(receiver()),
         Operation::SenderInUnwind => in_unwind(last_word()),
         Operation::ReceiverInUnwind => in_unwind(receiver()),
+        Operation::LastHalfAtThreadEnd => at_thread_end(last_half(shared, sender)),
+        Operation::LastHalfInUnwind => in_unwind(last_half(shared, sender)),
     }
+}
+
+/// The receiver, of which all senders are gone.
+fn last_half<C: Channel>(shared: &Shared<C>, sender: C::Sender) -> C::Receiver {
+    drop(lock(&shared.sender).take());
+    drop(sender);
+    lock(&shared.receiver).take().unwrap()
 }
 
 fn at_thread_end(value: impl Send + 'static) {

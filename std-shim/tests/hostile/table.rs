@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -27,21 +27,34 @@ enum Verdict {
     Failed(String),
     /// It does not end over the plain channel either.
     NotDemanded,
-    MeansNothing(&'static str),
+    LeftOut(&'static str),
 }
 
-fn judge(row: Row) -> Verdict {
-    if let Some(reason) = row.means_nothing() {
-        return Verdict::MeansNothing(reason);
+/// How rows ended over the plain channel, where several are one.
+#[derive(Default)]
+struct OverPlain(Mutex<BTreeMap<Row, Arc<OnceLock<Outcome>>>>);
+
+impl OverPlain {
+    fn outcome(&self, row: Row) -> Outcome {
+        let row = row.over_plain();
+        let outcome = Arc::clone(lock(&self.0).entry(row).or_default());
+        let run = || run_process(&["--row", &row.to_string(), "plain"], PLAIN, &[]);
+        outcome.get_or_init(run).clone()
     }
-    let name = row.to_string();
-    match run_process(&["--row", &name, "plain"], PLAIN, &[]) {
+}
+
+fn judge(row: Row, over_plain: &OverPlain) -> Verdict {
+    if let Some(reason) = row.left_out() {
+        return Verdict::LeftOut(reason);
+    }
+    match over_plain.outcome(row) {
         Outcome::Success => {}
         Outcome::Timeout => return Verdict::NotDemanded,
         Outcome::Failure(errors) => {
             return Verdict::Failed(format!("over the plain channel: {errors}"));
         }
     }
+    let name = row.to_string();
     match run_process(&["--row", &name, "tracked"], TRACKED, &[]) {
         Outcome::Success => Verdict::Passed,
         Outcome::Failure(errors) => Verdict::Failed(errors),
@@ -54,13 +67,13 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
     let rows: Vec<Row> = Row::all()
         .filter(|row| is_wanted(&row.to_string()))
         .collect();
-    let next = AtomicUsize::new(0);
+    let (next, over_plain) = (AtomicUsize::new(0), OverPlain::default());
     let verdicts = Mutex::new(Vec::new());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
                 while let Some(&row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let verdict = judge(row);
+                    let verdict = judge(row, &over_plain);
                     lock(&verdicts).push((row.to_string(), verdict));
                 }
             });
@@ -80,7 +93,7 @@ pub(crate) fn run(words: &[&str]) -> ExitCode {
                 let reason = "does not end over the plain channel either";
                 left_out.entry(reason).or_default().push(name);
             }
-            Verdict::MeansNothing(reason) => left_out.entry(reason).or_default().push(name),
+            Verdict::LeftOut(reason) => left_out.entry(reason).or_default().push(name),
         }
     }
     for (reason, names) in &mut left_out {

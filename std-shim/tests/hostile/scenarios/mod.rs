@@ -3,6 +3,7 @@
 mod background;
 mod faults;
 mod log;
+mod observers;
 mod storms;
 
 use std::sync::mpsc;
@@ -14,7 +15,7 @@ use crate::process::{self, Outcome};
 pub(crate) type Scenario = (&'static str, fn());
 
 fn all() -> impl Iterator<Item = Scenario> {
-    [faults::ALL, background::ALL, storms::ALL]
+    [faults::ALL, background::ALL, observers::ALL, storms::ALL]
         .into_iter()
         .flatten()
         .copied()
