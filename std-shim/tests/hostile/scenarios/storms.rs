@@ -7,8 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fillgauge_std::{
-    LogLimit, TrackedLimit, flush_events, register_limit, set_limit_warning_handler, set_log_limit,
-    track, tracked_sync_channel, warn_limit_exhausted,
+    LimitEvent, LimitEventKind, LogLimit, TrackedLimit, flush_events, register_limit,
+    set_limit_event_handler, set_limit_warning_handler, set_log_limit, track, tracked_sync_channel,
+    warn_limit_exhausted,
 };
 
 use super::Scenario;
@@ -47,8 +48,21 @@ fn storm_in_background() {
     run_storm(true);
 }
 
-/// Four producers and two channels. Per gauge, the log and the handler have all events in their
-/// order, one at a time.
+/// The events that an observer heard of, by gauge.
+#[derive(Clone, Default)]
+struct Heard(Arc<Mutex<HashMap<usize, Vec<(LimitEventKind, usize)>>>>);
+
+impl Heard {
+    fn hear(&self, event: &LimitEvent) {
+        let gauge = event.snapshot();
+        let mut all = lock(&self.0);
+        let of_gauge = all.entry(gauge.instance).or_default();
+        of_gauge.push((event.kind(), gauge.depth));
+    }
+}
+
+/// Four producers and two channels. Per gauge, all observers have all events in their order, one at
+/// a time.
 fn run_storm(is_background: bool) {
     set_log_limit(LogLimit::OFF);
     let log = Log::install();
@@ -69,11 +83,18 @@ fn run_storm(is_background: bool) {
         busy[warning.instance].store(false, Ordering::SeqCst);
     }));
 
+    let (by_handler, by_sinks) = (Heard::default(), Heard::default());
+    let handler = by_handler.clone();
+    set_limit_event_handler(Box::new(move |event| handler.hear(event)));
+
     let end = Instant::now() + Duration::from_secs(2);
     let most_threads = AtomicUsize::new(0);
     let gauges = thread::scope(|scope| {
         let channels = [(), ()].map(|()| {
-            let channel = track(TrackedLimit::VmPipes).capacity(8);
+            let sink = by_sinks.clone();
+            let channel = track(TrackedLimit::VmPipes)
+                .capacity(8)
+                .sink(move |event| sink.hear(event));
             if is_background {
                 channel.background().sync_channel::<usize>()
             } else {
@@ -131,7 +152,19 @@ fn run_storm(is_background: bool) {
         assert!(logged.len() > 20, "hardly a storm: {}", logged.len());
         assert_eq!(logged.len(), gauge.warnings());
         assert_eq!(logged, handled[&gauge.instance()]);
+        let logged: Vec<_> = lines.iter().map(|line| kind_and_depth(line)).collect();
+        for heard in [&by_sinks, &by_handler] {
+            assert_eq!(logged, lock(&heard.0)[&gauge.instance()]);
+        }
         assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
+    }
+}
+
+fn kind_and_depth(line: &Line) -> (LimitEventKind, usize) {
+    match line.message.as_str() {
+        "bounded limit near capacity" => (LimitEventKind::NearCapacity, line.number("observed")),
+        "bounded limit reached capacity" => (LimitEventKind::Full, line.number("depth")),
+        _ => (LimitEventKind::Recovered, line.number("depth")),
     }
 }
 
