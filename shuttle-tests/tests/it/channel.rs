@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use fillgauge_shuttle_tests::{explore, pick};
 use fillgauge_std::{
-    Backpressure, QueueGauge, QueueSnapshot, REARM_FILL_PERCENT, TrackedLimit, TrackedReceiver,
-    TrackedSyncSender, WARN_FILL_PERCENT, flush_events, queue_snapshot, refuse_threads,
-    register_limit, track,
+    Backpressure, LimitEventKind, QueueGauge, QueueRegistry, QueueSnapshot, REARM_FILL_PERCENT,
+    Report, TrackedLimit, TrackedReceiver, TrackedSyncSender, WARN_FILL_PERCENT, flush_events,
+    refuse_threads, register_limit, track,
 };
 use shuttle::thread;
 
-use crate::observed::{Edge, Observer, Seen, forget_reaction, on_warning, seen};
+use crate::observed::{
+    Observer, Seen, forget_reaction, live_sinks, observe, seen, sink, warning_handler,
+};
 
 /// What the programs need of a sending half, right or wrong.
 pub(crate) trait Sends: Clone + Send + 'static {
@@ -89,7 +91,90 @@ enum Ending {
     Drops,
 }
 
-/// What the handler does with a warning.
+/// What a channel is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) capacity: usize,
+    pub(crate) label: Option<&'static str>,
+    pub(crate) has_sink: bool,
+    pub(crate) registry: InRegistry,
+}
+
+/// Which registry a channel is in.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum InRegistry {
+    OfTheProcess,
+    /// One of its own, with a sink and a handler.
+    Own,
+    /// The same, and silent.
+    Silent,
+    /// Silent, without a sink or a handler.
+    Mute,
+}
+
+impl Setup {
+    pub(crate) fn plain() -> Self {
+        Self {
+            capacity: pick(&[0, 1, 2, 3, 8]),
+            label: None,
+            has_sink: false,
+            registry: InRegistry::OfTheProcess,
+        }
+    }
+
+    fn any() -> Self {
+        use InRegistry::{Mute, OfTheProcess, Own, Silent};
+        Self {
+            label: pick(&[None, Some("session 7"), Some("")]),
+            has_sink: pick(&[true, false]),
+            registry: pick(&[OfTheProcess, OfTheProcess, Own, Silent, Mute]),
+            ..Self::plain()
+        }
+    }
+
+    fn own_registry(self) -> Option<QueueRegistry> {
+        let registry = QueueRegistry::new("own");
+        let registry = match self.registry {
+            InRegistry::OfTheProcess => return None,
+            InRegistry::Mute => registry,
+            InRegistry::Own | InRegistry::Silent => registry
+                .sink(sink(Observer::RegistrySink))
+                .warning_handler(warning_handler(Observer::RegistryHandler)),
+        };
+        Some(if self.registry == InRegistry::Own {
+            registry
+        } else {
+            registry.silent()
+        })
+    }
+
+    /// Who sees an event, in their order.
+    fn observers(self, kind: LimitEventKind) -> impl Iterator<Item = Observer> {
+        let is_warning = kind == LimitEventKind::NearCapacity;
+        let sees = move |observer: &Observer| {
+            let hears_of_it = match observer {
+                Observer::Sink => self.has_sink,
+                Observer::RegistrySink | Observer::RegistryHandler => {
+                    matches!(self.registry, InRegistry::Own | InRegistry::Silent)
+                }
+                Observer::Log | Observer::Handler | Observer::EventHandler => {
+                    matches!(self.registry, InRegistry::OfTheProcess | InRegistry::Own)
+                }
+            };
+            hears_of_it && (is_warning || !observer.sees_warnings())
+        };
+        Observer::ALL.into_iter().filter(sees)
+    }
+
+    /// One who may do something about a warning. What the log causes is not logged.
+    fn reactor(self) -> Option<Observer> {
+        let observers = self.observers(LimitEventKind::NearCapacity);
+        let observers: Vec<_> = observers.filter(|by| *by != Observer::Log).collect();
+        (!observers.is_empty()).then(|| pick(&observers))
+    }
+}
+
+/// What an observer does with a warning.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Handler {
     /// It keeps it.
@@ -226,18 +311,23 @@ fn assert_at_rest(figures: &QueueSnapshot, has_warned: bool, in_queue: usize) {
 /// Up to three producers and a consumer do something at random. What they saw agrees with the
 /// gauge: no item is lost or doubled, none is counted that is not there, nothing is left behind,
 /// and every warning is delivered.
-pub(crate) fn program<S: Sends, R: Receives>(handler: Handler, channel: impl Fn(usize) -> (S, R)) {
-    let capacity = pick(&[0, 1, 2, 3, 8]);
+pub(crate) fn program<S: Sends, R: Receives>(
+    handler: Handler,
+    setup: Setup,
+    channel: impl FnOnce(Setup, &QueueRegistry) -> (S, R),
+) {
+    let own_registry = setup.own_registry();
+    let registry = own_registry.as_ref().unwrap_or(QueueRegistry::global());
     let ending = pick(&[Ending::Drains, Ending::Keeps, Ending::Drops]);
-    let (sender, receiver) = channel(capacity);
+    let (sender, receiver) = channel(setup, registry);
     let gauge = Arc::clone(receiver.gauge());
 
-    // The handler waits for room where a thread makes room to the end, and where no thread waits
+    // The observer waits for room where a thread makes room to the end, and where no thread waits
     // for the last sender to be dropped.
     let by_handler = Rc::new(RefCell::new(Sent::default()));
     let waits = handler == Handler::Works && ending == Ending::Drops;
     let handles = waits.then(|| (sender.clone(), Cell::new(10_000), Rc::clone(&by_handler)));
-    on_warning(move || {
+    observe(setup.reactor(), move || {
         if handler == Handler::Works {
             drop(register_limit(TrackedLimit::VmPipes, 1));
         }
@@ -302,7 +392,12 @@ pub(crate) fn program<S: Sends, R: Receives>(handler: Handler, channel: impl Fn(
         assert!((taken.most_parked..=sent.waited).contains(&held_back.parks));
     }
 
-    assert_seen(&gauge);
+    assert_seen(setup, registry, &gauge);
+    let report = registry.report();
+    assert_reported(&report, setup, &figures);
+    if backpressure.is_some() {
+        assert_eq!(report.gauges[0].backpressure, backpressure);
+    }
     let on_the_consumer = |seen: &Seen| seen.thread == consumer_id;
     assert!(
         handler == Handler::Keeps || !seen().iter().any(on_the_consumer),
@@ -321,35 +416,94 @@ pub(crate) fn program<S: Sends, R: Receives>(handler: Handler, channel: impl Fn(
 
     // The gauge that is dropped may have an event left. Or the thread that delivers it holds the
     // gauge.
-    assert_eq!(queue_snapshot().len(), 1);
+    assert_eq!(registry.snapshot().len(), 1);
+    let last = gauge.snapshot();
     drop((gauge, witness));
-    assert!(queue_snapshot().is_empty());
+    assert!(registry.snapshot().is_empty());
+    assert_summed(&registry.report(), &last, 0);
+    drop(own_registry);
     flush_events(Duration::ZERO).unwrap();
+    assert_eq!(live_sinks(), 0, "sinks stay");
 }
 
-/// What the observers saw is what the gauge went through, in its order, and the handler saw what
-/// was logged before.
-fn assert_seen(gauge: &QueueGauge) {
-    let seen = seen();
-    let by = |observer| seen.iter().filter(move |seen| seen.by == observer);
-    let (mut warned, mut full) = (false, false);
-    for line in by(Observer::Log) {
-        let in_turn = match line.edge {
-            Edge::NearCapacity => !std::mem::replace(&mut warned, true),
-            Edge::Full => warned && !std::mem::replace(&mut full, true),
-            Edge::Recovered => std::mem::replace(&mut warned, false),
+/// What all observers saw is what the gauge went through, in its order, one event at a time.
+fn assert_seen(setup: Setup, registry: &QueueRegistry, gauge: &QueueGauge) {
+    let all = seen();
+    let (mut warned, mut full, mut warnings) = (false, false, 0);
+    let mut events = Vec::new();
+    let mut rest = all.iter();
+    while let Some(first) = rest.as_slice().first() {
+        let in_turn = match first.kind {
+            LimitEventKind::NearCapacity => !std::mem::replace(&mut warned, true),
+            LimitEventKind::Full => warned && !std::mem::replace(&mut full, true),
+            _ => std::mem::replace(&mut warned, false),
         };
         full &= warned;
-        assert!(in_turn, "out of turn: {seen:?}");
-        assert!(line.depth <= line.capacity, "too high: {seen:?}");
-        assert_eq!(line.instance, gauge.instance());
+        assert!(in_turn, "out of turn: {all:?}");
+        assert!(first.depth <= first.capacity, "too high: {all:?}");
+        warnings += usize::from(first.kind == LimitEventKind::NearCapacity);
+        events.push((first.kind, first.depth));
+        let observers: Vec<_> = setup.observers(first.kind).collect();
+        assert!(!observers.is_empty(), "seen by others: {all:?}");
+        for observer in observers {
+            let seen = rest.next().filter(|seen| {
+                (seen.by, seen.kind, seen.depth) == (observer, first.kind, first.depth)
+            });
+            let Some(seen) = seen else {
+                panic!("{observer:?} is out of turn: {all:?}");
+            };
+            assert_eq!(seen.label.as_deref(), setup.label);
+            assert_eq!(seen.registry, registry.name());
+            assert_eq!(seen.instance, gauge.instance());
+            assert_eq!(seen.capacity, setup.capacity);
+        }
     }
-    assert_eq!(warned, gauge.has_warned(), "not delivered: {seen:?}");
-    let is_warning = |seen: &&Seen| seen.edge == Edge::NearCapacity;
-    let logged = by(Observer::Log).filter(is_warning).map(|seen| seen.depth);
-    let handled = by(Observer::Handler).map(|seen| seen.depth);
-    assert_eq!(handled.clone().count(), gauge.warnings());
-    assert!(logged.eq(handled), "in another order: {seen:?}");
+    if setup.observers(LimitEventKind::Recovered).next().is_some() {
+        assert_eq!(warned, gauge.has_warned(), "not delivered: {all:?}");
+        assert_eq!(warnings, gauge.warnings(), "not delivered: {all:?}");
+        let gauges = registry.report().gauges;
+        let edges = gauges[0].last_edges.iter();
+        let edges: Vec<_> = edges.map(|edge| (edge.kind, edge.depth)).collect();
+        assert!(events.ends_with(&edges), "other edges: {edges:?} {all:?}");
+        assert_eq!(edges.len(), events.len().min(8));
+    }
+}
+
+/// A report at rest has the gauge of `figures`, and no other that is live.
+fn assert_reported(report: &Report, setup: Setup, figures: &QueueSnapshot) {
+    let [gauge] = &report.gauges[..] else {
+        panic!("not one gauge: {report:?}");
+    };
+    assert_eq!(gauge.label.as_deref(), setup.label);
+    assert_eq!(gauge.instance, figures.instance);
+    assert_eq!(
+        (gauge.depth, gauge.capacity),
+        (figures.depth, figures.capacity)
+    );
+    assert_eq!(
+        (gauge.warned, gauge.warnings),
+        (figures.warned, figures.warnings)
+    );
+    assert_summed(report, figures, 1);
+}
+
+/// The sums at rest are those of the gauge of `figures`. Those that a handler registers have
+/// counted nothing.
+fn assert_summed(report: &Report, figures: &QueueSnapshot, live: usize) {
+    assert_eq!(report.gauges.len(), live);
+    let [limit] = &report.limits[..] else {
+        panic!("not one limit: {report:?}");
+    };
+    assert!(limit.registered > 0 && limit.gauges == live, "{limit:?}");
+    assert_eq!(
+        (limit.warnings, limit.high_water),
+        (figures.warnings, figures.high_water)
+    );
+    let totals = limit.totals.unwrap();
+    assert_eq!(
+        (totals.enqueued, totals.dequeued),
+        (figures.enqueued, figures.dequeued)
+    );
 }
 
 /// The items as a set, which none is in twice.
@@ -362,12 +516,12 @@ fn once(items: Vec<u32>) -> BTreeSet<u32> {
 
 #[test]
 fn a_tracked_channel_keeps_account() {
-    explore(50_000, || program(Handler::Keeps, tracked));
+    explore(50_000, || program(Handler::Keeps, Setup::any(), tracked));
 }
 
 #[test]
-fn a_tracked_channel_keeps_account_while_its_handler_works() {
-    explore(50_000, || program(Handler::Works, tracked));
+fn a_tracked_channel_keeps_account_while_an_observer_works() {
+    explore(50_000, || program(Handler::Works, Setup::any(), tracked));
 }
 
 std::thread_local! {
@@ -377,13 +531,23 @@ std::thread_local! {
 
 /// A channel that delivers where it may, or in the background; with a background thread, or without
 /// one to be had.
-fn tracked(capacity: usize) -> (TrackedSyncSender<u32>, TrackedReceiver<u32>) {
+fn tracked(
+    setup: Setup,
+    registry: &QueueRegistry,
+) -> (TrackedSyncSender<u32>, TrackedReceiver<u32>) {
     HAS_BACKGROUND.set(pick(&[true, true, false]));
     refuse_threads(!HAS_BACKGROUND.get());
-    let channel = track(TrackedLimit::VmPipes).capacity(capacity);
-    if pick(&[false, false, true]) {
-        channel.background().sync_channel()
-    } else {
-        channel.sync_channel()
+    let mut channel = track(TrackedLimit::VmPipes)
+        .capacity(setup.capacity)
+        .registry(registry);
+    if let Some(label) = setup.label {
+        channel = channel.label(label);
     }
+    if setup.has_sink {
+        channel = channel.sink(sink(Observer::Sink));
+    }
+    if pick(&[false, false, true]) {
+        channel = channel.background();
+    }
+    channel.sync_channel()
 }

@@ -1,15 +1,20 @@
 //! Tracked channels as one would first write them, wrong in one way each, on which the program must
 //! fail.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 
-use fillgauge_shuttle_tests::explore;
-use fillgauge_std::{Backpressure, GaugeConfig, QueueGauge, QueueRegistry, TrackedLimit};
+use fillgauge_shuttle_tests::{explore, pick};
+use fillgauge_std::{
+    Backpressure, GaugeConfig, LimitEvent, QueueGauge, QueueRegistry, TrackedLimit, track,
+};
+use shuttle::sync::Mutex;
 use shuttle::sync::atomic::{AtomicBool, Ordering};
 use shuttle::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use crate::channel::{Handler, Receives, Sends, program};
+use crate::channel::{Handler, InRegistry, Receives, Sends, Setup, program};
+use crate::observed::{Observer, see_event};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
@@ -25,12 +30,17 @@ enum Fault {
     ClosesLate,
     /// A handler runs on the thread that receives.
     HandlesInPlace,
+    /// Events are put in a queue, of which each thread takes the next for the sink: also while
+    /// another event of the gauge is being delivered.
+    DeliversAtOnce,
 }
 
 struct Account {
     fault: Fault,
     gauge: Arc<QueueGauge>,
     closed: AtomicBool,
+    /// What the sink has not seen yet.
+    events: Arc<Mutex<VecDeque<LimitEvent>>>,
 }
 
 #[derive(Clone)]
@@ -41,7 +51,7 @@ struct NaiveReceiver(Receiver<u32>, CloseOnDrop);
 
 struct CloseOnDrop(Arc<Account>);
 
-fn naive(fault: Fault, capacity: usize) -> (NaiveSender, NaiveReceiver) {
+fn naive(fault: Fault, capacity: usize, registry: &QueueRegistry) -> (NaiveSender, NaiveReceiver) {
     let (sender, receiver) = sync_channel(capacity);
     let limit = TrackedLimit::VmPipes.limit();
     let config = match (fault, capacity) {
@@ -49,10 +59,23 @@ fn naive(fault: Fault, capacity: usize) -> (NaiveSender, NaiveReceiver) {
         (_, 0) => GaugeConfig::rendezvous(limit),
         _ => GaugeConfig::for_queue(limit, capacity),
     };
+    let events = Arc::new(Mutex::new(VecDeque::new()));
+    let gauge = if fault == Fault::DeliversAtOnce {
+        let events = Arc::clone(&events);
+        track(TrackedLimit::VmPipes)
+            .capacity(capacity)
+            .for_queue()
+            .registry(registry)
+            .sink(move |event| events.lock().unwrap().push_back(event.clone()))
+            .gauge()
+    } else {
+        registry.register_with(config)
+    };
     let account = Arc::new(Account {
         fault,
-        gauge: QueueRegistry::global().register_with(config),
+        gauge,
         closed: AtomicBool::new(false),
+        events,
     });
     let closing = CloseOnDrop(Arc::clone(&account));
     (
@@ -72,11 +95,23 @@ impl Account {
         if self.closed.load(Ordering::SeqCst) && self.fault != Fault::ForgetsLateSends {
             self.gauge.record_clear();
         }
+        self.deliver();
         Ok(())
     }
 
     fn received<T, E>(&self, received: Result<T, E>) -> Result<T, E> {
-        received.inspect(|_| self.gauge.record_dequeue())
+        received.inspect(|_| {
+            self.gauge.record_dequeue();
+            self.deliver();
+        })
+    }
+
+    /// Lets the sink see what there is.
+    fn deliver(&self) {
+        let next = || self.events.lock().unwrap().pop_front();
+        while let Some(event) = next() {
+            see_event(Observer::Sink, &event);
+        }
     }
 }
 
@@ -90,6 +125,7 @@ impl Drop for CloseOnDrop {
         if !matches!(account.fault, Fault::ForgetsBacklog | Fault::ClosesLate) {
             account.gauge.record_clear();
         }
+        account.deliver();
     }
 }
 
@@ -142,8 +178,14 @@ fn the_naive_channel_without_a_fault() {
 
 /// Each fault is found within 10,000 schedules.
 fn explore_fault(handler: Handler, fault: Fault) {
+    explore_setup(handler, fault, Setup::plain);
+}
+
+fn explore_setup(handler: Handler, fault: Fault, setup: fn() -> Setup) {
     explore(10_000, move || {
-        program(handler, |capacity| naive(fault, capacity))
+        program(handler, setup(), |setup, registry| {
+            naive(fault, setup.capacity, registry)
+        });
     });
 }
 
@@ -182,4 +224,17 @@ fn canary_closes_late() {
 #[should_panic]
 fn canary_handles_in_place() {
     explore_fault(Handler::Works, Fault::HandlesInPlace);
+}
+
+#[test]
+#[should_panic(expected = "out of turn")]
+fn canary_delivers_at_once() {
+    // The sink is the only observer.
+    let setup = || Setup {
+        capacity: pick(&[1, 2, 3, 8]),
+        has_sink: true,
+        registry: InRegistry::Mute,
+        ..Setup::plain()
+    };
+    explore_setup(Handler::Keeps, Fault::DeliversAtOnce, setup);
 }

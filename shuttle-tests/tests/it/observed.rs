@@ -1,11 +1,13 @@
-//! What the observers of one execution see: the log and the warning handler.
+//! What the observers of one execution see: sinks, the log, handlers.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
-use fillgauge_std::set_limit_warning_handler;
+use fillgauge_std::{
+    LimitEvent, LimitEventKind, LimitWarning, set_limit_event_handler, set_limit_warning_handler,
+};
 use shuttle::thread::{self, ThreadId};
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -14,60 +16,91 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 
 /// An event that reached an observer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) by: Observer,
-    pub(crate) edge: Edge,
+    pub(crate) kind: LimitEventKind,
     pub(crate) depth: usize,
     pub(crate) capacity: usize,
     pub(crate) instance: usize,
+    pub(crate) label: Option<String>,
+    pub(crate) registry: String,
     pub(crate) thread: ThreadId,
 }
 
+/// In the order in which they see an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Observer {
+    Sink,
+    RegistrySink,
     Log,
+    RegistryHandler,
     Handler,
+    EventHandler,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Edge {
-    NearCapacity,
-    Full,
-    Recovered,
+impl Observer {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Sink,
+        Self::RegistrySink,
+        Self::Log,
+        Self::RegistryHandler,
+        Self::Handler,
+        Self::EventHandler,
+    ];
+
+    /// Whether it sees no other events.
+    pub(crate) fn sees_warnings(self) -> bool {
+        matches!(self, Self::RegistryHandler | Self::Handler)
+    }
 }
 
-type Reaction = Rc<dyn Fn()>;
+/// Who does something about a warning, and what.
+type Reaction = (Observer, Rc<dyn Fn()>);
 
 // All tasks of an execution run on one thread of the system, and no other execution at that time.
 thread_local! {
     static SEEN: RefCell<Vec<Seen>> = const { RefCell::new(Vec::new()) };
     static REACTION: RefCell<Option<Reaction>> = const { RefCell::new(None) };
+    /// Every sink and every handler of a registry owns a reference.
+    static OWNED: RefCell<Arc<()>> = RefCell::default();
 }
 
-/// From now on the handler does `reaction` to each warning of this execution, and then keeps it.
-pub(crate) fn on_warning(reaction: impl Fn() + 'static) {
+/// From now on `reactor` does `reaction` about each warning of this execution, before it notes it.
+pub(crate) fn observe(reactor: Option<Observer>, reaction: impl Fn() + 'static) {
     static SUBSCRIBE: Once = Once::new();
     SUBSCRIBE.call_once(|| tracing::subscriber::set_global_default(Log).unwrap());
     SEEN.take();
-    REACTION.set(Some(Rc::new(reaction)));
-    set_limit_warning_handler(Box::new(|warning| {
-        let reaction = REACTION.with_borrow(Clone::clone);
-        if let Some(reaction) = reaction {
-            reaction();
-        }
-        see(Seen {
-            by: Observer::Handler,
-            edge: Edge::NearCapacity,
-            depth: warning.observed,
-            capacity: warning.capacity,
-            instance: warning.instance,
-            thread: thread::current().id(),
-        });
-    }));
+    OWNED.take();
+    REACTION.set(reactor.map(|reactor| (reactor, Rc::new(reaction) as _)));
+    set_limit_warning_handler(Box::new(|warning| see_warning(Observer::Handler, warning)));
+    set_limit_event_handler(Box::new(|event| see_event(Observer::EventHandler, event)));
 }
 
-/// What was seen, in its order; of the handler when it is done.
+/// A sink.
+pub(crate) fn sink(by: Observer) -> impl Fn(&LimitEvent) + Send + Sync + 'static {
+    let owned = OWNED.with_borrow(Arc::clone);
+    move |event| {
+        let _ = &owned;
+        see_event(by, event);
+    }
+}
+
+/// A handler of a registry.
+pub(crate) fn warning_handler(by: Observer) -> impl Fn(&LimitWarning) + Send + Sync + 'static {
+    let owned = OWNED.with_borrow(Arc::clone);
+    move |warning| {
+        let _ = &owned;
+        see_warning(by, warning);
+    }
+}
+
+/// How many sinks and handlers of registries there are.
+pub(crate) fn live_sinks() -> usize {
+    OWNED.with_borrow(|owned| Arc::strong_count(owned) - 1)
+}
+
+/// What was seen, in its order: by each when it is done.
 pub(crate) fn seen() -> Vec<Seen> {
     SEEN.with_borrow(Clone::clone)
 }
@@ -77,7 +110,44 @@ pub(crate) fn forget_reaction() {
     drop(REACTION.take());
 }
 
+pub(crate) fn see_event(by: Observer, event: &LimitEvent) {
+    let gauge = event.snapshot();
+    see(Seen {
+        by,
+        kind: event.kind(),
+        depth: gauge.depth,
+        capacity: gauge.capacity,
+        instance: gauge.instance,
+        label: event.label().map(str::to_owned),
+        registry: event.registry().to_owned(),
+        thread: thread::current().id(),
+    });
+}
+
+fn see_warning(by: Observer, warning: &LimitWarning) {
+    see(Seen {
+        by,
+        kind: LimitEventKind::NearCapacity,
+        depth: warning.observed,
+        capacity: warning.capacity,
+        instance: warning.instance,
+        label: warning.label().map(str::to_owned),
+        registry: warning.registry().to_owned(),
+        thread: thread::current().id(),
+    });
+}
+
 fn see(seen: Seen) {
+    if seen.kind == LimitEventKind::NearCapacity {
+        let reaction = REACTION.with_borrow(Clone::clone);
+        if let Some((_, reaction)) = reaction.filter(|(reactor, _)| *reactor == seen.by) {
+            reaction();
+        }
+    }
+    // It takes its time. The log may not: what it is in is of the system's thread, that of all tasks.
+    if seen.by != Observer::Log {
+        thread::yield_now();
+    }
     SEEN.with_borrow_mut(|all| all.push(seen));
 }
 
@@ -112,18 +182,20 @@ impl Subscriber for Log {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line::default();
         event.record(&mut line);
-        let edge = match line.message.as_str() {
-            "bounded limit near capacity" => Edge::NearCapacity,
-            "bounded limit reached capacity" => Edge::Full,
-            "bounded limit drained back below threshold" => Edge::Recovered,
+        let kind = match line.message.as_str() {
+            "bounded limit near capacity" => LimitEventKind::NearCapacity,
+            "bounded limit reached capacity" => LimitEventKind::Full,
+            "bounded limit drained back below threshold" => LimitEventKind::Recovered,
             _ => return,
         };
         see(Seen {
             by: Observer::Log,
-            edge,
+            kind,
             depth: line.depth,
             capacity: line.capacity,
             instance: line.instance,
+            label: line.label,
+            registry: line.registry.unwrap_or_else(|| "global".to_owned()),
             thread: thread::current().id(),
         });
     }
@@ -139,6 +211,8 @@ struct Line {
     depth: usize,
     capacity: usize,
     instance: usize,
+    label: Option<String>,
+    registry: Option<String>,
 }
 
 impl Visit for Line {
@@ -153,8 +227,11 @@ impl Visit for Line {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "message" {
-            self.message = format!("{value:?}");
+        match field.name() {
+            "message" => self.message = format!("{value:?}"),
+            "label" => self.label = Some(format!("{value:?}")),
+            "registry" => self.registry = Some(format!("{value:?}")),
+            _ => {}
         }
     }
 }
