@@ -30,7 +30,7 @@ enum Fault {
     ClosesLate,
     /// A handler runs on the thread that receives.
     HandlesInPlace,
-    /// Events are put in a queue, of which each thread takes the next for the sink: also while
+    /// Events are put in a queue, of which any thread takes the next for the sink: also while
     /// another event of the gauge is being delivered.
     DeliversAtOnce,
 }
@@ -66,7 +66,10 @@ fn naive(fault: Fault, capacity: usize, registry: &QueueRegistry) -> (NaiveSende
             .capacity(capacity)
             .for_queue()
             .registry(registry)
-            .sink(move |event| events.lock().unwrap().push_back(event.clone()))
+            .sink(move |event| {
+                events.lock().unwrap().push_back(event.clone());
+                deliver(&events);
+            })
             .gauge()
     } else {
         registry.register_with(config)
@@ -95,23 +98,23 @@ impl Account {
         if self.closed.load(Ordering::SeqCst) && self.fault != Fault::ForgetsLateSends {
             self.gauge.record_clear();
         }
-        self.deliver();
+        deliver(&self.events);
         Ok(())
     }
 
     fn received<T, E>(&self, received: Result<T, E>) -> Result<T, E> {
         received.inspect(|_| {
             self.gauge.record_dequeue();
-            self.deliver();
+            deliver(&self.events);
         })
     }
+}
 
-    /// Lets the sink see what there is.
-    fn deliver(&self) {
-        let next = || self.events.lock().unwrap().pop_front();
-        while let Some(event) = next() {
-            see_event(Observer::Sink, &event);
-        }
+/// Lets the sink see what there is.
+fn deliver(events: &Mutex<VecDeque<LimitEvent>>) {
+    let next = || events.lock().unwrap().pop_front();
+    while let Some(event) = next() {
+        see_event(Observer::Sink, &event);
     }
 }
 
@@ -125,7 +128,7 @@ impl Drop for CloseOnDrop {
         if !matches!(account.fault, Fault::ForgetsBacklog | Fault::ClosesLate) {
             account.gauge.record_clear();
         }
-        account.deliver();
+        deliver(&account.events);
     }
 }
 
