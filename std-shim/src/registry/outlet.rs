@@ -386,9 +386,11 @@ impl Errand for Chunk {
 
     fn run(self: Arc<Self>, index: usize) {
         let gauge = self.slot(index);
+        let outlet = gauge.delivery();
+        // Perhaps nothing but the event keeps it, after which another may be found.
+        let _listing = outlet.listing.upgrade();
         // Before the event is taken: one that comes later finds that it has to post the gauge
         // again.
-        let outlet = gauge.delivery();
         outlet.is_not_posted();
         let role = outlet.deliverer().enter();
         gauge.deliver_pending();
