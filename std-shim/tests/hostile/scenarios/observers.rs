@@ -38,6 +38,10 @@ pub(super) const ALL: &[Scenario] = &[
         "a gauge that is gone and has a pending event counts in the sums",
         sums_of_a_gauge_with_a_pending_event,
     ),
+    (
+        "a registry that is gone delivers what its gauges went through",
+        last_events_of_a_registry,
+    ),
 ];
 
 struct PanicsWhenDropped;
@@ -247,7 +251,8 @@ fn handing_over() {
     assert_eq!(log.in_short("v8_heap_bytes"), "+-+");
 }
 
-fn sums_of_a_gauge_with_a_pending_event() {
+/// Until the gate is opened.
+fn hold_up_the_background_thread() -> (Gate, Arc<QueueGauge>) {
     let (gate, is_reached) = Gate::new();
     let held = gate.clone();
     set_limit_event_handler(Box::new(move |event| {
@@ -255,13 +260,42 @@ fn sums_of_a_gauge_with_a_pending_event() {
             held.pass();
         }
     }));
-    // Holds up the background thread.
     let heap = track(TrackedLimit::V8HeapBytes)
         .capacity(10)
         .background()
         .gauge();
     heap.observe_depth(9);
     is_reached.recv().unwrap();
+    (gate, heap)
+}
+
+fn last_events_of_a_registry() {
+    let (gate, _heap) = hold_up_the_background_thread();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let (by_gauge, by_registry) = (Arc::clone(&heard), Arc::clone(&heard));
+    let registry = QueueRegistry::new("short-lived")
+        .sink(move |event| lock(&by_registry).push(event.kind().as_str()))
+        .silent();
+    let (sender, receiver) = track(TrackedLimit::VmPipes)
+        .capacity(5)
+        .background()
+        .sink(move |event| lock(&by_gauge).push(event.kind().as_str()))
+        .registry(&registry)
+        .sync_channel();
+    // The warning waits. The recovery is found when the warning has been delivered.
+    (0..4).for_each(|item| sender.send(item).unwrap());
+    assert_eq!(receiver.try_iter().count(), 4);
+    drop((sender, receiver, registry));
+    assert!(lock(&heard).is_empty());
+    gate.open();
+    flush_events(Duration::from_secs(5)).unwrap();
+    let expected = ["near_capacity", "near_capacity", "recovered", "recovered"];
+    assert_eq!(*lock(&heard), expected);
+    assert_eq!(Arc::strong_count(&heard), 1, "a sink stays");
+}
+
+fn sums_of_a_gauge_with_a_pending_event() {
+    let (gate, _heap) = hold_up_the_background_thread();
 
     let (sender, receiver) = tracked_sync_channel(TrackedLimit::VmPipes, 5);
     (0..4).for_each(|item| sender.send(item).unwrap());

@@ -50,7 +50,9 @@ fn storm_in_background() {
 
 /// The events that an observer heard of, by gauge.
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<HashMap<usize, Vec<(LimitEventKind, usize)>>>>);
+struct Heard(Arc<Mutex<HashMap<usize, Vec<KindAndDepth>>>>);
+
+type KindAndDepth = (LimitEventKind, usize);
 
 impl Heard {
     fn hear(&self, event: &LimitEvent) {
@@ -160,7 +162,7 @@ fn run_storm(is_background: bool) {
     }
 }
 
-fn kind_and_depth(line: &Line) -> (LimitEventKind, usize) {
+fn kind_and_depth(line: &Line) -> KindAndDepth {
     match line.message.as_str() {
         "bounded limit near capacity" => (LimitEventKind::NearCapacity, line.number("observed")),
         "bounded limit reached capacity" => (LimitEventKind::Full, line.number("depth")),
