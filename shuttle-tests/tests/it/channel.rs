@@ -98,6 +98,8 @@ pub(crate) struct Setup {
     pub(crate) label: Option<&'static str>,
     pub(crate) has_sink: bool,
     pub(crate) registry: InRegistry,
+    /// Nothing is kept until the events are delivered.
+    pub(crate) is_abandoned: bool,
 }
 
 /// Which registry a channel is in.
@@ -112,6 +114,15 @@ pub(crate) enum InRegistry {
     Mute,
 }
 
+impl InRegistry {
+    fn name(self) -> &'static str {
+        match self {
+            Self::OfTheProcess => "global",
+            Self::Own | Self::Silent | Self::Mute => "own",
+        }
+    }
+}
+
 impl Setup {
     pub(crate) fn plain() -> Self {
         Self {
@@ -119,6 +130,7 @@ impl Setup {
             label: None,
             has_sink: false,
             registry: InRegistry::OfTheProcess,
+            is_abandoned: false,
         }
     }
 
@@ -128,12 +140,13 @@ impl Setup {
             label: pick(&[None, Some("session 7"), Some("")]),
             has_sink: pick(&[true, false]),
             registry: pick(&[OfTheProcess, OfTheProcess, Own, Silent, Mute]),
+            is_abandoned: pick(&[true, false, false]),
             ..Self::plain()
         }
     }
 
     fn own_registry(self) -> Option<QueueRegistry> {
-        let registry = QueueRegistry::new("own");
+        let registry = QueueRegistry::new(self.registry.name());
         let registry = match self.registry {
             InRegistry::OfTheProcess => return None,
             InRegistry::Mute => registry,
@@ -360,6 +373,13 @@ pub(crate) fn program<S: Sends, R: Receives>(
     }
     let consumer_id = consumer.thread().id();
     let (mut taken, receiver) = consumer.join().unwrap();
+    let instance = gauge.instance();
+    if setup.is_abandoned {
+        forget_reaction();
+        drop((witness, receiver, gauge, own_registry));
+        assert_all_seen(setup, instance);
+        return;
+    }
     // The background thread delivers what was left to it. Or this thread does, below.
     if HAS_BACKGROUND.get() && pick(&[true, false]) {
         while gauge.has_pending_event() {
@@ -422,14 +442,45 @@ pub(crate) fn program<S: Sends, R: Receives>(
     assert!(registry.snapshot().is_empty());
     assert_summed(&registry.report(), &last, 0);
     drop(own_registry);
+    assert_all_seen(setup, instance);
+}
+
+/// The observers see all that is left of a channel that is gone, and are gone with it.
+fn assert_all_seen(setup: Setup, instance: usize) {
     flush_events(Duration::ZERO).unwrap();
+    let ends_with_recovery = events_in_turn(setup, instance)
+        .last()
+        .is_none_or(|(kind, _)| *kind == LimitEventKind::Recovered);
+    assert!(ends_with_recovery, "not delivered: {:?}", seen());
     assert_eq!(live_sinks(), 0, "sinks stay");
 }
 
-/// What all observers saw is what the gauge went through, in its order, one event at a time.
+/// What all observers saw is what the gauge went through.
 fn assert_seen(setup: Setup, registry: &QueueRegistry, gauge: &QueueGauge) {
+    let events = events_in_turn(setup, gauge.instance());
+    if setup.observers(LimitEventKind::Recovered).next().is_none() {
+        return;
+    }
+    let last = events.last().map(|(kind, _)| *kind);
+    let warned = !matches!(last, None | Some(LimitEventKind::Recovered));
+    let is_warning = |event: &&(LimitEventKind, usize)| event.0 == LimitEventKind::NearCapacity;
+    let warnings = events.iter().filter(is_warning).count();
+    assert_eq!(warned, gauge.has_warned(), "not delivered: {:?}", seen());
+    assert_eq!(warnings, gauge.warnings(), "not delivered: {:?}", seen());
+    let gauges = registry.report().gauges;
+    let edges = gauges[0].last_edges.iter();
+    let edges: Vec<_> = edges.map(|edge| (edge.kind, edge.depth)).collect();
+    assert!(
+        events.ends_with(&edges),
+        "other edges: {edges:?} {events:?}"
+    );
+    assert_eq!(edges.len(), events.len().min(8));
+}
+
+/// The events that were seen: each by all observers in their order, then the next.
+fn events_in_turn(setup: Setup, instance: usize) -> Vec<(LimitEventKind, usize)> {
     let all = seen();
-    let (mut warned, mut full, mut warnings) = (false, false, 0);
+    let (mut warned, mut full) = (false, false);
     let mut events = Vec::new();
     let mut rest = all.iter();
     while let Some(first) = rest.as_slice().first() {
@@ -441,7 +492,6 @@ fn assert_seen(setup: Setup, registry: &QueueRegistry, gauge: &QueueGauge) {
         full &= warned;
         assert!(in_turn, "out of turn: {all:?}");
         assert!(first.depth <= first.capacity, "too high: {all:?}");
-        warnings += usize::from(first.kind == LimitEventKind::NearCapacity);
         events.push((first.kind, first.depth));
         let observers: Vec<_> = setup.observers(first.kind).collect();
         assert!(!observers.is_empty(), "seen by others: {all:?}");
@@ -453,20 +503,12 @@ fn assert_seen(setup: Setup, registry: &QueueRegistry, gauge: &QueueGauge) {
                 panic!("{observer:?} is out of turn: {all:?}");
             };
             assert_eq!(seen.label.as_deref(), setup.label);
-            assert_eq!(seen.registry, registry.name());
-            assert_eq!(seen.instance, gauge.instance());
+            assert_eq!(seen.registry, setup.registry.name());
+            assert_eq!(seen.instance, instance);
             assert_eq!(seen.capacity, setup.capacity);
         }
     }
-    if setup.observers(LimitEventKind::Recovered).next().is_some() {
-        assert_eq!(warned, gauge.has_warned(), "not delivered: {all:?}");
-        assert_eq!(warnings, gauge.warnings(), "not delivered: {all:?}");
-        let gauges = registry.report().gauges;
-        let edges = gauges[0].last_edges.iter();
-        let edges: Vec<_> = edges.map(|edge| (edge.kind, edge.depth)).collect();
-        assert!(events.ends_with(&edges), "other edges: {edges:?} {all:?}");
-        assert_eq!(edges.len(), events.len().min(8));
-    }
+    events
 }
 
 /// A report at rest has the gauge of `figures`, and no other that is live.
