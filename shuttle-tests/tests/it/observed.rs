@@ -145,7 +145,8 @@ fn see(seen: Seen) {
             reaction();
         }
     }
-    // It takes its time. The log may not: what it is in is of the system's thread, that of all tasks.
+    // It takes its time. The log may not: what `tracing` borrows while it logs belongs to the
+    // system's thread, which all tasks share.
     if seen.by != Observer::Log {
         (0..pick(&[1, 1, 1, 20])).for_each(|_| thread::yield_now());
     }

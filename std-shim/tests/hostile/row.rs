@@ -61,8 +61,8 @@ names! {
 }
 
 impl Actor {
-    /// Who is called over the plain channel: it has no sinks and handlers, and what they do there is
-    /// the same.
+    /// Who is called over the plain channel: it has no sinks and handlers, and what they do there
+    /// is the same.
     fn over_plain(self) -> Self {
         match self {
             Self::Handler
