@@ -43,6 +43,14 @@ impl<const APART: usize> Default for TwoWords<APART> {
     }
 }
 
+impl<const APART: usize> TwoWords<APART> {
+    /// What another thread that looks at them reads.
+    pub(crate) fn difference(&self) -> usize {
+        let dequeued = self.0[APART].load(Ordering::SeqCst);
+        self.0[0].load(Ordering::SeqCst).wrapping_sub(dequeued)
+    }
+}
+
 impl<const APART: usize> Counter for TwoWords<APART> {
     #[inline]
     fn enqueue(&self) {

@@ -10,7 +10,7 @@ use fillgauge::Limit;
 use fillgauge_std::{QueueGauge, QueueRegistry, TrackedLimit, register_limit};
 
 use crate::compare::{Contender, Run, contender};
-use crate::peers::Counter;
+use crate::peers::{Counter, TwoWords};
 
 const LIVE: [usize; 4] = [10, 1_000, 10_000, 100_000];
 
@@ -164,6 +164,7 @@ pub(crate) fn compare(run: &mut Run) {
     }
     run.time(snapshot, 100_000, contenders);
 
+    let words: Vec<TwoWords> = (0..1_000).map(|_| TwoWords::default()).collect();
     let before = Ours::with(10);
     let after = Ours::after_a_spike();
     run.time(
@@ -189,6 +190,21 @@ pub(crate) fn compare(run: &mut Run) {
                 "fillgauge-std",
                 |n| pairs(&ours[1].gauges, n),
                 || _ = ours[1].registry.shown(),
+            ),
+            recording(
+                "fillgauge-std, one of them",
+                |n| pairs(&ours[1].gauges[..1], n),
+                || _ = ours[1].registry.shown(),
+            ),
+            recording("two bare words, nobody reads", |n| pairs(&words, n), || ()),
+            recording(
+                "two bare words, another thread reads them",
+                |n| pairs(&words, n),
+                || {
+                    words
+                        .iter()
+                        .for_each(|words| _ = black_box(words.difference()));
+                },
             ),
             recording(
                 "original, no snapshot",

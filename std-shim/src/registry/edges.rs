@@ -17,25 +17,31 @@ pub(crate) struct PastEdge {
     pub(crate) at: Option<SystemTime>,
 }
 
-/// The last edges, the oldest first.
+/// The last edges.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct LastEdges {
+    /// A ring.
     edges: [Option<PastEdge>; KEPT],
+    /// How many there ever were.
+    pushed: usize,
 }
 
 impl LastEdges {
+    #[inline]
     pub(super) fn push(&mut self, event: &LimitEvent) {
-        self.edges.rotate_left(1);
-        if let Some(last) = self.edges.last_mut() {
-            *last = Some(PastEdge {
+        if let Some(oldest) = self.edges.get_mut(self.pushed % KEPT) {
+            *oldest = Some(PastEdge {
                 kind: event.kind(),
                 depth: event.snapshot().depth,
                 at: event.at(),
             });
         }
+        self.pushed = self.pushed.wrapping_add(1);
     }
 
+    /// The oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &PastEdge> {
-        self.edges.iter().flatten()
+        let (newer, older) = self.edges.split_at(self.pushed % KEPT);
+        older.iter().chain(newer).flatten()
     }
 }
