@@ -31,6 +31,12 @@ need_crate() {
     command -v "$1" >/dev/null || { echo "$0 needs $1: cargo install $1"; exit 1; }
 }
 
+# put FILE: writes stdin to the file if that changes it. Cargo builds anew what was written.
+put() {
+    cat >"$1.new"
+    if cmp -s "$1.new" "$1"; then rm "$1.new"; else mv "$1.new" "$1"; fi
+}
+
 # step NAME COMMAND...: runs a command. Adds its output to the file `log`, and its time to the table
 # of `print_minutes`.
 step() {

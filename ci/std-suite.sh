@@ -34,12 +34,6 @@ mkdir -p "$package/src" "$package/tests"
 # The versions of the project. Cargo takes out what this package does not need.
 cp Cargo.lock "$package/Cargo.lock"
 
-# put FILE: writes stdin to the file if that changes it. Cargo builds anew what was written.
-put() {
-    cat >"$package/new"
-    if cmp -s "$package/new" "$1"; then rm "$package/new"; else mv "$package/new" "$1"; fi
-}
-
 put "$package/Cargo.toml" <<'TOML'
 [package]
 name = "std-suite"
