@@ -248,7 +248,9 @@ impl Outlet {
             });
             account.edges.push(event);
         });
-        self.flags.fetch_or(CROSSED, Ordering::Relaxed);
+        if !self.is(CROSSED) {
+            self.flags.fetch_or(CROSSED, Ordering::Relaxed);
+        }
     }
 
     /// Takes the right to log a line, and how many were suppressed before it.
