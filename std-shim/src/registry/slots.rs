@@ -212,19 +212,18 @@ impl Gauges {
         spare: &mut Option<Arc<Chunk>>,
     ) -> Option<SlotRef> {
         let mut instance = self.latest;
-        let position = loop {
+        let chunk = loop {
             // Nobody has the number 0.
             instance = instance.wrapping_add(1).max(1);
             let position = self.position_for(instance / CHUNK, spare)?;
-            let chunk = self.chunks.get(position)?;
+            let chunk = self.chunks.get_mut(position)?;
             // After more registrations than fit in the word, it may be that of a live gauge.
             if (chunk.held | chunk.pinned) & bit(instance) == 0 {
-                break position;
+                break chunk;
             }
         };
         let sums = sums_of(&mut self.sums, config.limit())?;
         sums.registered = sums.registered.wrapping_add(1);
-        let chunk = self.chunks.get_mut(position)?;
         chunk.held |= bit(instance);
         self.held += 1;
         self.latest = instance;
@@ -266,11 +265,13 @@ impl Gauges {
 
     /// The users of the gauge `instance` hold it no more. What it returns is to be dropped when the
     /// lock is free.
+    #[inline]
     pub(super) fn leave(&mut self, instance: usize) -> Option<Gone> {
-        let chunk = self.chunk_of(instance)?;
+        let position = self.position(instance / CHUNK).ok()?;
+        let chunk = self.chunks.get_mut(position)?;
         chunk.held &= !bit(instance);
         self.held -= 1;
-        self.remove_if_unused(instance)
+        self.remove_if_unused(position, instance)
     }
 
     /// Pins the gauge `instance`: keeps it for the delivery of its event.
@@ -296,23 +297,23 @@ impl Gauges {
     /// Gives up one pin of the gauge `instance`. What it returns is to be dropped when the lock is
     /// free.
     pub(super) fn unpin(&mut self, instance: usize) -> Option<Gone> {
-        let chunk = self.chunk_of(instance)?;
+        let position = self.position(instance / CHUNK).ok()?;
+        let chunk = self.chunks.get_mut(position)?;
         let pins = chunk.pins.get_mut(instance % CHUNK)?;
         *pins -= 1;
         if *pins == 0 {
             chunk.pinned &= !bit(instance);
         }
-        self.remove_if_unused(instance)
+        self.remove_if_unused(position, instance)
     }
 
-    fn remove_if_unused(&mut self, instance: usize) -> Option<Gone> {
-        let number = instance / CHUNK;
-        let position = self.position(number).ok()?;
+    /// Removes the gauge `instance`, in the chunk at `position`, unless something keeps it.
+    #[inline]
+    fn remove_if_unused(&mut self, position: usize, instance: usize) -> Option<Gone> {
         let chunk = self.chunks.get(position)?;
         if (chunk.held | chunk.pinned) & bit(instance) != 0 {
             return None;
         }
-        let is_needed = !chunk.is_empty() || number == self.latest / CHUNK;
         let slot = chunk.chunk.slot(instance);
         let remains = slot.delivery().take_remains();
         if slot.high_water() > 0 || slot.dequeued() > 0 {
@@ -320,8 +321,9 @@ impl Gauges {
                 sums.add(slot);
             }
         }
+        let is_needed = !chunk.is_empty() || chunk.number == self.latest / CHUNK;
         let chunk = (!is_needed).then(|| self.chunks.remove(position)).flatten();
-        Some(Gone {
+        (remains.is_some() || chunk.is_some()).then_some(Gone {
             _chunk: chunk,
             remains,
         })
