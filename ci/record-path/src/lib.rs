@@ -105,6 +105,11 @@ export! {
 }
 
 #[unsafe(no_mangle)]
+fn gauge_renew(gauge: &Gauge, limit: &'static Limit, capacity: usize, instance: usize) {
+    gauge.renew(GaugeConfig::for_queue(limit, capacity), instance);
+}
+
+#[unsafe(no_mangle)]
 fn gauge_observe_with(gauge: &Gauge) {
     gauge.observe_with(|| sample());
 }
