@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use fillgauge::{Deferred, Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot};
 
+use super::account::{Birth, HandingOver, Particulars};
 use super::listing::ListingRef;
-use super::outlet::{Birth, HandingOver, Outlet, Particulars};
+use super::outlet::Outlet;
 use super::slots::SlotRef;
 
 /// The registered gauge of one bounded queue or limit, shared through an [`Arc`]. It derefs to the

@@ -11,7 +11,8 @@ use std::sync::{Arc, Weak};
 
 use fillgauge::{Gauge, GaugeConfig, QueueSnapshot};
 
-use super::outlet::{Birth, Outlet};
+use super::account::Birth;
+use super::outlet::Outlet;
 use super::slots::{Chunk, Gauges, Gone, Listed, SlotRef};
 use super::sums::LimitSums;
 use crate::delivery::observers::Own;

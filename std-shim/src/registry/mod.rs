@@ -1,8 +1,18 @@
 //! Registries that never refuse, the global one among them.
 //!
-//! A gauge is in a slot of its registry, which does not move. Its users share a reference to it. See
-//! [`slots`]. Recording takes no lock.
+//! A gauge is in a slot of its registry, which does not move. Its users share a reference to it.
+//! Recording takes no lock.
+//!
+//! | file | |
+//! |---|---|
+//! | `gauge` | the reference that users share |
+//! | `slots` | the slots, and which of them are taken: what the lock of a registry guards |
+//! | `listing` | that lock, and the registries of the process |
+//! | `outlet` | how the events of a gauge leave it |
+//! | `account` | what a gauge has beside its figures |
+//! | `edges`, `sums` | what is left in a report: the last edges of a gauge, the sums of a limit |
 
+mod account;
 mod edges;
 mod gauge;
 mod listing;
@@ -15,11 +25,12 @@ use std::sync::Arc;
 
 use fillgauge::{GaugeConfig, IntoLimit, LimitCategory, QueueSnapshot};
 
+pub(crate) use account::{HandingOver, Particulars};
 pub(crate) use edges::PastEdge;
 pub use gauge::QueueGauge;
 use listing::ListingRef;
 pub use outlet::Outlet;
-pub(crate) use outlet::{HandingOver, Particulars, say_suppressed};
+pub(crate) use outlet::say_suppressed;
 pub(crate) use sums::LimitSums;
 
 use crate::delivery::background;

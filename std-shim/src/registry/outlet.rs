@@ -16,15 +16,14 @@ use std::sync::Arc;
 
 use fillgauge::{Deliver, Delivery, Edge};
 
+use super::account::{Account, Birth, Parcel, Particulars, Remains, flags};
 use super::edges::LastEdges;
 use super::listing::{ListingRef, WeakListingRef};
 use super::slots::{Chunk, SlotRef};
-use crate::backpressure::SendStats;
-use crate::delivery::background::{self, Errand, GaugeName, Place};
+use crate::delivery::background::{self, Errand, GaugeName};
 use crate::delivery::guard::Role;
 use crate::delivery::log::{Log, can_say};
-use crate::delivery::observers::{EventSinks, Observers};
-use crate::delivery::{Lines, per_limit};
+use crate::delivery::observers::Observers;
 use crate::event::{LimitEvent, Origin};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{HAS_THREADS, Mutex, lock, time_of_day};
@@ -33,133 +32,11 @@ use crate::sync::{HAS_THREADS, Mutex, lock, time_of_day};
 /// [`Gauge::delivery`](fillgauge::Gauge::delivery).
 pub struct Outlet {
     listing: WeakListingRef,
-    /// The constants below.
+    /// Of [`flags`].
     flags: AtomicUsize,
     /// `None` until it is needed: most gauges have no event.
     account: Mutex<Option<Box<Account>>>,
     particulars: Mutex<Particulars>,
-}
-
-/// Everything goes to the background thread.
-const BACKGROUND: usize = 1;
-/// The account has a place for the background thread.
-const PLACED: usize = 2;
-/// The background thread has a reference to this gauge.
-const POSTED: usize = 4;
-/// The account has the last edges.
-const CROSSED: usize = 8;
-/// There may be an account.
-const ACCOUNTED: usize = 16;
-/// There are particulars.
-const PARTICULAR: usize = 32;
-
-/// When a gauge leaves its events to the background thread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HandingOver {
-    /// Never, but for deferred operations, which then allocate.
-    Never,
-    /// After deferred operations.
-    Deferred,
-    Always,
-}
-
-impl HandingOver {
-    /// Always in the background, and elsewhere as it is.
-    pub(crate) fn or_background(self, is_background: bool) -> Self {
-        if is_background { Self::Always } else { self }
-    }
-}
-
-/// What one gauge has that others do not have.
-#[derive(Clone, Default)]
-pub(crate) struct Particulars {
-    pub(crate) label: Option<Arc<str>>,
-    pub(crate) sinks: Option<EventSinks>,
-    /// Of the channel that the gauge is of.
-    pub(crate) backpressure: Option<Arc<SendStats>>,
-}
-
-impl Particulars {
-    fn are_any(&self) -> bool {
-        self.label.is_some() || self.sinks.is_some() || self.backpressure.is_some()
-    }
-}
-
-/// What a gauge is born with. It is taken out of this.
-pub(super) struct Birth {
-    flags: usize,
-    account: Option<Box<Account>>,
-    particulars: Particulars,
-}
-
-impl Birth {
-    #[inline]
-    pub(super) fn new(handing_over: HandingOver, particulars: Particulars) -> Self {
-        let (mut flags, account) = match handing_over {
-            HandingOver::Never => (0, None),
-            HandingOver::Deferred => (PLACED | ACCOUNTED, Some(Account::with_place())),
-            HandingOver::Always => (PLACED | ACCOUNTED | BACKGROUND, Some(Account::with_place())),
-        };
-        if particulars.are_any() {
-            flags |= PARTICULAR;
-        }
-        Self {
-            flags,
-            account,
-            particulars,
-        }
-    }
-}
-
-/// What is left of a gauge that is gone, to be dropped without any lock.
-pub(super) struct Remains {
-    account: Option<Box<Account>>,
-    _particulars: Particulars,
-}
-
-impl Remains {
-    /// Has the background thread say how many lines were suppressed.
-    pub(super) fn take_leave(self) {
-        if let Some(mut account) = self.account {
-            let suppressed = account.lines.take_suppressed();
-            if let Some(name) = account.name.filter(|_| suppressed > 0) {
-                per_limit::add_suppressed(name, suppressed);
-            }
-        }
-    }
-}
-
-#[derive(Default)]
-struct Account {
-    /// The gauge, once it had an event.
-    name: Option<GaugeName>,
-    /// The event that is pending.
-    parcel: Option<Parcel>,
-    lines: Lines,
-    /// In place: who hands an event over notes its edge, and may not allocate.
-    edges: LastEdges,
-    /// For a reference to this gauge.
-    _place: Option<Place>,
-}
-
-impl Account {
-    /// What hands over may not allocate then: its thread may be the one that everyone waits for.
-    fn with_place() -> Box<Self> {
-        Box::new(Self {
-            _place: Some(Place::reserve()),
-            ..Self::default()
-        })
-    }
-}
-
-/// An event that another thread is to deliver.
-struct Parcel {
-    event: LimitEvent,
-    observers: Observers,
-    /// Where it is logged.
-    log: Log,
-    /// Kept until then, also if the gauge and its registry are dropped.
-    _listing: ListingRef,
 }
 
 impl Outlet {
@@ -176,10 +53,10 @@ impl Outlet {
     /// Makes it that of another gauge. Nobody uses the one before.
     #[inline]
     pub(super) fn renew(&self, birth: &mut Birth) {
-        if birth.flags & ACCOUNTED != 0 {
+        if birth.flags & flags::ACCOUNTED != 0 {
             *lock(&self.account) = birth.account.take();
         }
-        if birth.flags & PARTICULAR != 0 {
+        if birth.flags & flags::PARTICULAR != 0 {
             *lock(&self.particulars) = mem::take(&mut birth.particulars);
         }
         self.flags.store(birth.flags, Ordering::Relaxed);
@@ -188,8 +65,8 @@ impl Outlet {
     /// Takes what is left, when nobody uses the gauge any more.
     #[inline]
     pub(super) fn take_remains(&self) -> Option<Remains> {
-        let has_account = self.is(ACCOUNTED);
-        let has_particulars = self.is(PARTICULAR);
+        let has_account = self.is(flags::ACCOUNTED);
+        let has_particulars = self.is(flags::PARTICULAR);
         if !has_account && !has_particulars {
             return None;
         }
@@ -200,7 +77,7 @@ impl Outlet {
     }
 
     pub(super) fn particulars(&self) -> Particulars {
-        if self.is(PARTICULAR) {
+        if self.is(flags::PARTICULAR) {
             lock(&self.particulars).clone()
         } else {
             Particulars::default()
@@ -209,7 +86,7 @@ impl Outlet {
 
     /// Whether [`last_edges`](Self::last_edges) has any.
     pub(super) fn has_crossed(&self) -> bool {
-        self.is(CROSSED)
+        self.is(flags::CROSSED)
     }
 
     pub(super) fn last_edges(&self) -> LastEdges {
@@ -235,7 +112,7 @@ impl Outlet {
             // Memory is taken while the lock is free, see `sync::list`.
             drop(account);
             spare = Some(Box::default());
-            self.flags.fetch_or(ACCOUNTED, Ordering::Relaxed);
+            self.flags.fetch_or(flags::ACCOUNTED, Ordering::Relaxed);
         }
     }
 
@@ -248,8 +125,8 @@ impl Outlet {
             });
             account.edges.push(event);
         });
-        if !self.is(CROSSED) {
-            self.flags.fetch_or(CROSSED, Ordering::Relaxed);
+        if !self.is(flags::CROSSED) {
+            self.flags.fetch_or(flags::CROSSED, Ordering::Relaxed);
         }
     }
 
@@ -299,12 +176,12 @@ impl Outlet {
 
     /// Gives the background thread a reference to the gauge, unless it has one.
     fn post(&self, listing: &ListingRef, instance: usize) {
-        if self.flags.fetch_or(POSTED, Ordering::SeqCst) & POSTED != 0 {
+        if self.flags.fetch_or(flags::POSTED, Ordering::SeqCst) & flags::POSTED != 0 {
             return;
         }
         // It is listed: its users hold it, or it is pinned.
         if let Some(SlotRef { chunk, index }) = listing.pin(instance) {
-            if self.is(PLACED) {
+            if self.is(flags::PLACED) {
                 background::post(chunk, index);
             } else {
                 background::post_once(chunk, index);
@@ -313,7 +190,7 @@ impl Outlet {
     }
 
     fn is_not_posted(&self) {
-        self.flags.fetch_and(!POSTED, Ordering::SeqCst);
+        self.flags.fetch_and(!flags::POSTED, Ordering::SeqCst);
     }
 }
 
@@ -321,7 +198,7 @@ impl fmt::Debug for Outlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlet")
             .field("label", &self.particulars().label)
-            .field("background", &self.is(BACKGROUND))
+            .field("background", &self.is(flags::BACKGROUND))
             .finish_non_exhaustive()
     }
 }
@@ -329,7 +206,7 @@ impl fmt::Debug for Outlet {
 impl Deliver for Outlet {
     #[inline]
     fn may_deliver(&self) -> bool {
-        !self.is(BACKGROUND) || !HAS_THREADS || Role::current() == self.deliverer()
+        !self.is(flags::BACKGROUND) || !HAS_THREADS || Role::current() == self.deliverer()
     }
 
     fn deliver(&self, event: &fillgauge::LimitEvent, delivery: Delivery<'_>) {
@@ -351,7 +228,7 @@ impl Deliver for Outlet {
         if HAS_THREADS && delivery.is_deferred() {
             return self.hand_over(event, observers, listing, delivery);
         }
-        if self.is(PLACED) && observers.may_want_edge(Edge::Recovered) {
+        if self.is(flags::PLACED) && observers.may_want_edge(Edge::Recovered) {
             // The recovery will be handed over, by a thread that should not have to start another.
             background::prepare();
         }

@@ -19,8 +19,9 @@ use std::sync::Arc;
 
 use fillgauge::{Gauge, GaugeConfig, Limit};
 
+use super::account::{Birth, Remains};
 use super::listing::ListingRef;
-use super::outlet::{Birth, Outlet, Remains};
+use super::outlet::Outlet;
 use super::sums::LimitSums;
 use crate::sync::List;
 

@@ -1,0 +1,145 @@
+//! What a gauge has beside its figures: what it is born with, what its events need, and what is left
+//! of it.
+
+use std::sync::Arc;
+
+use super::edges::LastEdges;
+use super::listing::ListingRef;
+use crate::backpressure::SendStats;
+use crate::delivery::background::{GaugeName, Place};
+use crate::delivery::log::Log;
+use crate::delivery::observers::{EventSinks, Observers};
+use crate::delivery::{Lines, per_limit};
+use crate::event::LimitEvent;
+
+/// What the flags of an outlet say.
+pub(super) mod flags {
+    /// Everything goes to the background thread.
+    pub(crate) const BACKGROUND: usize = 1;
+    /// The account has a place for the background thread.
+    pub(crate) const PLACED: usize = 2;
+    /// The background thread has a reference to this gauge.
+    pub(crate) const POSTED: usize = 4;
+    /// The account has the last edges.
+    pub(crate) const CROSSED: usize = 8;
+    /// There may be an account.
+    pub(crate) const ACCOUNTED: usize = 16;
+    /// There are particulars.
+    pub(crate) const PARTICULAR: usize = 32;
+}
+
+/// When a gauge leaves its events to the background thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HandingOver {
+    /// Never, but for deferred operations, which then allocate.
+    Never,
+    /// After deferred operations.
+    Deferred,
+    Always,
+}
+
+impl HandingOver {
+    /// Always in the background, and elsewhere as it is.
+    pub(crate) fn or_background(self, is_background: bool) -> Self {
+        if is_background { Self::Always } else { self }
+    }
+}
+
+/// What one gauge has that others do not have.
+#[derive(Clone, Default)]
+pub(crate) struct Particulars {
+    pub(crate) label: Option<Arc<str>>,
+    pub(crate) sinks: Option<EventSinks>,
+    /// Of the channel that the gauge is of.
+    pub(crate) backpressure: Option<Arc<SendStats>>,
+}
+
+impl Particulars {
+    fn are_any(&self) -> bool {
+        self.label.is_some() || self.sinks.is_some() || self.backpressure.is_some()
+    }
+}
+
+/// What a gauge is born with. It is taken out of this.
+pub(super) struct Birth {
+    pub(super) flags: usize,
+    pub(super) account: Option<Box<Account>>,
+    pub(super) particulars: Particulars,
+}
+
+impl Birth {
+    #[inline]
+    pub(super) fn new(handing_over: HandingOver, particulars: Particulars) -> Self {
+        let (mut flags, account) = match handing_over {
+            HandingOver::Never => (0, None),
+            HandingOver::Deferred => (
+                flags::PLACED | flags::ACCOUNTED,
+                Some(Account::with_place()),
+            ),
+            HandingOver::Always => (
+                flags::PLACED | flags::ACCOUNTED | flags::BACKGROUND,
+                Some(Account::with_place()),
+            ),
+        };
+        if particulars.are_any() {
+            flags |= flags::PARTICULAR;
+        }
+        Self {
+            flags,
+            account,
+            particulars,
+        }
+    }
+}
+
+/// What is left of a gauge that is gone, to be dropped without any lock.
+pub(super) struct Remains {
+    pub(super) account: Option<Box<Account>>,
+    pub(super) _particulars: Particulars,
+}
+
+impl Remains {
+    /// Has the background thread say how many lines were suppressed.
+    pub(super) fn take_leave(self) {
+        if let Some(mut account) = self.account {
+            let suppressed = account.lines.take_suppressed();
+            if let Some(name) = account.name.filter(|_| suppressed > 0) {
+                per_limit::add_suppressed(name, suppressed);
+            }
+        }
+    }
+}
+
+/// What a gauge has once it has an event.
+#[derive(Default)]
+pub(super) struct Account {
+    /// The gauge, once it had an event.
+    pub(super) name: Option<GaugeName>,
+    /// The event that is pending.
+    pub(super) parcel: Option<Parcel>,
+    pub(super) lines: Lines,
+    /// In place: who hands an event over notes its edge, and may not allocate.
+    pub(super) edges: LastEdges,
+    /// For a reference to this gauge.
+    _place: Option<Place>,
+}
+
+impl Account {
+    /// What hands over may not allocate then: its thread may be the one that everyone waits for.
+    fn with_place() -> Box<Self> {
+        Box::new(Self {
+            _place: Some(Place::reserve()),
+            ..Self::default()
+        })
+    }
+}
+
+/// An event that another thread is to deliver.
+pub(super) struct Parcel {
+    pub(super) event: LimitEvent,
+    pub(super) observers: Observers,
+    /// Where it is logged.
+    pub(super) log: Log,
+    /// Kept until then, also if the gauge and its registry are dropped.
+    pub(super) _listing: ListingRef,
+}
