@@ -294,4 +294,28 @@ mod tests {
         assert!(room <= 128, "room for {room} chunks");
         assert_eq!(registry.snapshot().len(), kept.len());
     }
+
+    #[test]
+    fn a_registry_that_is_gone_has_freed_its_memory() {
+        let registry = QueueRegistry::new("freed").silent().sink(|_| ());
+        let ListingRef::Counted(listing) = &registry.listing else {
+            panic!("it is not that of the process");
+        };
+        let listing = Arc::downgrade(listing);
+        let gauges: Vec<_> = (0..3 * CHUNK)
+            .map(|_| registry.register("freed", 4))
+            .collect();
+        gauges[0].observe_depth(4);
+        gauges[1].deferred().record_dequeue();
+        let chunks: Vec<_> = lock(&listing.upgrade().unwrap().gauges)
+            .chunks_from(0)
+            .map(Listed::weak)
+            .collect();
+        assert!(chunks.len() >= 3);
+        drop(registry);
+        assert!(listing.strong_count() > 0, "gauges outlive their registry");
+        drop(gauges);
+        assert_eq!(listing.strong_count(), 0);
+        assert!(chunks.iter().all(|chunk| chunk.strong_count() == 0));
+    }
 }

@@ -143,6 +143,11 @@ impl Listed {
         })
     }
 
+    #[cfg(all(test, not(fillgauge_shuttle)))]
+    pub(super) fn weak(&self) -> std::sync::Weak<Chunk> {
+        Arc::downgrade(&self.chunk)
+    }
+
     fn is_empty(&self) -> bool {
         self.held | self.pinned == 0
     }
