@@ -103,7 +103,7 @@ mod snapshot;
 mod sync;
 mod thresholds;
 
-pub use alarm::delivery::{Deliver, Delivery, StaticSink};
+pub use alarm::delivery::{Deliver, Delivery, Renew, StaticSink};
 pub use config::GaugeConfig;
 /// For the expansion of `limit_catalog!`.
 #[cfg(feature = "defmt")]

@@ -107,6 +107,12 @@ pub trait Deliver {
     }
 }
 
+/// What delivers for gauges in slots that are used again, see [`Gauge::renew`](crate::Gauge::renew).
+pub trait Renew: Deliver {
+    /// The right to renew such a gauge. It has no public constructor.
+    type Right;
+}
+
 /// The right to deliver the event of a gauge. Dropping it, also by a panic, ends the event; the
 /// operation that gave it then checks the gauge again.
 #[derive(Debug)]

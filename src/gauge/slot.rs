@@ -2,6 +2,7 @@
 
 use super::Gauge;
 use crate::alarm::Alarm;
+use crate::alarm::delivery::Renew;
 use crate::config::GaugeConfig;
 use crate::snapshot::QueueSnapshot;
 use crate::sync::const_fn;
@@ -16,17 +17,25 @@ impl Gauge {
 }
 
 impl<D> Gauge<D> {
-    /// Makes another gauge of this one, with an [instance number](Self::instance): for a registry
-    /// whose slots are used again. Wait-free.
-    ///
-    /// Nobody else may record on it meanwhile. A thread that does leaves figures of both gauges
-    /// mixed.
+    /// Makes another gauge of the slot that the caller owns, and lets snapshots see it.
     #[inline]
-    pub fn renew(&self, config: GaugeConfig, instance: usize) {
+    pub(crate) fn activate(&self, config: GaugeConfig, instance: usize) {
         self.producers.reset();
         self.consumers.reset();
         self.alarm.reset(&config);
         self.alarm.activate(instance);
+    }
+}
+
+impl<D: Renew> Gauge<D> {
+    /// Makes another gauge of this one, with an [instance number](Self::instance): for a registry
+    /// whose slots are used again. Wait-free.
+    ///
+    /// Nobody else may record on it meanwhile: that would leave figures of both gauges mixed. So it
+    /// takes the right to do so, which the registry alone has.
+    #[inline]
+    pub fn renew(&self, _right: &D::Right, config: GaugeConfig, instance: usize) {
+        self.activate(config, instance);
     }
 }
 

@@ -2,7 +2,7 @@
 
 // How the promises of a registry are kept.
 //
-//     register   FreeList::take ──► Gauge::renew ──► QueueGauge, handles = 1
+//     register   FreeList::take ──► Gauge::activate ──► QueueGauge, handles = 1
 //     clone      handles + 1
 //     drop       handles - 1; the last: Gauge::deactivate ──► FreeList::give_back
 //
@@ -13,7 +13,7 @@
 //   handle, so the count does not come back from 0.
 // - From zero. What a registration recorded comes before its handle's subtraction, a release. The
 //   last subtraction acquires all others, and comes before the release in `give_back`. The acquire
-//   in `FreeList::pop` pairs with that, and `Gauge::renew` resets the slot afterwards.
+//   in `FreeList::pop` pairs with that, and `Gauge::activate` resets the slot afterwards.
 // - Snapshots have no handle. `Alarm::read_if_live` says why they show no mix of two registrations.
 //   Slots do not move and are visited once, so a gauge that is live throughout is shown once.
 
@@ -172,7 +172,7 @@ impl<const N: usize> QueueRegistry<N> {
             });
         };
         slot.handles.store(1, Ordering::Relaxed);
-        slot.gauge.renew(config, self.next_instance());
+        slot.gauge.activate(config, self.next_instance());
         Ok(QueueGauge::new(slot, &self.free, index))
     }
 

@@ -101,7 +101,6 @@ impl QueueRegistry {
     }
 
     /// Registers a gauge of `name` with `capacity`; 0 is unbounded.
-    #[must_use = "dropping the gauge ends the registration"]
     pub fn register(&self, name: TrackedLimit, capacity: usize) -> Arc<QueueGauge> {
         track(name)
             .capacity(capacity)
@@ -110,7 +109,6 @@ impl QueueRegistry {
     }
 
     /// The figures of every live gauge that [`TrackedLimit`] can name, in order of registration.
-    #[must_use]
     pub fn snapshot(&self) -> Vec<QueueSnapshot> {
         let all = self.registry().snapshot();
         let mut snapshot = Vec::with_capacity(all.len());
@@ -130,13 +128,11 @@ impl QueueRegistry {
 
 /// Registers a bounded queue with the global registry. Dropping the gauge and all its clones ends
 /// the registration.
-#[must_use = "dropping the gauge ends the registration"]
 pub fn register_queue(name: TrackedLimit, capacity: usize) -> Arc<QueueGauge> {
     QueueRegistry::global().register(name, capacity)
 }
 
 /// Registers a bounded resource, a memory envelope or a budget of time with the global registry.
-#[must_use = "dropping the gauge ends the registration"]
 pub fn register_limit(name: TrackedLimit, capacity: usize) -> Arc<QueueGauge> {
     QueueRegistry::global().register(name, capacity)
 }
@@ -151,7 +147,6 @@ pub fn tracked_sync_channel<T>(
 }
 
 /// The figures of every live gauge of the global registry that [`TrackedLimit`] can name.
-#[must_use]
 pub fn queue_snapshot() -> Vec<QueueSnapshot> {
     QueueRegistry::global().snapshot()
 }

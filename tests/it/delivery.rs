@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 
-use fillgauge::{Deliver, Delivery, Edge, Gauge, GaugeConfig, Limit, LimitEvent};
+use fillgauge::{Deliver, Delivery, Edge, Gauge, GaugeConfig, Limit, LimitEvent, Renew};
 
 use crate::recorder::RECORDER;
 use crate::short_events;
@@ -28,6 +28,10 @@ struct Mailbox {
 
 thread_local! {
     static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Renew for Mailbox {
+    type Right = ();
 }
 
 impl Mailbox {
@@ -283,4 +287,21 @@ fn after_a_panic_in_wants_the_next_operation_checks() {
     gauge.record_enqueue();
     assert!(!gauge.has_warned());
     assert_eq!(delivered(&gauge)[1..], [(Edge::Recovered, 2)]);
+}
+
+#[test]
+fn a_gauge_that_is_renewed_begins_at_zero() {
+    static OTHER: Limit = Limit::memory("other");
+    let gauge = Gauge::with_delivery(GaugeConfig::for_queue(&LIMIT, 10), Mailbox::default());
+    gauge.record_enqueue_n(9);
+    gauge.record_dequeue();
+    gauge.renew(&(), GaugeConfig::new(&OTHER, 20), 7);
+    let renewed = gauge.snapshot();
+    let fresh = Gauge::with_delivery(GaugeConfig::new(&OTHER, 20), Mailbox::default());
+    let mut expected = fresh.snapshot();
+    expected.instance = 7;
+    assert_eq!(renewed, expected);
+    gauge.record_dequeue(); // a stray, which the gauge of a queue would keep
+    gauge.record_enqueue_n(16);
+    assert_eq!((gauge.depth(), gauge.warnings()), (16, 1));
 }

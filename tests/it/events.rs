@@ -19,13 +19,12 @@ fn an_event_carries_the_figures_of_its_gauge() {
     static KEEPER: Keeper = Keeper(Mutex::new(None));
 
     let gauge = Gauge::new(&LIMIT, 10).with_sink(&KEEPER);
-    gauge.renew(GaugeConfig::new(&LIMIT, 10), 7);
     gauge.record_enqueue_n(9);
     let event = KEEPER.0.lock().unwrap().unwrap();
     assert!(matches!(event, LimitEvent::NearCapacity(_)));
     assert_eq!(*event.snapshot(), gauge.snapshot());
     let snapshot = event.snapshot();
-    assert_eq!((snapshot.name, snapshot.instance), (&LIMIT, 7));
+    assert_eq!((snapshot.name, snapshot.instance), (&LIMIT, 0));
     assert_eq!(
         (snapshot.depth, snapshot.high_water, snapshot.fill_percent),
         (9, 9, 90)

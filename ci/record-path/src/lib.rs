@@ -11,6 +11,7 @@ use core::hint::black_box;
 
 use fillgauge::{
     Deliver, Delivery, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueGauge, QueueRegistry,
+    Renew,
 };
 
 unsafe extern "C" {
@@ -55,6 +56,10 @@ impl Deliver for Keeper {
         // SAFETY: it is never linked, let alone called.
         unsafe { take_event(core::ptr::null()) }
     }
+}
+
+impl Renew for Keeper {
+    type Right = ();
 }
 
 static LIMIT: Limit = Limit::queue("limit");
@@ -105,8 +110,8 @@ export! {
 }
 
 #[unsafe(no_mangle)]
-fn gauge_renew(gauge: &Gauge, limit: &'static Limit, capacity: usize, instance: usize) {
-    gauge.renew(GaugeConfig::for_queue(limit, capacity), instance);
+fn gauge_renew(gauge: &Gauge<Keeper>, limit: &'static Limit, capacity: usize, instance: usize) {
+    gauge.renew(&(), GaugeConfig::for_queue(limit, capacity), instance);
 }
 
 #[unsafe(no_mangle)]

@@ -10,7 +10,7 @@ use fillgauge::Limit;
 
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{
-    Condvar, Lazy, List, Mutex, MutexGuard, force, lock, now, start_thread, wait, with_room,
+    Condvar, Lazy, List, Mutex, MutexGuard, force, lock, now, resize, start_thread, wait, with_room,
 };
 
 /// Things to deliver, of which an index tells one. Each is run or discarded once, without any lock.
@@ -149,7 +149,14 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&force(&BACKGROUND).state).reserved -= 1;
+        let background = force(&BACKGROUND);
+        let mut state = lock(&background.state);
+        state.reserved -= 1;
+        let is_roomy = state.waiting.capacity() > 8 * state.reserved + 64;
+        drop(state);
+        if is_roomy {
+            resize::<Posted, _>(&background.state);
+        }
     }
 }
 

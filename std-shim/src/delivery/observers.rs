@@ -81,7 +81,10 @@ impl Observers {
             Edge::Full => is_logged(Level::INFO),
             Edge::Recovered => is_logged(Level::DEBUG),
         };
-        self.sinks.is_some() || self.own.is_some() || handlers::want_events() || process_may_want()
+        let own = self.own.as_deref();
+        self.sinks.is_some()
+            || own.is_some_and(|own| !own.sinks.is_empty() || !own.warning_handlers.is_empty())
+            || !self.is_silent() && (handlers::want_events() || process_may_want())
     }
 
     /// Lets every observer have `event`. `take_line` takes the right to log one more line, and says

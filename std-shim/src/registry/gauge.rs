@@ -10,6 +10,7 @@ use super::account::{Birth, HandingOver, Particulars};
 use super::listing::ListingRef;
 use super::outlet::Outlet;
 use super::slots::SlotRef;
+use crate::event::Shown;
 
 /// The registered gauge of one bounded queue or limit, shared through an [`Arc`]. It derefs to the
 /// [`Gauge`] of the core.
@@ -29,6 +30,8 @@ use super::slots::SlotRef;
 /// ```
 pub struct QueueGauge<N = &'static Limit> {
     slot: SlotRef,
+    /// Its number, as its registry knows it.
+    instance: usize,
     name: N,
     label: Option<Arc<str>>,
     listing: ListingRef,
@@ -47,6 +50,7 @@ impl<N> QueueGauge<N> {
         let label = particulars.label.clone();
         let slot = listing.enlist(config, &mut Birth::new(handing_over, particulars));
         Arc::new(Self {
+            instance: slot.instance(),
             slot,
             name,
             label,
@@ -57,7 +61,7 @@ impl<N> QueueGauge<N> {
 
 impl<N> Drop for QueueGauge<N> {
     fn drop(&mut self) {
-        self.listing.leave(self.slot.instance());
+        self.listing.leave(self.instance);
     }
 }
 
@@ -87,7 +91,7 @@ impl<N> QueueGauge<N> {
 
     /// The serial number of the registration in its registry, from 1, see [`Gauge::instance`].
     pub fn instance(&self) -> usize {
-        self.slot.instance()
+        self.instance
     }
 
     /// The bound, in the unit of [`depth`](Self::depth); 0 is unbounded, or a rendezvous. See
@@ -212,6 +216,11 @@ impl<N> Deref for QueueGauge<N> {
 
 impl<N> fmt::Debug for QueueGauge<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.slot.fmt(f)
+        let label = self.label.as_deref().map(|label| Shown(label).to_string());
+        f.debug_struct("QueueGauge")
+            .field("gauge", &*self.slot)
+            .field("label", &label)
+            .field("registry", &self.listing.name().as_str())
+            .finish()
     }
 }

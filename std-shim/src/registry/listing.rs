@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 use std::iter;
-use std::mem;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
@@ -24,8 +23,9 @@ use crate::sync::{Lazy, List, Mutex, force, lock, resize, with_room};
 pub(super) struct Listing {
     name: RegistryName,
     gauges: Mutex<Gauges>,
-    own: Mutex<Arc<Own>>,
-    /// Whether `own` was ever changed.
+    /// `None` until it gets one: nothing is allocated for the registry of the process.
+    own: Mutex<Option<Arc<Own>>>,
+    /// Whether there is one.
     has_own: AtomicBool,
 }
 
@@ -48,16 +48,16 @@ impl Listing {
         // Relaxed: a gauge that is registered afterwards is so by the same thread, or by one that
         // has got to know of it.
         let has_own = self.has_own.load(Ordering::Relaxed);
-        has_own.then(|| Arc::clone(&lock(&self.own)))
+        has_own.then(|| lock(&self.own).clone()).flatten()
     }
 
     /// Changes the observers of this registry.
     pub(super) fn change_own(&self, change: impl FnOnce(&mut Own)) {
-        let current = Arc::clone(&lock(&self.own));
-        let mut own = Own::clone(&current);
+        let current = lock(&self.own).clone();
+        let mut own = current.as_deref().cloned().unwrap_or_default();
         change(&mut own);
         let own = Arc::new(own);
-        let previous = mem::replace(&mut *lock(&self.own), own);
+        let previous = lock(&self.own).replace(own);
         self.has_own.store(true, Ordering::Relaxed);
         drop(previous);
     }
@@ -156,7 +156,8 @@ impl Listing {
     /// Runs `run` on each gauge that is listed, one at a time. Nothing is locked meanwhile.
     pub(super) fn for_each_pinned(&self, run: impl Fn(&Gauge<Outlet>)) {
         let mut latest = 0;
-        loop {
+        // Not those that are registered meanwhile: there may be no end of them.
+        for _ in 0..self.live() {
             let pinned = lock(&self.gauges).pin_after(latest);
             let Some(gauge) = pinned else { return };
             latest = gauge.instance();
@@ -165,6 +166,20 @@ impl Listing {
         }
     }
 }
+
+impl Drop for Listing {
+    fn drop(&mut self) {
+        // Its memory stays as long as it is in the list of all.
+        let gone = GONE.fetch_add(1, Ordering::Relaxed) + 1;
+        if gone > lock(force(&COUNTED)).len() / 2 + 16 {
+            GONE.store(0, Ordering::Relaxed);
+            resize::<Counted, _>(force(&COUNTED));
+        }
+    }
+}
+
+/// About how many of the listings in [`COUNTED`] are gone.
+static GONE: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// A reference to the listing that gauges share. The one of the process need not be counted.
 #[derive(Clone)]
@@ -317,5 +332,27 @@ mod tests {
         drop(gauges);
         assert_eq!(listing.strong_count(), 0);
         assert!(chunks.iter().all(|chunk| chunk.strong_count() == 0));
+    }
+
+    #[test]
+    fn numbers_that_wrap_leave_no_chunk_behind() {
+        let registry = QueueRegistry::default();
+        let memory = || lock(&registry.listing.gauges).memory().0;
+        lock(&registry.listing.gauges).set_latest(usize::MAX - 40);
+        let kept = registry.register("kept", 4);
+        for _ in 0..20 * CHUNK {
+            let gauge = registry.register("passing", 4);
+            assert_ne!(gauge.instance(), 0);
+            assert_eq!(registry.snapshot().len(), 2);
+        }
+        assert!(memory() <= 2, "{} chunks", memory());
+        // The numbers come to that of a gauge which is still live.
+        lock(&registry.listing.gauges).set_latest(kept.instance() - 1);
+        let next = registry.register("next", 4);
+        assert_ne!(next.instance(), kept.instance());
+        next.record_enqueue();
+        assert_eq!((kept.depth(), next.depth()), (0, 1));
+        drop((kept, next));
+        assert!(registry.snapshot().is_empty());
     }
 }

@@ -185,7 +185,7 @@ impl QueueRegistry {
     /// of category [`Queue`](LimitCategory::Queue). For more settings see
     /// [`track`](crate::track()) and [`Track::registry`](crate::Track::registry).
     ///
-    /// It takes a lock for a short time, and none if nothing has to be allocated.
+    /// It takes a lock for a short time. No memory is taken meanwhile.
     #[must_use = "dropping the gauge ends the registration"]
     pub fn register(&self, limit: impl IntoLimit, capacity: usize) -> Arc<QueueGauge> {
         let limit = keep(limit, LimitCategory::Queue);

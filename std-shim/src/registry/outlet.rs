@@ -14,12 +14,12 @@ use std::mem;
 use std::ptr;
 use std::sync::Arc;
 
-use fillgauge::{Deliver, Delivery, Edge};
+use fillgauge::{Deliver, Delivery, Edge, Renew};
 
 use super::account::{Account, Birth, Parcel, Particulars, Remains, flags};
 use super::edges::LastEdges;
 use super::listing::{ListingRef, WeakListingRef};
-use super::slots::{Chunk, SlotRef};
+use super::slots::{Chunk, RenewSlot, SlotRef};
 use crate::delivery::background::{self, Errand, GaugeName};
 use crate::delivery::guard::Role;
 use crate::delivery::log::{Log, can_say};
@@ -242,6 +242,10 @@ impl Deliver for Outlet {
             observers.notify(&parcel.event, &parcel.log, || self.take_line());
         }
     }
+}
+
+impl Renew for Outlet {
+    type Right = RenewSlot;
 }
 
 /// The chunk of a registry that is dropped with its gauges.

@@ -7,7 +7,7 @@
 //! ```text
 //! QueueGauge ──► SlotRef ──► Chunk { gauge, gauge, .. }
 //!                              ▲
-//! registry's lock ──► Gauges { Listed { number, held, pins, chunk }, .. }
+//! registry's lock ──► Gauges { Listed { number, held, pinned, chunk }, .. }
 //! ```
 
 use std::array;
@@ -24,6 +24,7 @@ use super::listing::ListingRef;
 use super::outlet::Outlet;
 use super::sums::LimitSums;
 use crate::sync::List;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many slots a chunk has.
 pub(super) const CHUNK: usize = 16;
@@ -31,7 +32,13 @@ pub(super) const CHUNK: usize = 16;
 /// Gauges that do not move.
 pub(super) struct Chunk {
     slots: [Gauge<Outlet>; CHUNK],
+    /// What keeps each gauge for the delivery of its event. Changed under the registry's lock.
+    pins: [AtomicUsize; CHUNK],
 }
+
+/// The right to renew the gauges of a registry.
+#[derive(Debug)]
+pub struct RenewSlot(());
 
 impl Chunk {
     /// A chunk of free slots for the registry `listing`.
@@ -41,6 +48,7 @@ impl Chunk {
         let slot = |_| Gauge::with_delivery(config, Outlet::new(listing));
         Self {
             slots: array::from_fn(slot),
+            pins: array::from_fn(|_| AtomicUsize::new(0)),
         }
     }
 
@@ -89,11 +97,9 @@ pub(super) struct Listed {
     chunk: Arc<Chunk>,
     /// A bit for each gauge that users hold.
     held: u16,
-    /// A bit for each gauge that is pinned.
+    /// A bit for each gauge that is pinned: kept for the delivery of its event. If users do not hold
+    /// it, it is gone for everyone else.
     pinned: u16,
-    /// What keeps each gauge for the delivery of its event. A gauge that nothing else keeps is gone
-    /// for everyone else.
-    pins: [u32; CHUNK],
 }
 
 const _: () = assert!(CHUNK == u16::BITS as usize);
@@ -156,8 +162,7 @@ impl Listed {
         if (self.held | self.pinned) & bit(index) == 0 {
             return None;
         }
-        let pins = self.pins.get_mut(index)?;
-        *pins += 1;
+        self.chunk.pins.get(index)?.fetch_add(1, Ordering::Relaxed);
         self.pinned |= bit(index);
         Some(SlotRef {
             chunk: Arc::clone(&self.chunk),
@@ -238,35 +243,37 @@ impl Gauges {
             index: instance % CHUNK,
         };
         slot.delivery().renew(birth);
-        slot.renew(config, instance);
+        slot.renew(&RenewSlot(()), config, instance);
         Some(slot)
     }
 
     /// Where the chunk of `number` is, which there is afterwards.
     #[inline]
     fn position_for(&mut self, number: usize, spare: &mut Option<Arc<Chunk>>) -> Option<usize> {
-        let position = match self.position(number) {
-            Ok(position) => return Some(position),
-            Err(position) => position,
-        };
-        let is_last = position == self.chunks.len();
-        let latest = self.chunks.back_mut();
-        if let Some(latest) = latest.filter(|chunk| is_last && chunk.is_empty()) {
-            latest.number = number;
-            return Some(position - 1);
+        if let Ok(position) = self.position(number) {
+            return Some(position);
         }
-        if self.chunks.len() == self.chunks.capacity() {
-            return None;
-        }
-        let chunk = Listed {
-            number,
-            chunk: spare.take()?,
-            held: 0,
-            pinned: 0,
-            pins: [0; CHUNK],
+        let chunk = match self.take_latest_if_empty() {
+            Some(latest) => Listed { number, ..latest },
+            None if self.chunks.len() == self.chunks.capacity() => return None,
+            None => Listed {
+                number,
+                chunk: spare.take()?,
+                held: 0,
+                pinned: 0,
+            },
         };
+        let position = self.position(number).unwrap_or_else(|position| position);
         self.chunks.insert(position, chunk);
         Some(position)
+    }
+
+    /// Takes the chunk of the latest registration out of the list, if all its gauges are gone.
+    #[inline]
+    fn take_latest_if_empty(&mut self) -> Option<Listed> {
+        let position = self.position(self.latest / CHUNK).ok()?;
+        let is_empty = self.chunks.get(position)?.is_empty();
+        is_empty.then(|| self.chunks.remove(position)).flatten()
     }
 
     /// The users of the gauge `instance` hold it no more. What it returns is to be dropped when the
@@ -305,9 +312,8 @@ impl Gauges {
     pub(super) fn unpin(&mut self, instance: usize) -> Option<Gone> {
         let position = self.position(instance / CHUNK).ok()?;
         let chunk = self.chunks.get_mut(position)?;
-        let pins = chunk.pins.get_mut(instance % CHUNK)?;
-        *pins -= 1;
-        if *pins == 0 {
+        let pins = chunk.chunk.pins.get(instance % CHUNK)?;
+        if pins.fetch_sub(1, Ordering::Relaxed) == 1 {
             chunk.pinned &= !bit(instance);
         }
         self.remove_if_unused(position, instance)
@@ -333,6 +339,12 @@ impl Gauges {
             _chunk: chunk,
             remains,
         })
+    }
+
+    /// As after so many registrations.
+    #[cfg(all(test, not(fillgauge_shuttle)))]
+    pub(super) fn set_latest(&mut self, instance: usize) {
+        self.latest = instance;
     }
 
     /// How many chunks there are, and how many have room in their list.

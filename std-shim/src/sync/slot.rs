@@ -40,6 +40,8 @@ impl<T> Slot<T> {
 
     /// Puts `value` in, or nothing. Returns what was there.
     pub(crate) fn replace(&self, value: Option<Arc<T>>) -> Option<Arc<T>> {
+        // The first use by a thread allocates: not under the lock.
+        drop(self.value.load());
         let _writer = lock(&self.writer);
         self.is_set.store(value.is_some(), Ordering::Relaxed);
         self.value.swap(value)
