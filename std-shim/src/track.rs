@@ -74,8 +74,8 @@ impl<'registry> Track<'registry> {
     }
 
     /// Which of the gauges of its limit it is: a session, a tenant, a virtual machine. Events, the
-    /// log and the [report](QueueRegistry::report) show it. Where people read it, it is cut at 64
-    /// characters, and control characters are escaped.
+    /// log and the [report](QueueRegistry::report) show it. In the log and in the table it is cut at
+    /// 64 characters, and control characters are escaped.
     ///
     /// ```
     /// use fillgauge_std::track;

@@ -1,7 +1,8 @@
 //! One program on the original and on `queue_tracker`, by its `use` line alone: what it prints is
 //! the same.
 
-#![allow(dead_code, unused_must_use)] // The original has no `must_use`, and the program is as it was.
+#![deny(warnings)]
+#![allow(dead_code)] // What the program only writes down.
 
 macro_rules! program {
     ($name:ident, $($path:ident)::+) => {

@@ -139,6 +139,16 @@ fn weight(category: LimitCategory) -> u8 {
     }
 }
 
+/// A name of the program's own.
+#[derive(Clone, Copy)]
+struct Mine;
+
+impl From<Mine> for TrackedLimit {
+    fn from(_: Mine) -> Self {
+        Self::VmInodes
+    }
+}
+
 fn same<T: Debug + Clone + PartialEq + Eq>(value: &T) -> bool {
     value.clone() == *value
 }
@@ -212,7 +222,12 @@ fn gauges(out: &mut Output) {
     let mut keys: Vec<usize> = names.keys().map(|name| *name as usize).collect();
     keys.sort_unstable();
     out.push(format!("{keys:?}"));
+    register_limit(TrackedLimit::VmInodes, 1);
+    register_queue(TrackedLimit::PendingWasmSignals, 1);
+    QueueRegistry::global().register(TrackedLimit::VmPtys, 1);
+    queue_snapshot();
     let unbounded = register_limit(TrackedLimit::VmInodes, 0);
+    out.push(format!("{}", unbounded.name() == Mine.into()));
     unbounded.observe_depth(usize::MAX / 2);
     out.push(format!("{} {}", unbounded.describe(), unbounded.high_water()));
 }
