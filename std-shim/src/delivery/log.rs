@@ -8,7 +8,7 @@ use tracing::subscriber::NoSubscriber;
 use tracing::{Dispatch, Level};
 
 use super::guard;
-use crate::event::{LimitEvent, RegistryName, Shown};
+use crate::event::{LimitEvent, Origin, RegistryName, Shown};
 
 /// The target of all lines, to filter them by, whatever module writes them.
 const TARGET: &str = "fillgauge_std";
@@ -62,17 +62,28 @@ impl Log {
         });
     }
 
-    /// Logs that `suppressed` lines were not logged.
-    pub(crate) fn say_suppressed(&self, limit: &'static Limit, instance: usize, suppressed: usize) {
+    /// Logs that `suppressed` lines of a limit were not logged. `origin` says of which gauge, if it
+    /// is known.
+    pub(crate) fn say_suppressed(
+        &self,
+        limit: &'static Limit,
+        instance: usize,
+        origin: Option<&Origin>,
+        suppressed: usize,
+    ) {
         if suppressed == 0 {
             return;
         }
+        let label = origin.and_then(|origin| origin.label.as_deref());
+        let registry = origin.map(|origin| origin.registry.as_str());
         self.write(|| {
             tracing::warn!(
                 target: TARGET,
                 limit = limit.as_str(),
                 category = limit.category().as_str(),
                 instance,
+                label = shown(label),
+                registry = registry.and_then(foreign),
                 suppressed,
                 "bounded limit events were not logged"
             );

@@ -122,7 +122,7 @@ impl Errand for SayGone {
         }
         let limit = self.gauge.limit;
         if let Some((instance, suppressed)) = with_account(limit, Account::take_gone) {
-            self.log.say_suppressed(limit, instance, suppressed);
+            self.log.say_suppressed(limit, instance, None, suppressed);
         }
     }
 }
@@ -149,7 +149,7 @@ pub(crate) fn say_suppressed() {
             return;
         };
         latest = Some(key(limit));
-        Log::LOCAL.say_suppressed(limit, 0, suppressed);
-        Log::LOCAL.say_suppressed(limit, instance, gone);
+        Log::LOCAL.say_suppressed(limit, 0, None, suppressed);
+        Log::LOCAL.say_suppressed(limit, instance, None, gone);
     }
 }

@@ -318,7 +318,12 @@ pub(crate) fn say_suppressed() {
     for listing in ListingRef::all() {
         listing.for_each_pinned(|gauge| {
             let suppressed = gauge.delivery().take_suppressed();
-            Log::LOCAL.say_suppressed(gauge.limit(), gauge.instance(), suppressed);
+            let origin = Origin {
+                label: gauge.delivery().particulars().label,
+                registry: listing.name().clone(),
+            };
+            let (limit, instance) = (gauge.limit(), gauge.instance());
+            Log::LOCAL.say_suppressed(limit, instance, Some(&origin), suppressed);
         });
     }
 }

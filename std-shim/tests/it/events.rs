@@ -13,7 +13,7 @@ use fillgauge_std::{
 use tracing::Level;
 
 use crate::handler_turn;
-use crate::tape::taped;
+use crate::tape::{Logged, taped};
 
 /// Who was called, in order.
 #[derive(Clone, Default)]
@@ -287,4 +287,30 @@ fn what_is_in_the_background_reaches_its_sinks_there() {
     );
     // Not by this thread. It may be by that of another test which flushes.
     assert_ne!(seen[0].1, thread::current().id());
+}
+
+#[test]
+fn a_line_about_suppressed_ones_names_its_gauge() {
+    let registry = QueueRegistry::new("suppresses");
+    let gauge = track("suppressed")
+        .capacity(10)
+        .label("session 7")
+        .registry(&registry)
+        .gauge();
+    let is_ours = |line: &Logged| line.fields.contains(&"limit=\"suppressed\"".to_owned());
+    // Another test that flushes meanwhile may say it in its own log.
+    let line = loop {
+        for _ in 0..100 {
+            gauge.observe_depth(10);
+            gauge.observe_depth(0);
+        }
+        let logged = taped(|| flush_events(Duration::from_secs(10)).unwrap());
+        if let Some(line) = logged.into_iter().find(is_ours) {
+            break line;
+        }
+    };
+    assert_eq!(line.message, "bounded limit events were not logged");
+    for field in ["label=session 7", "registry=suppresses"] {
+        assert!(line.fields.contains(&field.to_owned()), "{line:?}");
+    }
 }
