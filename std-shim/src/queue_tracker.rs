@@ -13,12 +13,36 @@
 //! }
 //! ```
 //!
+//! # What is the same
+//!
+//! Names, categories, thresholds; messages, levels and fields of the `tracing` events, which have a
+//! few more fields, such as `instance`; and, in one thread, depth, high-water mark, fill and
+//! warnings after every sequence of operations. All of it is tested against the original.
+//!
+//! # What is better
+//!
+//! - Under concurrency its gauge could stay warned on an empty queue, drift, and count what a failed
+//!   `send` or a dropped receiver left. This one keeps the promises of the core, see its docs.
+//! - Producers that wait are no depth: a full channel of 4 with four producers waiting reads 4 and
+//!   not 8. They are counted apart, in [`backpressure`](crate::TrackedSyncSender::backpressure).
+//! - Registering takes the same time with any number of live gauges, and recording less.
+//! - A handler may panic. The receiver has `iter`, `try_iter` and `into_iter`.
+//!
+//! # What to know
+//!
 //! - It shares the global registry, the channels and the delivery of this crate: what is registered
 //!   here is in [`crate::queue_snapshot`] and [`crate::QueueRegistry::report`] too.
 //! - The names are [`TrackedLimit`], the 32 limits of that release. What this cannot name is left
 //!   out here: other limits are in no [`queue_snapshot`], and reach no handler that was set here.
 //! - The handler of [`set_limit_warning_handler`] has a place of its own. It runs after that of
 //!   [`crate::set_limit_warning_handler`].
+//! - An event that a receive or a drop causes reaches the log and the handlers on the background
+//!   thread. Those of a `record_dequeue` of yours come on its own thread, unless you record through
+//!   [`deferred`](crate::QueueGauge::deferred).
+//! - A gauge logs ten lines at once, then one a second, see [`crate::LogLimit`].
+//! - The target of all `tracing` events is `fillgauge_std`, and there is one more event, at level
+//!   `info`: "bounded limit reached capacity".
+//! - [`register_queue`] takes limits of every category; the original has a debug assertion.
 //! - A new program uses the functions of the crate instead, with names of its own.
 
 use std::sync::Arc;
