@@ -198,8 +198,9 @@ fn canary_records_first() {
     explore_fault(Handler::Keeps, Fault::RecordsFirst);
 }
 
+/// The depth, or the mark: whichever schedule comes first.
 #[test]
-#[should_panic(expected = "too high")]
+#[should_panic(expected = "too ")]
 fn canary_not_for_queue() {
     explore_fault(Handler::Keeps, Fault::NotForQueue);
 }

@@ -169,6 +169,10 @@ impl Listing {
 
 impl Drop for Listing {
     fn drop(&mut self) {
+        if matches!(self.name, RegistryName::Static(_)) {
+            // That of the process is in no list.
+            return;
+        }
         // Its memory stays as long as it is in the list of all.
         let gone = GONE.fetch_add(1, Ordering::Relaxed) + 1;
         if gone > lock(force(&COUNTED)).len() / 2 + 16 {
