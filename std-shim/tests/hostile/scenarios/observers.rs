@@ -7,8 +7,9 @@ use std::time::Duration;
 use std::{io, thread};
 
 use fillgauge_std::{
-    LogLimit, QueueGauge, QueueRegistry, TrackedLimit, flush_events, set_limit_event_handler,
-    set_limit_warning_handler, set_log_limit, track, tracked_sync_channel,
+    LogLimit, QueueGauge, QueueRegistry, TrackedLimit, flush_events, queue_snapshot,
+    register_limit, remove_limit_event_handler, set_limit_event_handler, set_limit_warning_handler,
+    set_log_limit, track, tracked_sync_channel,
 };
 
 use super::log::Log;
@@ -32,6 +33,10 @@ pub(super) const ALL: &[Scenario] = &[
     (
         "a gauge in its allocator while a registry gets a sink",
         allocator_while_a_registry_changes,
+    ),
+    (
+        "a gauge in its allocator while the crate is first used",
+        allocator_while_the_crate_starts,
     ),
     ("an event that is handed over takes no memory", handing_over),
     (
@@ -228,6 +233,39 @@ fn allocator_while_a_registry_changes() {
     }
     flush_events(Duration::from_secs(5)).unwrap();
     assert!(HEARD.load(Ordering::SeqCst) > 10);
+}
+
+/// Its sink does what the allocation was for.
+fn allocator_while_the_crate_starts() {
+    static HEAP: OnceLock<Arc<QueueGauge>> = OnceLock::new();
+    static HEARD: AtomicUsize = AtomicUsize::new(0);
+
+    let registry = QueueRegistry::new("memory").silent().sink(|_| {
+        drop(queue_snapshot());
+        drop(register_limit("within an allocation", 4));
+        set_limit_event_handler(Box::new(|_| ()));
+        remove_limit_event_handler();
+        HEARD.fetch_add(1, Ordering::SeqCst);
+    });
+    assert!(HEAP.set(registry.register("heap", 10)).is_ok());
+    on_allocation(|| {
+        let heap = HEAP.get().unwrap();
+        heap.observe_depth(9);
+        heap.observe_depth(0);
+    });
+    // Each on a thread that has done nothing yet.
+    let first_uses: [fn(); 5] = [
+        || drop(register_limit("the first", 4)),
+        || set_limit_event_handler(Box::new(|_| ())),
+        remove_limit_event_handler,
+        || drop(QueueRegistry::global().report()),
+        || drop(QueueRegistry::new("another").sink(|_| ())),
+    ];
+    for first_use in first_uses {
+        let before = HEARD.load(Ordering::SeqCst);
+        thread::spawn(first_use).join().unwrap();
+        assert!(HEARD.load(Ordering::SeqCst) > before);
+    }
 }
 
 fn handing_over() {
