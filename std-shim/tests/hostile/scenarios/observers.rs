@@ -7,9 +7,8 @@ use std::time::Duration;
 use std::{io, thread};
 
 use fillgauge_std::{
-    LogLimit, QueueGauge, QueueRegistry, TrackedLimit, flush_events, queue_snapshot,
-    register_limit, remove_limit_event_handler, set_limit_event_handler, set_limit_warning_handler,
-    set_log_limit, track, tracked_sync_channel,
+    LogLimit, QueueGauge, QueueRegistry, TrackedLimit, flush_events, remove_limit_event_handler,
+    set_limit_event_handler, set_limit_warning_handler, set_log_limit, track, tracked_sync_channel,
 };
 
 use super::log::Log;
@@ -35,8 +34,16 @@ pub(super) const ALL: &[Scenario] = &[
         allocator_while_a_registry_changes,
     ),
     (
-        "a gauge in its allocator while the crate is first used",
-        allocator_while_the_crate_starts,
+        "a gauge in its allocator while the registry is made",
+        || {
+            first_use_beside_an_allocator(|| drop(QueueRegistry::global().report()));
+        },
+    ),
+    (
+        "a gauge in its allocator while a handler is set first",
+        || {
+            first_use_beside_an_allocator(remove_limit_event_handler);
+        },
     ),
     ("an event that is handed over takes no memory", handing_over),
     (
@@ -235,37 +242,31 @@ fn allocator_while_a_registry_changes() {
     assert!(HEARD.load(Ordering::SeqCst) > 10);
 }
 
-/// Its sink does what the allocation was for.
-fn allocator_while_the_crate_starts() {
+/// The first allocation of `first_use` is recorded on a gauge, whose sink does the same as that.
+fn first_use_beside_an_allocator(first_use: fn()) {
     static HEAP: OnceLock<Arc<QueueGauge>> = OnceLock::new();
     static HEARD: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static IS_NEXT: Cell<bool> = const { Cell::new(false) };
+    }
 
-    let registry = QueueRegistry::new("memory").silent().sink(|_| {
-        drop(queue_snapshot());
-        drop(register_limit("within an allocation", 4));
-        set_limit_event_handler(Box::new(|_| ()));
-        remove_limit_event_handler();
+    let registry = QueueRegistry::new("memory").silent().sink(move |_| {
+        first_use();
         HEARD.fetch_add(1, Ordering::SeqCst);
     });
     assert!(HEAP.set(registry.register("heap", 10)).is_ok());
     on_allocation(|| {
-        let heap = HEAP.get().unwrap();
-        heap.observe_depth(9);
-        heap.observe_depth(0);
+        if IS_NEXT.replace(false) {
+            HEAP.get().unwrap().observe_depth(9);
+        }
     });
-    // Each on a thread that has done nothing yet.
-    let first_uses: [fn(); 5] = [
-        || drop(register_limit("the first", 4)),
-        || set_limit_event_handler(Box::new(|_| ())),
-        remove_limit_event_handler,
-        || drop(QueueRegistry::global().report()),
-        || drop(QueueRegistry::new("another").sink(|_| ())),
-    ];
-    for first_use in first_uses {
-        let before = HEARD.load(Ordering::SeqCst);
-        thread::spawn(first_use).join().unwrap();
-        assert!(HEARD.load(Ordering::SeqCst) > before);
-    }
+    let user = thread::spawn(move || {
+        IS_NEXT.set(true);
+        first_use();
+        IS_NEXT.set(false);
+    });
+    user.join().unwrap();
+    assert_eq!(HEARD.load(Ordering::SeqCst), 1);
 }
 
 fn handing_over() {
