@@ -159,7 +159,7 @@ fn a_panic_of_one_observer_keeps_nothing_from_the_others() {
 fn an_event_tells_whose_it_is_and_when() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let list = Arc::clone(&events);
-    let registry = QueueRegistry::new("told by").silent();
+    let registry = QueueRegistry::new("tells").silent();
     let gauge = track("tells")
         .capacity(10)
         .label("session 7")
@@ -182,7 +182,7 @@ fn an_event_tells_whose_it_is_and_when() {
         assert_eq!(event.snapshot().depth, depth);
         assert_eq!(event.core_event().snapshot(), event.snapshot());
         assert_eq!(event.label(), Some("session 7"));
-        assert_eq!(event.registry(), "told by");
+        assert_eq!(event.registry(), "tells");
         let at = event.at().unwrap();
         assert!(start <= at && at <= SystemTime::now());
         let warning = event.warning();
@@ -190,7 +190,7 @@ fn an_event_tells_whose_it_is_and_when() {
         if let Some(warning) = warning {
             assert_eq!(
                 (warning.label(), warning.registry()),
-                (Some("session 7"), "told by")
+                (Some("session 7"), "tells")
             );
             assert_eq!((warning.observed, warning.capacity), (8, 10));
         }
