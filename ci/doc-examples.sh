@@ -66,10 +66,14 @@ find std-shim/src -name '*.rs' | LC_ALL=C sort | xargs awk -v src="$package/src/
     }
     END { end() }'
 found=$(grep -c '^pub mod' "$package/src/lib.rs" || true)
-[ "$found" -ge "$least" ] || { echo "doc-examples: found only $found examples in std-shim/src"; exit 1; }
+[ "$found" -ge "$least" ] || {
+    echo "doc-examples: found only $found examples in std-shim/src"
+    exit 1
+}
 
 (cd "$package" && cargo check --quiet) || {
-    echo "doc-examples: an example needs more than fillgauge-std; the first line of its file says where it is"
+    echo "doc-examples: an example needs more than fillgauge-std;" \
+        "the first line of its file says where it is"
     exit 1
 }
 
@@ -102,6 +106,10 @@ shown=$(find target/doc/fillgauge_std -name '*.html' | LC_ALL=C sort | xargs awk
         }
     }
     END { print examples + 0; exit failed }')
-[ "$shown" -ge "$least" ] || { echo "doc-examples: found only $shown examples in target/doc/fillgauge_std"; exit 1; }
+[ "$shown" -ge "$least" ] || {
+    echo "doc-examples: found only $shown examples in target/doc/fillgauge_std"
+    exit 1
+}
 
-echo "doc-examples: $found examples compile with fillgauge-std alone, and the $shown on its pages use no other crate"
+echo "doc-examples: $found examples compile with fillgauge-std alone," \
+    "and the $shown on its pages use no other crate"

@@ -37,7 +37,10 @@ caught_by_models() { # whether one of those packages fails
     done
     return 1
 }
-! caught_by_models || { echo "mutants: $package fails without a mutant: see $found/judge.log"; exit 1; }
+! caught_by_models || {
+    echo "mutants: $package fails without a mutant: see $found/judge.log"
+    exit 1
+}
 
 caught=0 listed=0 survivors=0
 while IFS=$'\t' read -r name file diff; do
@@ -61,5 +64,6 @@ while IFS=$'\t' read -r name file diff; do
 done <"$found/missed"
 
 jq -r '"mutants: \(.total_mutants), of which \(.unviable) do not compile; caught by unit tests \(.caught), by their time limit \(.timeout)"' "$outcomes"
-echo "mutants: of the others caught by search, schedules or models $caught, no fault $listed, survivors $survivors"
+echo "mutants: of the others caught by search, schedules or models $caught," \
+    "no fault $listed, survivors $survivors"
 [ "$survivors" = 0 ]

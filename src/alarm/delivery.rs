@@ -109,7 +109,7 @@ pub trait Deliver {
 
 /// What delivers for gauges in slots that are used again, see [`Gauge::renew`](crate::Gauge::renew).
 pub trait Renew: Deliver {
-    /// The right to renew such a gauge. It has no public constructor.
+    /// The right to renew such a gauge. Give it no public constructor.
     type Right;
 }
 

@@ -4,7 +4,6 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
-use fillgauge::Edge;
 use tracing::Level;
 
 use super::guard::Callees;
@@ -74,17 +73,12 @@ impl Observers {
         self.want(event) || !self.is_silent() && is_logged(event.level()) && may_log()
     }
 
-    /// Whether any observer may want the events of `edge`. No foreign code runs.
-    pub(crate) fn may_want_edge(&self, edge: Edge) -> bool {
-        let process_may_want = || match edge {
-            Edge::NearCapacity => is_logged(Level::WARN) || handlers::want_warnings(),
-            Edge::Full => is_logged(Level::INFO),
-            Edge::Recovered => is_logged(Level::DEBUG),
-        };
+    /// Whether any observer may want a recovery. No foreign code runs.
+    pub(crate) fn may_want_recoveries(&self) -> bool {
         let own = self.own.as_deref();
         self.sinks.is_some()
-            || own.is_some_and(|own| !own.sinks.is_empty() || !own.warning_handlers.is_empty())
-            || !self.is_silent() && (handlers::want_events() || process_may_want())
+            || own.is_some_and(|own| !own.sinks.is_empty())
+            || !self.is_silent() && (handlers::want_events() || is_logged(Level::DEBUG))
     }
 
     /// Lets every observer have `event`. `take_line` takes the right to log one more line, and says

@@ -30,8 +30,6 @@ use crate::event::Shown;
 /// ```
 pub struct QueueGauge<N = &'static Limit> {
     slot: SlotRef,
-    /// Its number, as its registry knows it.
-    instance: usize,
     name: N,
     label: Option<Arc<str>>,
     listing: ListingRef,
@@ -50,7 +48,6 @@ impl<N> QueueGauge<N> {
         let label = particulars.label.clone();
         let slot = listing.enlist(config, &mut Birth::new(handing_over, particulars));
         Arc::new(Self {
-            instance: slot.instance(),
             slot,
             name,
             label,
@@ -61,7 +58,7 @@ impl<N> QueueGauge<N> {
 
 impl<N> Drop for QueueGauge<N> {
     fn drop(&mut self) {
-        self.listing.leave(self.instance);
+        self.listing.leave(self.slot.instance());
     }
 }
 
@@ -91,7 +88,7 @@ impl<N> QueueGauge<N> {
 
     /// The serial number of the registration in its registry, from 1, see [`Gauge::instance`].
     pub fn instance(&self) -> usize {
-        self.instance
+        self.slot.instance()
     }
 
     /// The bound, in the unit of [`depth`](Self::depth); 0 is unbounded, or a rendezvous. See

@@ -156,8 +156,9 @@ impl Listing {
     /// Runs `run` on each gauge that is listed, one at a time. Nothing is locked meanwhile.
     pub(super) fn for_each_pinned(&self, run: impl Fn(&Gauge<Outlet>)) {
         let mut latest = 0;
+        let kept = lock(&self.gauges).kept();
         // Not those that are registered meanwhile: there may be no end of them.
-        for _ in 0..self.live() {
+        for _ in 0..kept {
             let pinned = lock(&self.gauges).pin_after(latest);
             let Some(gauge) = pinned else { return };
             latest = gauge.instance();
@@ -174,16 +175,18 @@ impl Drop for Listing {
             return;
         }
         // Its memory stays as long as it is in the list of all.
-        let gone = GONE.fetch_add(1, Ordering::Relaxed) + 1;
-        if gone > lock(force(&COUNTED)).len() / 2 + 16 {
-            GONE.store(0, Ordering::Relaxed);
-            resize::<Counted, _>(force(&COUNTED));
+        let mut counted = lock(force(&COUNTED));
+        counted.gone += 1;
+        let are_many = counted.gone > counted.listings.len() / 2 + 16;
+        if are_many {
+            counted.gone = 0;
+        }
+        drop(counted);
+        if are_many {
+            resize::<Weak<Listing>, _>(force(&COUNTED));
         }
     }
 }
-
-/// About how many of the listings in [`COUNTED`] are gone.
-static GONE: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// A reference to the listing that gauges share. The one of the process need not be counted.
 #[derive(Clone)]
@@ -220,15 +223,20 @@ impl WeakListingRef {
 }
 
 /// The listings of all registries but the global one.
-static COUNTED: Lazy<Mutex<VecDeque<Weak<Listing>>>> = Lazy::new(Mutex::default);
+static COUNTED: Lazy<Mutex<Counted>> = Lazy::new(Mutex::default);
 
-struct Counted;
+#[derive(Default)]
+struct Counted {
+    listings: VecDeque<Weak<Listing>>,
+    /// About how many of them are gone.
+    gone: usize,
+}
 
-impl List<VecDeque<Weak<Listing>>> for Counted {
-    type Entry = Weak<Listing>;
+impl List<Counted> for Weak<Listing> {
+    type Entry = Self;
 
-    fn entries(state: &mut VecDeque<Weak<Listing>>) -> &mut VecDeque<Weak<Listing>> {
-        state
+    fn entries(state: &mut Counted) -> &mut VecDeque<Self> {
+        &mut state.listings
     }
 
     fn is_obsolete(listing: &Weak<Listing>) -> bool {
@@ -268,7 +276,9 @@ impl ListingRef {
     pub(super) fn new(name: RegistryName) -> Self {
         let listing = Arc::new(Listing::new(name));
         let listed = Arc::downgrade(&listing);
-        with_room::<Counted, _, _>(force(&COUNTED), |listings| listings.push_back(listed));
+        with_room::<Weak<Listing>, _, _>(force(&COUNTED), |counted| {
+            counted.listings.push_back(listed);
+        });
         Self::Counted(listing)
     }
 
@@ -280,9 +290,9 @@ impl ListingRef {
 
     /// Every listing that has a registry or a gauge.
     pub(super) fn all() -> impl Iterator<Item = Self> {
-        let room = lock(force(&COUNTED)).len();
+        let room = lock(force(&COUNTED)).listings.len();
         let mut counted = Vec::with_capacity(room);
-        counted.extend(lock(force(&COUNTED)).iter().take(room).cloned());
+        counted.extend(lock(force(&COUNTED)).listings.iter().take(room).cloned());
         let alive = counted.into_iter().filter_map(|listing| listing.upgrade());
         iter::once(Self::global()).chain(alive.map(Self::Counted))
     }
@@ -336,6 +346,30 @@ mod tests {
         drop(gauges);
         assert_eq!(listing.strong_count(), 0);
         assert!(chunks.iter().all(|chunk| chunk.strong_count() == 0));
+    }
+
+    #[test]
+    fn all_gauges_are_visited_also_beside_one_that_is_only_kept() {
+        let registry = QueueRegistry::default();
+        let [kept, held] = [(); 2].map(|()| registry.register("visited", 4));
+        registry.listing.pin(kept.instance()).unwrap();
+        drop(kept);
+        let visited = Mutex::new(Vec::new());
+        registry
+            .listing
+            .for_each_pinned(|gauge| lock(&visited).push(gauge.instance()));
+        assert_eq!(*lock(&visited), [1, held.instance()]);
+        registry.listing.unpin(1);
+        assert_eq!(registry.report().limits[0].gauges, 1);
+    }
+
+    #[test]
+    fn a_spike_of_registries_leaves_a_short_list() {
+        let spike: Vec<_> = (0..1_000).map(|_| QueueRegistry::default()).collect();
+        let listed = || lock(force(&COUNTED)).listings.len();
+        assert!(listed() >= spike.len());
+        drop(spike);
+        assert!(listed() < 500, "{} listed", listed());
     }
 
     #[test]

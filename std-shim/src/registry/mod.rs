@@ -185,7 +185,7 @@ impl QueueRegistry {
     /// of category [`Queue`](LimitCategory::Queue). For more settings see
     /// [`track`](crate::track()) and [`Track::registry`](crate::Track::registry).
     ///
-    /// It takes a lock for a short time. No memory is taken meanwhile.
+    /// It takes a lock for a short time, and memory while the lock is free.
     #[must_use = "dropping the gauge ends the registration"]
     pub fn register(&self, limit: impl IntoLimit, capacity: usize) -> Arc<QueueGauge> {
         let limit = keep(limit, LimitCategory::Queue);
@@ -259,13 +259,8 @@ impl QueueRegistry {
     pub fn report(&self) -> Report {
         let (gauges, sums) = self.listing.read(|gauge| {
             let outlet = gauge.delivery();
-            // Its sinks stay where they are.
-            let Particulars {
-                label,
-                backpressure,
-                sinks: _,
-            } = outlet.particulars();
-            (gauge.snapshot(), label, backpressure, outlet.has_crossed())
+            let (label, stats) = (outlet.label(), outlet.backpressure());
+            (gauge.snapshot(), label, stats, outlet.has_crossed())
         });
         let mut report = Report::new(self.name());
         for sums in &sums {
@@ -375,8 +370,7 @@ pub fn queue_snapshot() -> Vec<QueueSnapshot> {
 /// ```
 pub fn log_queue_snapshot() {
     let listing = &QueueRegistry::global().listing;
-    let (gauges, _) =
-        listing.read(|gauge| (gauge.snapshot(), gauge.delivery().particulars().label));
+    let (gauges, _) = listing.read(|gauge| (gauge.snapshot(), gauge.delivery().label()));
     for (snapshot, label) in gauges {
         Log::LOCAL.write_usage(&snapshot, label.as_deref());
     }

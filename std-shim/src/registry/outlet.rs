@@ -14,12 +14,13 @@ use std::mem;
 use std::ptr;
 use std::sync::Arc;
 
-use fillgauge::{Deliver, Delivery, Edge, Renew};
+use fillgauge::{Deliver, Delivery, Renew};
 
 use super::account::{Account, Birth, Parcel, Particulars, Remains, flags};
 use super::edges::LastEdges;
 use super::listing::{ListingRef, WeakListingRef};
 use super::slots::{Chunk, RenewSlot, SlotRef};
+use crate::backpressure::SendStats;
 use crate::delivery::background::{self, Errand, GaugeName};
 use crate::delivery::guard::Role;
 use crate::delivery::log::{Log, can_say};
@@ -76,12 +77,24 @@ impl Outlet {
         })
     }
 
-    pub(super) fn particulars(&self) -> Particulars {
+    fn particulars(&self) -> Particulars {
         if self.is(flags::PARTICULAR) {
             lock(&self.particulars).clone()
         } else {
             Particulars::default()
         }
+    }
+
+    pub(super) fn label(&self) -> Option<Arc<str>> {
+        self.is(flags::PARTICULAR)
+            .then(|| lock(&self.particulars).label.clone())
+            .flatten()
+    }
+
+    pub(super) fn backpressure(&self) -> Option<Arc<SendStats>> {
+        self.is(flags::PARTICULAR)
+            .then(|| lock(&self.particulars).backpressure.clone())
+            .flatten()
     }
 
     /// Whether [`last_edges`](Self::last_edges) has any.
@@ -197,7 +210,7 @@ impl Outlet {
 impl fmt::Debug for Outlet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outlet")
-            .field("label", &self.particulars().label)
+            .field("label", &self.label())
             .field("background", &self.is(flags::BACKGROUND))
             .finish_non_exhaustive()
     }
@@ -228,7 +241,7 @@ impl Deliver for Outlet {
         if HAS_THREADS && delivery.is_deferred() {
             return self.hand_over(event, observers, listing, delivery);
         }
-        if self.is(flags::PLACED) && observers.may_want_edge(Edge::Recovered) {
+        if self.is(flags::PLACED) && observers.may_want_recoveries() {
             // The recovery will be handed over, by a thread that should not have to start another.
             background::prepare();
         }
@@ -319,7 +332,7 @@ pub(crate) fn say_suppressed() {
         listing.for_each_pinned(|gauge| {
             let suppressed = gauge.delivery().take_suppressed();
             let origin = Origin {
-                label: gauge.delivery().particulars().label,
+                label: gauge.delivery().label(),
                 registry: listing.name().clone(),
             };
             let (limit, instance) = (gauge.limit(), gauge.instance());

@@ -177,6 +177,11 @@ impl Gauges {
         self.held
     }
 
+    /// How many gauges there are, also those that are only kept for the delivery of their event.
+    pub(super) fn kept(&self) -> usize {
+        self.held + self.leaving().count()
+    }
+
     /// The sums of each limit, of gauges that are gone.
     pub(super) fn sums(&self) -> impl ExactSizeIterator<Item = &LimitSums> {
         self.sums.iter()

@@ -373,7 +373,8 @@ fn warnings(out: &mut Output) {
 fn functions(out: &mut Output) {
     type Handler = Box<dyn Fn(&LimitWarning) + Send + Sync>;
     type Channel = (TrackedSyncSender<u8>, TrackedReceiver<u8>);
-    let register: [fn(TrackedLimit, usize) -> Arc<QueueGauge>; 2] = [register_queue, register_limit];
+    let register: [fn(TrackedLimit, usize) -> Arc<QueueGauge>; 2] =
+        [register_queue, register_limit];
     let of_registry: fn(&QueueRegistry, TrackedLimit, usize) -> Arc<QueueGauge> =
         QueueRegistry::register;
     let snapshots: [fn() -> Vec<QueueSnapshot>; 1] = [queue_snapshot];

@@ -13,7 +13,7 @@ use fillgauge_std::{
 };
 
 use super::log::Log;
-use super::{Gate, Scenario, has_no_threads, spawn, until};
+use super::{Gate, Scenario, has_no_threads, hold_up_the_background_thread, spawn, until};
 use crate::process::threads;
 use crate::row::lock;
 
@@ -288,9 +288,7 @@ fn scoped_log() {
 
 fn scoped_log_that_is_gone() {
     let (global, scoped) = (Log::install(), Log::default());
-    let (gate, is_reached) = Gate::new();
-    get_held_up(&gate);
-    is_reached.recv().unwrap();
+    let (gate, _heap) = hold_up_the_background_thread();
     tracing::subscriber::with_default(scoped.clone(), || {
         let (sender, receiver) = channel();
         (0..4).for_each(|item| sender.send(item).unwrap());
@@ -353,21 +351,6 @@ fn scoped_log_of_a_dropped_gauge() {
     let said = scoped.of("vm_pipes").pop().unwrap();
     assert_eq!(said.number("suppressed"), 90);
     assert!(global.lines().is_empty());
-}
-
-/// Holds up the background thread until the gate is opened.
-fn get_held_up(gate: &Gate) {
-    let held = gate.clone();
-    set_limit_warning_handler(Box::new(move |warning| {
-        if warning.name == TrackedLimit::V8HeapBytes {
-            held.pass();
-        }
-    }));
-    let heap = track(TrackedLimit::V8HeapBytes)
-        .capacity(10)
-        .background()
-        .gauge();
-    heap.observe_depth(9);
 }
 
 fn moved_out() {

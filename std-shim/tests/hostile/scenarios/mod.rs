@@ -6,9 +6,11 @@ mod log;
 mod observers;
 mod storms;
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 use std::{env, thread};
+
+use fillgauge_std::{QueueGauge, TrackedLimit, set_limit_event_handler, track};
 
 use crate::process::{self, Outcome};
 
@@ -70,7 +72,7 @@ fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> thread:
 /// Holds up those who come to it until it is opened.
 #[derive(Clone)]
 struct Gate {
-    opened: std::sync::Arc<(std::sync::Mutex<bool>, std::sync::Condvar)>,
+    opened: Arc<(std::sync::Mutex<bool>, std::sync::Condvar)>,
     reached: mpsc::Sender<()>,
 }
 
@@ -78,7 +80,7 @@ impl Gate {
     /// A gate, and what says that somebody has come to it.
     fn new() -> (Self, mpsc::Receiver<()>) {
         let (reached, is_reached) = mpsc::channel();
-        let opened = std::sync::Arc::default();
+        let opened = Arc::default();
         (Self { opened, reached }, is_reached)
     }
 
@@ -94,6 +96,24 @@ impl Gate {
         *is_open.lock().unwrap() = true;
         opened.notify_all();
     }
+}
+
+/// Until the gate is opened. The thread delivers the event of this gauge meanwhile.
+fn hold_up_the_background_thread() -> (Gate, Arc<QueueGauge>) {
+    let (gate, is_reached) = Gate::new();
+    let held = gate.clone();
+    set_limit_event_handler(Box::new(move |event| {
+        if event.snapshot().name == TrackedLimit::V8HeapBytes {
+            held.pass();
+        }
+    }));
+    let heap = track(TrackedLimit::V8HeapBytes)
+        .capacity(10)
+        .background()
+        .gauge();
+    heap.observe_depth(9);
+    is_reached.recv().unwrap();
+    (gate, heap)
 }
 
 /// Whether this process cannot start threads.

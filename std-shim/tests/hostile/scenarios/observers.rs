@@ -12,7 +12,7 @@ use fillgauge_std::{
 };
 
 use super::log::Log;
-use super::{Gate, Scenario};
+use super::{Scenario, hold_up_the_background_thread};
 use crate::foreign::{label, on_allocation};
 use crate::row::lock;
 
@@ -288,24 +288,6 @@ fn handing_over() {
         flush_events(Duration::from_secs(5)).unwrap();
     }
     assert_eq!(log.in_short("v8_heap_bytes"), "+-+");
-}
-
-/// Until the gate is opened.
-fn hold_up_the_background_thread() -> (Gate, Arc<QueueGauge>) {
-    let (gate, is_reached) = Gate::new();
-    let held = gate.clone();
-    set_limit_event_handler(Box::new(move |event| {
-        if event.snapshot().name == TrackedLimit::V8HeapBytes {
-            held.pass();
-        }
-    }));
-    let heap = track(TrackedLimit::V8HeapBytes)
-        .capacity(10)
-        .background()
-        .gauge();
-    heap.observe_depth(9);
-    is_reached.recv().unwrap();
-    (gate, heap)
 }
 
 fn last_events_of_a_registry() {
