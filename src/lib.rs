@@ -38,7 +38,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | name what is watched | [`Limit`], [`LimitCategory`], [`limit_catalog!`], [`IntoLimit`], [`LimitRef`] |
+//! | name what is watched | [`Limit`], [`LimitCategory`], [`LimitUnit`], [`limit_catalog!`], [`IntoLimit`], [`LimitRef`] |
 //! | record use, and read it | [`Gauge`], [`GaugeConfig`], [`Thresholds`] |
 //! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`RegistryFull`] |
 //! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
@@ -113,7 +113,7 @@ pub use event::{Edge, LimitEvent, LimitEventKind, LimitSink, LimitWarning};
 pub use gauge::{Deferred, Gauge};
 #[doc(hidden)]
 pub use limit::__assert_unique;
-pub use limit::{IntoLimit, Limit, LimitCategory, LimitRef};
+pub use limit::{IntoLimit, Limit, LimitCategory, LimitRef, LimitUnit};
 pub use registry::{QueueGauge, QueueRegistry, RegistryFull};
 #[cfg(feature = "defmt")]
 pub use sinks::DefmtSink;

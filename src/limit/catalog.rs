@@ -1,6 +1,7 @@
 //! The macro that declares many limits as an enum.
 
-/// Declares a stable catalogue of limits as an enum: each variant has a name and a category.
+/// Declares a stable catalogue of limits as an enum: each variant has a name and a category. It may
+/// have a [unit](crate::LimitUnit) and a line of help too, for pages and exporters.
 ///
 /// The enum is `Copy`, comparable and hashable, and gets
 ///
@@ -14,7 +15,7 @@
 ///   the name; with the feature `defmt`, `Format` too.
 ///
 /// ```
-/// use fillgauge::{Limit, LimitCategory, limit_catalog};
+/// use fillgauge::{Limit, LimitCategory, LimitUnit, limit_catalog};
 ///
 /// limit_catalog! {
 ///     /// The limits of the modem.
@@ -22,7 +23,10 @@
 ///         /// Frames from the radio.
 ///         RxFrames = "rx_frames": Queue,
 ///         /// Bytes of the retransmission buffer.
-///         RetransmitBytes = "retransmit_bytes": Memory,
+///         RetransmitBytes = "retransmit_bytes": Memory {
+///             unit: Bytes,
+///             help: "Bytes that may have to be sent again",
+///         },
 ///     }
 /// }
 ///
@@ -32,6 +36,7 @@
 /// assert_eq!(ModemLimit::from_limit(limit), Some(ModemLimit::RxFrames));
 /// assert_eq!(ModemLimit::from_name("rx_frames"), Some(ModemLimit::RxFrames));
 /// assert_eq!(ModemLimit::RetransmitBytes.category(), LimitCategory::Memory);
+/// assert_eq!(ModemLimit::RetransmitBytes.limit().unit(), LimitUnit::Bytes);
 /// assert_eq!(ModemLimit::ALL.len(), 2);
 /// ```
 ///
@@ -50,7 +55,11 @@ macro_rules! limit_catalog {
     (
         $(#[$attribute:meta])*
         $visibility:vis enum $catalog:ident {
-            $($(#[$variant_attribute:meta])* $variant:ident = $name:literal: $category:ident),+ $(,)?
+            $(
+                $(#[$variant_attribute:meta])*
+                $variant:ident = $name:literal: $category:ident
+                    $({ $($setting:ident: $value:tt),* $(,)? })?
+            ),+ $(,)?
         }
     ) => {
         $(#[$attribute])*
@@ -73,7 +82,11 @@ macro_rules! limit_catalog {
             $visibility const fn limit(self) -> &'static $crate::Limit {
                 match self {
                     $(Self::$variant => {
-                        const { &$crate::Limit::new($name, $crate::LimitCategory::$category) }
+                        const {
+                            let limit = $crate::Limit::new($name, $crate::LimitCategory::$category);
+                            $($(let limit = $crate::__set_limit!(limit, $setting, $value);)*)?
+                            &{ limit }
+                        }
                     })+
                 }
             }
@@ -136,6 +149,18 @@ macro_rules! limit_catalog {
     };
 }
 
+/// What an entry of a catalogue may say of its limit.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __set_limit {
+    ($limit:ident, unit, $unit:ident) => {
+        $limit.with_unit($crate::LimitUnit::$unit)
+    };
+    ($limit:ident, help, $help:literal) => {
+        $limit.with_help($help)
+    };
+}
+
 /// Fails to compile if a name comes twice.
 #[doc(hidden)]
 pub const fn __assert_unique(mut names: &[&str]) {
@@ -195,6 +220,8 @@ mod tests {
         enum Catalog {
             First = "first": Queue,
             Second = "second": Cpu,
+            Third = "third": Memory { unit: Bytes, help: "The third" },
+            Fourth = "fourth": Queue { help: "The fourth", },
         }
     }
 
@@ -216,6 +243,20 @@ mod tests {
         for no_name in ["", "firs", "first_", "First"] {
             assert_eq!(Catalog::from_name(no_name), None);
         }
+    }
+
+    #[test]
+    fn an_entry_says_of_its_limit_what_is_known() {
+        let known = Catalog::ALL
+            .iter()
+            .map(|entry| (entry.limit().unit().as_str(), entry.limit().help()));
+        let expected = [
+            ("items", ""),
+            ("items", ""),
+            ("bytes", "The third"),
+            ("items", "The fourth"),
+        ];
+        assert!(known.eq(expected));
     }
 
     #[test]

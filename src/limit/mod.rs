@@ -4,6 +4,7 @@ pub(crate) mod atomic;
 mod catalog;
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 #[doc(hidden)]
 pub use catalog::__assert_unique;
@@ -48,7 +49,44 @@ impl fmt::Display for LimitCategory {
     }
 }
 
-/// The identity of a bounded queue or limit: a stable name and its category.
+/// What a [`Limit`] counts.
+///
+/// ```
+/// use fillgauge::LimitUnit;
+///
+/// assert_eq!(LimitUnit::Bytes.as_str(), "bytes");
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
+#[non_exhaustive]
+pub enum LimitUnit {
+    /// Items, or anything that has no unit of its own.
+    #[default]
+    Items,
+    /// Bytes.
+    Bytes,
+}
+
+impl LimitUnit {
+    /// The stable lower-case name: `items` or `bytes`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Items => "items",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+impl fmt::Display for LimitUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// The identity of a bounded queue or limit: a stable name and its category. It may say what it
+/// counts, and explain itself to people: pages and exporters show that.
 ///
 /// Gauges refer to a `&'static Limit`. Names need not be unique: many live
 /// gauges may share one limit, and have an instance number each. Two limits are equal if name and
@@ -62,16 +100,49 @@ impl fmt::Display for LimitCategory {
 /// assert_eq!(UART_RX.as_str(), "uart_rx");
 /// assert_eq!(UART_RX.category(), LimitCategory::Queue);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug)]
 pub struct Limit {
     name: &'static str,
     category: LimitCategory,
+    unit: LimitUnit,
+    help: &'static str,
 }
 
 impl Limit {
     /// A limit of the given name and category. By convention the name is in `snake_case`.
     pub const fn new(name: &'static str, category: LimitCategory) -> Self {
-        Self { name, category }
+        Self {
+            name,
+            category,
+            unit: LimitUnit::Items,
+            help: "",
+        }
+    }
+
+    /// The same limit, which counts `unit`.
+    ///
+    /// ```
+    /// use fillgauge::{Limit, LimitUnit};
+    ///
+    /// static HEAP: Limit = Limit::memory("heap").with_unit(LimitUnit::Bytes);
+    /// assert_eq!(HEAP.unit(), LimitUnit::Bytes);
+    /// ```
+    #[must_use]
+    pub const fn with_unit(self, unit: LimitUnit) -> Self {
+        Self { unit, ..self }
+    }
+
+    /// The same limit, with one line that says what it is the limit of.
+    ///
+    /// ```
+    /// use fillgauge::Limit;
+    ///
+    /// static JOBS: Limit = Limit::queue("jobs").with_help("Jobs that wait for a worker");
+    /// assert_eq!(JOBS.help(), "Jobs that wait for a worker");
+    /// ```
+    #[must_use]
+    pub const fn with_help(self, help: &'static str) -> Self {
+        Self { help, ..self }
     }
 
     /// A bounded queue: [`LimitCategory::Queue`].
@@ -102,6 +173,31 @@ impl Limit {
     /// The category.
     pub const fn category(&self) -> LimitCategory {
         self.category
+    }
+
+    /// What it counts: by default [items](LimitUnit::Items).
+    pub const fn unit(&self) -> LimitUnit {
+        self.unit
+    }
+
+    /// What it is the limit of, in one line; by default empty.
+    pub const fn help(&self) -> &'static str {
+        self.help
+    }
+}
+
+/// Name and category are the identity.
+impl PartialEq for Limit {
+    fn eq(&self, other: &Self) -> bool {
+        (self.name, self.category) == (other.name, other.category)
+    }
+}
+
+impl Eq for Limit {}
+
+impl Hash for Limit {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.name, self.category).hash(state);
     }
 }
 
@@ -193,5 +289,21 @@ mod tests {
         let tags = limits.map(|limit| limit.category().as_str());
         assert_eq!(tags, ["queue", "resource", "memory", "cpu"]);
         assert!(limits.iter().all(|limit| limit.as_str() == "a"));
+    }
+
+    #[test]
+    fn unit_and_help_are_no_part_of_the_identity() {
+        let hash = |limit: Limit| {
+            let mut hasher = std::hash::DefaultHasher::new();
+            limit.hash(&mut hasher);
+            hasher.finish()
+        };
+        let plain = Limit::memory("a");
+        let described = plain.with_unit(LimitUnit::Bytes).with_help("A heap");
+        assert_eq!((described.unit(), described.help()), (LimitUnit::Bytes, "A heap"));
+        assert_eq!((plain.unit(), plain.help()), (LimitUnit::Items, ""));
+        assert_eq!((plain, hash(plain)), (described, hash(described)));
+        assert_ne!(plain, Limit::queue("a"));
+        assert_ne!(plain, Limit::memory("b"));
     }
 }

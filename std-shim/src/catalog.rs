@@ -17,13 +17,13 @@ fillgauge::limit_catalog! {
         /// Events of guest processes that are not yet delivered.
         PendingProcessEvents = "pending_process_events": Queue,
         /// Bytes in the pending process events.
-        PendingProcessEventBytes = "pending_process_event_bytes": Queue,
+        PendingProcessEventBytes = "pending_process_event_bytes": Queue { unit: Bytes },
         /// Events of guest executions that are not yet delivered.
         PendingExecutionEvents = "pending_execution_events": Queue,
         /// Bytes in the pending execution events.
-        PendingExecutionEventBytes = "pending_execution_event_bytes": Queue,
+        PendingExecutionEventBytes = "pending_execution_event_bytes": Queue { unit: Bytes },
         /// Bytes written to the standard input of a guest and not yet read.
-        PendingKernelStdinBytes = "pending_kernel_stdin_bytes": Queue,
+        PendingKernelStdinBytes = "pending_kernel_stdin_bytes": Queue { unit: Bytes },
         /// Signals that wait for a WebAssembly guest.
         PendingWasmSignals = "pending_wasm_signals": Queue,
         /// Requests to the sidecar that wait for their response.
@@ -43,11 +43,11 @@ fillgauge::limit_catalog! {
         /// Connections of a virtual machine.
         VmConnections = "vm_connections": Resource,
         /// Bytes buffered in the sockets of a virtual machine.
-        VmSocketBufferedBytes = "vm_socket_buffered_bytes": Resource,
+        VmSocketBufferedBytes = "vm_socket_buffered_bytes": Resource { unit: Bytes },
         /// Datagrams queued at a socket of a virtual machine.
         VmSocketDatagramQueueLen = "vm_socket_datagram_queue_len": Resource,
         /// Bytes in the file system of a virtual machine.
-        VmFilesystemBytes = "vm_filesystem_bytes": Resource,
+        VmFilesystemBytes = "vm_filesystem_bytes": Resource { unit: Bytes },
         /// Inodes in the file system of a virtual machine.
         VmInodes = "vm_inodes": Resource,
         /// Directory levels of one recursive file-system operation.
@@ -55,11 +55,11 @@ fillgauge::limit_catalog! {
         /// Entries of one recursive file-system operation.
         VmRecursiveFsEntries = "vm_recursive_fs_entries": Resource,
         /// Heap of a V8 isolate.
-        V8HeapBytes = "v8_heap_bytes": Memory,
+        V8HeapBytes = "v8_heap_bytes": Memory { unit: Bytes },
         /// Array buffers of a V8 isolate.
-        V8ArrayBufferBytes = "v8_array_buffer_bytes": Memory,
+        V8ArrayBufferBytes = "v8_array_buffer_bytes": Memory { unit: Bytes },
         /// Memory held outside its heap by a V8 isolate.
-        V8ExternalMemoryBytes = "v8_external_memory_bytes": Memory,
+        V8ExternalMemoryBytes = "v8_external_memory_bytes": Memory { unit: Bytes },
         /// Processor time of a V8 execution, in milliseconds.
         V8CpuTimeMs = "v8_cpu_time_ms": Cpu,
         /// Wall-clock time of a V8 execution, in milliseconds.
@@ -67,7 +67,7 @@ fillgauge::limit_catalog! {
         /// Fuel of a WebAssembly guest, in milliseconds of processor time.
         WasmFuelMs = "wasm_fuel_ms": Cpu,
         /// Linear memory of a WebAssembly guest.
-        WasmMemoryBytes = "wasm_memory_bytes": Memory,
+        WasmMemoryBytes = "wasm_memory_bytes": Memory { unit: Bytes },
     }
 }
 
@@ -82,19 +82,19 @@ fillgauge::limit_catalog! {
         /// Synchronous child processes that have not yet ended.
         PendingChildProcessSyncCount = "pending_child_process_sync_count": Queue,
         /// Bytes of output kept for synchronous child processes.
-        PendingChildProcessSyncBytes = "pending_child_process_sync_bytes": Queue,
+        PendingChildProcessSyncBytes = "pending_child_process_sync_bytes": Queue { unit: Bytes },
         /// Completions of asynchronous calls that are not yet delivered.
         AsyncCompletionCount = "async_completion_count": Queue,
         /// Bytes in the pending asynchronous completions.
-        AsyncCompletionBytes = "async_completion_bytes": Queue,
+        AsyncCompletionBytes = "async_completion_bytes": Queue { unit: Bytes },
         /// Bytes of one positioned read.
-        VmPreadBytes = "vm_pread_bytes": Resource,
+        VmPreadBytes = "vm_pread_bytes": Resource { unit: Bytes },
         /// Bytes of one write to a file descriptor.
-        VmFdWriteBytes = "vm_fd_write_bytes": Resource,
+        VmFdWriteBytes = "vm_fd_write_bytes": Resource { unit: Bytes },
         /// Bytes in the arguments of a process.
-        VmProcessArgvBytes = "vm_process_argv_bytes": Resource,
+        VmProcessArgvBytes = "vm_process_argv_bytes": Resource { unit: Bytes },
         /// Bytes in the environment of a process.
-        VmProcessEnvBytes = "vm_process_env_bytes": Resource,
+        VmProcessEnvBytes = "vm_process_env_bytes": Resource { unit: Bytes },
         /// Entries of one directory listing.
         VmReaddirEntries = "vm_readdir_entries": Resource,
         /// Time that one read may block, in milliseconds.

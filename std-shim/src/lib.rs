@@ -176,7 +176,7 @@ pub use track::{Track, track};
 pub use fillgauge;
 #[doc(no_inline)]
 pub use fillgauge::{
-    Gauge, GaugeConfig, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink,
+    Gauge, GaugeConfig, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink, LimitUnit,
     QueueSnapshot, REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT,
     limit_catalog,
 };
