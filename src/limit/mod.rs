@@ -300,7 +300,10 @@ mod tests {
         };
         let plain = Limit::memory("a");
         let described = plain.with_unit(LimitUnit::Bytes).with_help("A heap");
-        assert_eq!((described.unit(), described.help()), (LimitUnit::Bytes, "A heap"));
+        assert_eq!(
+            (described.unit(), described.help()),
+            (LimitUnit::Bytes, "A heap")
+        );
         assert_eq!((plain.unit(), plain.help()), (LimitUnit::Items, ""));
         assert_eq!((plain, hash(plain)), (described, hash(described)));
         assert_ne!(plain, Limit::queue("a"));

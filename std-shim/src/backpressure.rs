@@ -14,7 +14,7 @@ use crate::sync::{Mutex, lock, now};
 /// let (sender, _receiver) = tracked_sync_channel("jobs", 1);
 /// sender.send(1)?;
 /// assert!(sender.try_send(2).is_err());
-/// assert_eq!(sender.backpressure().rejected, 1);
+/// assert_eq!(sender.backpressure().refused, 1);
 /// # Ok::<(), std::sync::mpsc::SendError<i32>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,15 +22,30 @@ use crate::sync::{Mutex, lock, now};
 #[non_exhaustive]
 pub struct Backpressure {
     /// Producers that wait for room at this moment.
-    pub parked: usize,
+    pub waiting: usize,
     /// Sends that had to wait and are done.
-    pub parks: usize,
+    pub waits: usize,
     /// How long those waited, all together.
-    pub parked_time: Duration,
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "waited_us", with = "crate::report::micros::length")
+    )]
+    pub waited: Duration,
     /// Items that `try_send` gave back because the queue was full.
-    pub rejected: usize,
+    pub refused: usize,
     /// Items that were given back because the receiver was gone.
     pub disconnected: usize,
+}
+
+impl Backpressure {
+    /// Adds that of another channel.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.waiting = self.waiting.saturating_add(more.waiting);
+        self.waits = self.waits.wrapping_add(more.waits);
+        self.waited = self.waited.saturating_add(more.waited);
+        self.refused = self.refused.wrapping_add(more.refused);
+        self.disconnected = self.disconnected.wrapping_add(more.disconnected);
+    }
 }
 
 /// What the senders of one channel count.
@@ -38,10 +53,10 @@ pub struct Backpressure {
 pub(crate) struct SendStats {
     /// The receiver is gone.
     closed: AtomicBool,
-    parked: AtomicUsize,
+    waiting: AtomicUsize,
     /// Locked only by producers that had to wait anyway.
     waits: Mutex<WaitStats>,
-    rejected: AtomicUsize,
+    refused: AtomicUsize,
     disconnected: AtomicUsize,
 }
 
@@ -62,8 +77,8 @@ impl SendStats {
         self.closed.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn count_rejected(&self) {
-        self.rejected.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn count_refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn count_disconnected(&self) {
@@ -73,21 +88,21 @@ impl SendStats {
     pub(crate) fn backpressure(&self) -> Backpressure {
         let waits = lock(&self.waits);
         Backpressure {
-            parked: self.parked.load(Ordering::Relaxed),
-            parks: waits.count,
-            parked_time: waits.time,
-            rejected: self.rejected.load(Ordering::Relaxed),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            waits: waits.count,
+            waited: waits.time,
+            refused: self.refused.load(Ordering::Relaxed),
             disconnected: self.disconnected.load(Ordering::Relaxed),
         }
     }
 
     /// Runs a send that has to wait for room. The clock is read here only.
     pub(crate) fn park<R>(&self, send: impl FnOnce() -> R) -> R {
-        self.parked.fetch_add(1, Ordering::Relaxed);
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         let since = now();
         let outcome = send();
         let waited = since.map_or(Duration::ZERO, |since| since.elapsed());
-        self.parked.fetch_sub(1, Ordering::Relaxed);
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         let mut waits = lock(&self.waits);
         waits.count = waits.count.wrapping_add(1);
         waits.time = waits.time.saturating_add(waited);

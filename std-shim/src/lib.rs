@@ -35,6 +35,7 @@
 //! | hear of recoveries too | [`set_limit_event_handler`], [`Track::sink`], [`LimitEvent`] |
 //! | read all gauges | [`queue_snapshot`], [`log_queue_snapshot`], [`QueueSnapshot`] |
 //! | print or export all gauges | [`QueueRegistry::report`], [`Report`] |
+//! | find the slow stage of a chain of queues | [`chain`](chain()), [`ChainReport`] |
 //! | test code that tracks, or track in a library | a registry of your own: [`QueueRegistry::new`] |
 //! | keep the log short | [`set_log_limit`], [`LogLimit`] |
 //! | have all events delivered | [`flush_events`], [`FlushTimeout`] |
@@ -162,10 +163,10 @@ pub use delivery::{
 pub use event::{LimitEvent, LimitWarning};
 pub use flush::{FlushTimeout, flush_events};
 pub use registry::{
-    Outlet, QueueGauge, QueueRegistry, log_queue_snapshot, queue_snapshot, register_limit,
-    register_queue,
+    Chain, Outlet, QueueGauge, QueueRegistry, chain, log_queue_snapshot, queue_snapshot,
+    register_limit, register_queue,
 };
-pub use report::{EdgeReport, GaugeReport, LimitReport, Report, Totals};
+pub use report::{ChainReport, EdgeReport, GaugeReport, LimitReport, Report, StageReport, Totals};
 #[cfg(fillgauge_shuttle)]
 pub use sync::refuse_threads;
 pub use track::{Track, track};
@@ -176,8 +177,8 @@ pub use track::{Track, track};
 pub use fillgauge;
 #[doc(no_inline)]
 pub use fillgauge::{
-    Gauge, GaugeConfig, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink, LimitUnit,
-    QueueSnapshot, REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT,
+    Gauge, GaugeConfig, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink,
+    LimitUnit, QueueSnapshot, REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT,
     limit_catalog,
 };
 

@@ -200,7 +200,7 @@ pub(crate) enum Handler {
 #[derive(Default)]
 struct Sent {
     items: Vec<u32>,
-    rejected: usize,
+    refused: usize,
     disconnected: usize,
     /// Sends that may have waited.
     waited: usize,
@@ -228,7 +228,7 @@ impl Sent {
             Ok(()) => self.items.push(item),
             Err(TrySendError::Full(back)) => {
                 assert_eq!(back, item);
-                self.rejected += 1;
+                self.refused += 1;
             }
             Err(TrySendError::Disconnected(back)) => {
                 assert_eq!(back, item);
@@ -239,7 +239,7 @@ impl Sent {
 
     fn add(&mut self, other: Self) {
         self.items.extend(other.items);
-        self.rejected += other.rejected;
+        self.refused += other.refused;
         self.disconnected += other.disconnected;
         self.waited += other.waited;
     }
@@ -250,7 +250,7 @@ impl Sent {
 struct Taken {
     items: Vec<u32>,
     /// The most producers that waited for room at once.
-    most_parked: usize,
+    most_waiting: usize,
 }
 
 /// What holds at any moment.
@@ -289,8 +289,8 @@ fn consume<R: Receives>(receiver: R, ending: Ending) -> (Taken, Option<R>) {
             3 => (0..pick(&[1, 10, 50])).for_each(|_| thread::yield_now()),
             _ => {
                 assert_within_capacity(receiver.gauge());
-                let parked = receiver.backpressure().map_or(0, |now| now.parked);
-                taken.most_parked = taken.most_parked.max(parked);
+                let waiting = receiver.backpressure().map_or(0, |now| now.waiting);
+                taken.most_waiting = taken.most_waiting.max(waiting);
             }
         }
     }
@@ -406,10 +406,10 @@ pub(crate) fn program<S: Sends, R: Receives>(
     assert_eq!(figures.dequeued, figures.enqueued - in_queue, "miscounted");
 
     if let Some(held_back) = backpressure {
-        assert_eq!(held_back.parked, 0);
-        assert_eq!(held_back.rejected, sent.rejected);
+        assert_eq!(held_back.waiting, 0);
+        assert_eq!(held_back.refused, sent.refused);
         assert_eq!(held_back.disconnected, sent.disconnected);
-        assert!((taken.most_parked..=sent.waited).contains(&held_back.parks));
+        assert!((taken.most_waiting..=sent.waited).contains(&held_back.waits));
     }
 
     assert_seen(setup, registry, &gauge);

@@ -112,7 +112,7 @@ impl<T, N> TrackedSyncSender<T, N> {
         match &outcome {
             Ok(()) => self.record_sent(),
             Err(TrySendError::Full(_)) => {
-                self.stats.count_rejected();
+                self.stats.count_refused();
             }
             Err(TrySendError::Disconnected(_)) => self.stats.count_disconnected(),
         }

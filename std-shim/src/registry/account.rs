@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::edges::LastEdges;
 use super::listing::ListingRef;
-use crate::backpressure::SendStats;
+use crate::backpressure::{Backpressure, SendStats};
 use crate::delivery::background::{GaugeName, Place};
 use crate::delivery::log::Log;
 use crate::delivery::observers::{EventSinks, Observers};
@@ -95,10 +95,16 @@ impl Birth {
 /// What is left of a gauge that is gone, to be dropped without any lock.
 pub(super) struct Remains {
     pub(super) account: Option<Box<Account>>,
-    pub(super) _particulars: Particulars,
+    pub(super) particulars: Particulars,
 }
 
 impl Remains {
+    /// What is left of the channel that the gauge was of.
+    pub(super) fn backpressure(&self) -> Option<Backpressure> {
+        let stats = self.particulars.backpressure.as_ref();
+        stats.map(|stats| stats.backpressure())
+    }
+
     /// Has the background thread say how many lines were suppressed.
     pub(super) fn take_leave(self) {
         if let Some(mut account) = self.account {

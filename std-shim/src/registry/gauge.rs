@@ -54,6 +54,14 @@ impl<N> QueueGauge<N> {
             listing: listing.clone(),
         })
     }
+
+    pub(super) fn listing(&self) -> &ListingRef {
+        &self.listing
+    }
+
+    pub(super) fn shared_label(&self) -> Option<Arc<str>> {
+        self.label.clone()
+    }
 }
 
 impl<N> Drop for QueueGauge<N> {

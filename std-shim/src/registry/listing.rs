@@ -11,6 +11,7 @@ use std::sync::{Arc, Weak};
 use fillgauge::{Gauge, GaugeConfig, QueueSnapshot};
 
 use super::account::Birth;
+use super::chain::Chains;
 use super::outlet::Outlet;
 use super::slots::{Chunk, Gauges, Gone, Listed, SlotRef};
 use super::sums::LimitSums;
@@ -27,6 +28,7 @@ pub(super) struct Listing {
     own: Mutex<Option<Arc<Own>>>,
     /// Whether there is one.
     has_own: AtomicBool,
+    chains: Chains,
 }
 
 impl Listing {
@@ -36,11 +38,16 @@ impl Listing {
             gauges: Mutex::default(),
             own: Mutex::default(),
             has_own: AtomicBool::new(false),
+            chains: Chains::default(),
         }
     }
 
     pub(super) fn name(&self) -> &RegistryName {
         &self.name
+    }
+
+    pub(super) fn chains(&self) -> &Chains {
+        &self.chains
     }
 
     /// The observers of this registry, if it has any.

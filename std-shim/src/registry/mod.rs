@@ -10,9 +10,11 @@
 //! | `listing` | that lock, and the registries of the process |
 //! | `outlet` | how the events of a gauge leave it |
 //! | `account` | what a gauge has beside its figures |
+//! | `chain` | which gauges follow each other |
 //! | `edges`, `sums` | what is left in a report: the last edges of a gauge, the sums of a limit |
 
 mod account;
+mod chain;
 mod edges;
 mod gauge;
 mod listing;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use fillgauge::{GaugeConfig, IntoLimit, LimitCategory, QueueSnapshot};
 
 pub(crate) use account::{HandingOver, Particulars};
+pub use chain::{Chain, chain};
 pub(crate) use edges::PastEdge;
 pub use gauge::QueueGauge;
 use listing::ListingRef;
@@ -88,6 +91,9 @@ use crate::sync::{Lazy, force};
 /// #     scope.spawn(a_queue_that_is_taken_from_does_not_warn);
 /// # });
 /// ```
+///
+/// A clone is the same registry.
+#[derive(Clone)]
 pub struct QueueRegistry {
     listing: ListingRef,
     background: bool,
@@ -235,7 +241,8 @@ impl QueueRegistry {
     }
 
     /// All that is known of this registry: every live gauge with its label, its figures, its
-    /// backpressure and its last edges, and sums for each limit.
+    /// backpressure and its last edges, sums for each limit, and the bottleneck of each
+    /// [chain](crate::chain()).
     ///
     /// The figures of all gauges and the sums are read under the lock that registering and dropping
     /// take. Recording never takes it.
@@ -276,8 +283,9 @@ impl QueueRegistry {
                     self.listing.unpin(snapshot.instance);
                 }
             }
-            report.add(gauge);
+            report.add(snapshot.name, gauge);
         }
+        report.chains = self.listing.chains().reports();
         report
     }
 }

@@ -73,7 +73,7 @@ impl Outlet {
         }
         Some(Remains {
             account: lock(&self.account).take(),
-            _particulars: mem::take(&mut *lock(&self.particulars)),
+            particulars: mem::take(&mut *lock(&self.particulars)),
         })
     }
 

@@ -333,9 +333,10 @@ impl Gauges {
         }
         let slot = chunk.chunk.slot(instance);
         let remains = slot.delivery().take_remains();
-        if slot.high_water() > 0 || slot.dequeued() > 0 {
+        let backpressure = remains.as_ref().and_then(Remains::backpressure);
+        if slot.high_water() > 0 || slot.dequeued() > 0 || backpressure.is_some() {
             if let Some(sums) = sums_of(&mut self.sums, slot.limit()) {
-                sums.add(slot);
+                sums.add(slot, backpressure);
             }
         }
         let is_needed = !chunk.is_empty() || chunk.number == self.latest / CHUNK;

@@ -5,6 +5,7 @@ use std::ptr;
 use fillgauge::{Gauge, Limit};
 
 use super::outlet::Outlet;
+use crate::backpressure::Backpressure;
 
 /// The sums of one limit of a registry.
 #[derive(Clone, Copy)]
@@ -17,6 +18,8 @@ pub(crate) struct LimitSums {
     pub(crate) warnings: usize,
     pub(crate) enqueued: usize,
     pub(crate) dequeued: usize,
+    /// `None` if none of them was of a channel.
+    pub(crate) backpressure: Option<Backpressure>,
 }
 
 impl LimitSums {
@@ -28,6 +31,7 @@ impl LimitSums {
             warnings: 0,
             enqueued: 0,
             dequeued: 0,
+            backpressure: None,
         }
     }
 
@@ -41,15 +45,19 @@ impl LimitSums {
         let key = ptr::from_ref(gauge.limit()).addr();
         if let Ok(position) = sums.binary_search_by_key(&key, Self::key) {
             if let Some(sums) = sums.get_mut(position) {
-                sums.add(gauge);
+                let stats = gauge.delivery().backpressure();
+                sums.add(gauge, stats.map(|stats| stats.backpressure()));
             }
         }
     }
 
-    pub(super) fn add(&mut self, gauge: &Gauge<Outlet>) {
+    pub(super) fn add(&mut self, gauge: &Gauge<Outlet>, backpressure: Option<Backpressure>) {
         self.high_water = self.high_water.max(gauge.high_water());
         self.warnings = self.warnings.wrapping_add(gauge.warnings());
         self.enqueued = self.enqueued.wrapping_add(gauge.enqueued());
         self.dequeued = self.dequeued.wrapping_add(gauge.dequeued());
+        if let Some(backpressure) = backpressure {
+            self.backpressure.get_or_insert_default().add(backpressure);
+        }
     }
 }

@@ -14,6 +14,7 @@ fn every_public_type_is_as_free_as_what_it_wraps() {
     shared::<LimitWarning>();
     shared::<TrackedLimit>();
     shared::<Backpressure>();
+    shared::<Chain>();
     shared::<Outlet>();
     shared::<Track>();
     shared::<LogLimit>();

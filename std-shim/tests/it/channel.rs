@@ -16,7 +16,7 @@ fn channel<T>(capacity: usize) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
 }
 
 /// Waits for another thread to bring about `condition`.
-fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(
@@ -161,14 +161,14 @@ fn parked_producers_are_counted_apart_from_the_depth() {
             let sender = sender.clone();
             scope.spawn(move || sender.send(item).unwrap());
         }
-        until("four producers wait", || sender.backpressure().parked == 4);
+        until("four producers wait", || sender.backpressure().waiting == 4);
         let gauge = sender.gauge();
         assert_eq!((gauge.depth(), gauge.high_water()), (4, 4));
         assert_eq!((gauge.fill_percent(), gauge.warnings()), (100, 1));
         thread::sleep(Duration::from_millis(10));
         assert_eq!(receiver.iter().take(8).count(), 8);
         until("the producers are done", || {
-            receiver.backpressure().parks == 4
+            receiver.backpressure().waits == 4
         });
         receiver.backpressure()
     });
@@ -176,12 +176,12 @@ fn parked_producers_are_counted_apart_from_the_depth() {
         (sender.gauge().depth(), sender.gauge().high_water()),
         (0, 4)
     );
-    assert_eq!((backpressure.parked, backpressure.parks), (0, 4));
+    assert_eq!((backpressure.waiting, backpressure.waits), (0, 4));
     assert!(
-        backpressure.parked_time >= Duration::from_millis(40),
+        backpressure.waited >= Duration::from_millis(40),
         "{backpressure:?}"
     );
-    assert_eq!((backpressure.rejected, backpressure.disconnected), (0, 0));
+    assert_eq!((backpressure.refused, backpressure.disconnected), (0, 0));
 }
 
 #[test]
@@ -189,14 +189,14 @@ fn parked_producers_are_let_go_when_the_receiver_goes() {
     let (sender, receiver) = channel(1);
     sender.send(0).unwrap();
     thread::scope(|scope| {
-        let parked = scope.spawn(|| sender.send(1));
-        until("the producer waits", || sender.backpressure().parked == 1);
+        let waiting = scope.spawn(|| sender.send(1));
+        until("the producer waits", || sender.backpressure().waiting == 1);
         drop(receiver);
-        assert_eq!(parked.join().unwrap(), Err(SendError(1)));
+        assert_eq!(waiting.join().unwrap(), Err(SendError(1)));
     });
     assert_eq!(sender.gauge().depth(), 0);
     let backpressure = sender.backpressure();
-    assert_eq!((backpressure.parked, backpressure.disconnected), (0, 1));
+    assert_eq!((backpressure.waiting, backpressure.disconnected), (0, 1));
 }
 
 #[test]

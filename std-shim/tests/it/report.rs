@@ -1,12 +1,16 @@
 //! What a registry reports.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::SystemTime;
 
 use fillgauge_std::{
-    LimitCategory, LimitEventKind, QueueRegistry, Report, Thresholds, TrackedLimit, track,
+    Backpressure, Limit, LimitCategory, LimitEventKind, LimitRef, LimitUnit, QueueGauge,
+    QueueRegistry, Report, Thresholds, TrackedLimit, chain, track,
 };
 
+use crate::channel::until;
 use crate::size::native_or_miri;
 
 #[test]
@@ -43,7 +47,7 @@ fn it_lists_live_gauges_in_order_of_registration_with_all_that_is_known() {
     let channel = report.gauges.last().unwrap();
     assert_eq!((channel.depth, channel.high_water), (9, 10));
     let backpressure = channel.backpressure.unwrap();
-    assert_eq!((backpressure.rejected, backpressure.parks), (2, 0));
+    assert_eq!((backpressure.refused, backpressure.waits), (2, 0));
     let totals = channel.totals.unwrap();
     assert_eq!((totals.enqueued, totals.dequeued), (10, 1));
     let kinds: Vec<_> = channel
@@ -233,6 +237,121 @@ early                       queue                       1                    1  
     assert_eq!(table, expected, "\n{table}");
 }
 
+#[test]
+fn a_limit_says_what_it_counts_and_what_it_is_for() {
+    static HEAP: Limit = Limit::memory("heap").with_unit(LimitUnit::Bytes);
+    static HEAP_WITH_HELP: Limit = Limit::memory("heap").with_help("The heap of a session");
+    let registry = QueueRegistry::new("units").silent();
+    let gauges = [
+        registry.register("jobs", 4),
+        registry.register(LimitRef::Static(&HEAP), 4),
+        registry.register(LimitRef::Static(&HEAP_WITH_HELP), 4),
+    ];
+    let report = registry.report();
+    let units = report.gauges.iter().map(|gauge| gauge.unit.as_str());
+    assert!(units.eq(["items", "bytes", "items"]));
+    let limits = report
+        .limits
+        .iter()
+        .map(|limit| (&*limit.name, limit.unit.as_str(), limit.help.as_deref()));
+    let help = Some("The heap of a session");
+    assert!(limits.eq([("heap", "bytes", help), ("jobs", "items", None)]));
+    drop(gauges);
+    assert_eq!(registry.report().limits[0].unit, LimitUnit::Bytes);
+}
+
+#[test]
+fn backpressure_is_summed_also_of_channels_that_are_gone() {
+    let registry = QueueRegistry::new("channels").silent();
+    let of = || track("frames").capacity(1).registry(&registry);
+    let limit = || registry.report().limits[0].backpressure;
+    let plain = of().gauge();
+    assert_eq!(limit(), None);
+    let (sender, receiver) = of().sync_channel();
+    assert!(sender.try_send(1).is_ok() && sender.try_send(2).is_err());
+    drop(receiver);
+    assert!(sender.send(3).is_err());
+    let refused = |backpressure: Backpressure| (backpressure.refused, backpressure.disconnected);
+    assert_eq!(limit().map(refused), Some((1, 1)));
+    drop((plain, sender));
+    assert_eq!(limit().map(refused), Some((1, 1)));
+    let (sender, _receiver) = of().sync_channel();
+    assert!(sender.try_send(1).is_ok() && sender.try_send(2).is_err());
+    thread::scope(|scope| {
+        let _waiting = scope.spawn(|| sender.send(2));
+        until("a producer waits", || limit().unwrap().waiting == 1);
+        assert_eq!(limit().map(refused), Some((2, 1)));
+        drop(_receiver);
+    });
+    // One that never had an item.
+    let registry = QueueRegistry::new("refused only").silent();
+    let (sender, _receiver) = track("rendezvous").registry(&registry).sync_channel();
+    assert!(sender.try_send(1).is_err());
+    drop((sender, _receiver));
+    assert_eq!(
+        registry.report().limits[0].backpressure.map(refused),
+        Some((1, 0))
+    );
+}
+
+#[test]
+fn a_warned_gauge_says_since_when() {
+    let registry = QueueRegistry::new("since").silent();
+    let gauge = registry.register("jobs", 10);
+    let since = || registry.report().gauges[0].warned_since;
+    assert_eq!(since(), None);
+    let before = SystemTime::now();
+    gauge.observe_depth(10);
+    let warned = since().unwrap();
+    assert!((before..=SystemTime::now()).contains(&warned));
+    gauge.observe_depth(9);
+    assert_eq!(since(), Some(warned));
+    gauge.observe_depth(5);
+    assert_eq!(since(), None);
+    gauge.observe_depth(8);
+    assert!(since().unwrap() >= warned);
+}
+
+#[test]
+fn a_chain_is_in_the_report_of_the_registry_of_its_first_gauge() {
+    let registries = ["first", "second"].map(|name| QueueRegistry::new(name).silent());
+    let of = |registry, name| track(name).capacity(10).registry(registry);
+    let a = of(&registries[0], "a").gauge();
+    let b = of(&registries[1], "b").label("session 7").gauge();
+    let c = of(&registries[0], "c").gauge();
+    let texts = || -> Vec<_> {
+        let chains = registries[0].report().chains.into_iter();
+        chains.map(|chain| chain.text).collect()
+    };
+    let kept = chain("across", [&a, &b, &c]);
+    assert_eq!(texts(), ["across: no stage is near capacity"]);
+    assert!(registries[1].report().chains.is_empty());
+    a.observe_depth(9);
+    b.observe_depth(8);
+    let report = registries[0].report();
+    assert_eq!(report.chains[0].bottleneck, Some(2));
+    let text = "across: what takes from b (session 7) and feeds c is slow";
+    assert_eq!(texts(), [text]);
+    assert!(report.to_string().ends_with(&format!("{text}\n")));
+    // It keeps no gauge.
+    drop(b);
+    assert!(registries[1].snapshot().is_empty());
+    let report = registries[0].report();
+    let gone = report.chains[0].stages.iter().map(|stage| stage.gone);
+    assert!(gone.eq([false, true, false]));
+    assert_eq!(texts(), ["across: what takes from a and feeds c is slow"]);
+    let more: Vec<_> = (0..100)
+        .map(|number| chain(format!("chain {number}"), [&a]))
+        .collect();
+    assert_eq!(texts().len(), 101);
+    drop(more);
+    assert_eq!(texts().len(), 1);
+    drop(kept);
+    assert!(texts().is_empty());
+    let none: [&Arc<QueueGauge>; 0] = [];
+    assert_eq!(chain("of nothing", none).name(), "of nothing");
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn it_survives_being_written_and_read() {
@@ -250,10 +369,24 @@ fn it_survives_being_written_and_read() {
         .gauge();
     let report = registry.report();
     let text = serde_json::to_string(&report).unwrap();
-    assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+    let read = serde_json::from_str::<Report>(&text).unwrap();
+    assert_eq!(serde_json::to_string(&read).unwrap(), text);
+    assert_eq!(read.to_string(), report.to_string());
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(value["gauges"][0]["last_edges"][0]["kind"], "near_capacity");
     assert_eq!(value["gauges"][1]["label"], "session 7");
+    // Times are whole microseconds.
+    let since = value["gauges"][0]["warned_since_us"].as_i64().unwrap();
+    assert_eq!(value["gauges"][0]["last_edges"][0]["at_us"], since);
+    let known = report.gauges[0].warned_since.unwrap();
+    let known = known.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    assert_eq!(u128::try_from(since).unwrap(), known.as_micros());
+    assert_eq!(value["limits"][1]["backpressure"]["waited_us"], 0);
+    assert_eq!(value["limits"][1]["unit"], "items");
+    for outside in [r#""at_us":9223372036854775807.5"#, r#""at_us":"now""#] {
+        let text = text.replace(&format!(r#""at_us":{since}"#), outside);
+        assert!(serde_json::from_str::<Report>(&text).is_err());
+    }
 }
 
 #[cfg(not(feature = "serde"))]

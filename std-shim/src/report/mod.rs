@@ -1,13 +1,18 @@
 //! What a registry reports: owned data, for pages, terminals, exporters and files.
 
+mod chain;
+#[cfg(feature = "serde")]
+pub(crate) mod micros;
+mod table;
+
 use std::borrow::Cow;
-use std::fmt;
 use std::time::SystemTime;
 
-use fillgauge::{LimitCategory, LimitEventKind, QueueSnapshot};
+use fillgauge::{Limit, LimitCategory, LimitEventKind, LimitUnit, QueueSnapshot};
+
+pub use chain::{ChainReport, StageReport};
 
 use crate::backpressure::Backpressure;
-use crate::event::Shown;
 use crate::registry::{LimitSums, PastEdge};
 
 /// All that is known of one registry, from [`QueueRegistry::report`](crate::QueueRegistry::report).
@@ -39,6 +44,8 @@ pub struct Report {
     pub gauges: Vec<GaugeReport>,
     /// The sums of each limit, in the order of their names.
     pub limits: Vec<LimitReport>,
+    /// The [chains](crate::chain()) that begin in this registry, in the order of their declaration.
+    pub chains: Vec<ChainReport>,
 }
 
 /// One live gauge.
@@ -50,6 +57,8 @@ pub struct GaugeReport {
     pub name: Cow<'static, str>,
     /// The category of its limit.
     pub category: LimitCategory,
+    /// What its limit counts.
+    pub unit: LimitUnit,
     /// The serial number of its registration, from 1.
     pub instance: usize,
     /// Its label, whole. What shows it to people cuts and escapes it.
@@ -64,6 +73,13 @@ pub struct GaugeReport {
     pub fill_percent: usize,
     /// Whether the gauge has warned and is not armed again.
     pub warned: bool,
+    /// When it warned last, if it is not armed again since, by the clock of the system. `None` also
+    /// where there is no clock.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "warned_since_us", with = "micros::moment")
+    )]
+    pub warned_since: Option<SystemTime>,
     /// Warnings so far.
     pub warnings: usize,
     /// What went in and out so far. `None` if its source does not count that.
@@ -96,6 +112,7 @@ pub struct EdgeReport {
     /// The depth at that moment.
     pub depth: usize,
     /// When it happened, by the clock of the system. `None` where there is no clock.
+    #[cfg_attr(feature = "serde", serde(rename = "at_us", with = "micros::moment"))]
     pub at: Option<SystemTime>,
 }
 
@@ -108,6 +125,10 @@ pub struct LimitReport {
     pub name: Cow<'static, str>,
     /// The category of the limit.
     pub category: LimitCategory,
+    /// What it counts.
+    pub unit: LimitUnit,
+    /// What it is the limit of, in one line. `None` if that is not known.
+    pub help: Option<Cow<'static, str>>,
     /// Live gauges.
     pub gauges: usize,
     /// Gauges that were ever registered.
@@ -126,6 +147,9 @@ pub struct LimitReport {
     pub warnings: usize,
     /// What went in and out so far, also of gauges that are gone. `None` if no gauge counts that.
     pub totals: Option<Totals>,
+    /// How all channels of the limit held their producers back, also those that are gone. `None` if
+    /// there was none.
+    pub backpressure: Option<Backpressure>,
 }
 
 impl Report {
@@ -134,12 +158,13 @@ impl Report {
             registry: registry.to_owned(),
             gauges: Vec::new(),
             limits: Vec::new(),
+            chains: Vec::new(),
         }
     }
 
     /// Adds what the gauges of a limit have left that are gone.
     pub(crate) fn add_gone(&mut self, sums: &LimitSums) {
-        let limit = self.limit(Cow::Borrowed(sums.limit.as_str()), sums.limit.category());
+        let limit = self.limit(sums.limit);
         limit.registered = limit.registered.wrapping_add(sums.registered);
         limit.high_water = limit.high_water.max(sums.high_water);
         limit.warnings = limit.warnings.wrapping_add(sums.warnings);
@@ -147,11 +172,12 @@ impl Report {
             enqueued: sums.enqueued,
             dequeued: sums.dequeued,
         });
+        limit.add_backpressure(sums.backpressure);
     }
 
     /// Adds a live gauge.
-    pub(crate) fn add(&mut self, gauge: GaugeReport) {
-        let limit = self.limit(gauge.name.clone(), gauge.category);
+    pub(crate) fn add(&mut self, name: &'static Limit, gauge: GaugeReport) {
+        let limit = self.limit(name);
         limit.gauges += 1;
         limit.warned += usize::from(gauge.warned);
         limit.depth = limit.depth.saturating_add(gauge.depth);
@@ -162,24 +188,30 @@ impl Report {
         if let Some(totals) = gauge.totals {
             limit.add_totals(totals);
         }
+        limit.add_backpressure(gauge.backpressure);
         self.gauges.push(gauge);
     }
 
-    /// The sums of a limit, which there are afterwards, in the order of names.
+    /// The sums of a limit, which there are afterwards, in the order of names. Limits of one name may
+    /// be declared more than once: unit and help are those of the first that has them.
     #[allow(clippy::indexing_slicing)] // Just found.
-    fn limit(&mut self, name: Cow<'static, str>, category: LimitCategory) -> &mut LimitReport {
+    fn limit(&mut self, limit: &'static Limit) -> &mut LimitReport {
+        let key = (limit.as_str(), limit.category());
         let found = self
             .limits
-            .binary_search_by(|limit| (&limit.name, limit.category).cmp(&(&name, category)));
-        let position = match found {
-            Ok(position) => position,
-            Err(position) => {
-                self.limits
-                    .insert(position, LimitReport::new(name, category));
-                position
-            }
-        };
-        &mut self.limits[position]
+            .binary_search_by(|limit| (&*limit.name, limit.category).cmp(&key));
+        let position = found.unwrap_or_else(|position| {
+            self.limits.insert(position, LimitReport::new(limit));
+            position
+        });
+        let sums = &mut self.limits[position];
+        if sums.unit == LimitUnit::Items {
+            sums.unit = limit.unit();
+        }
+        if sums.help.is_none() && !limit.help().is_empty() {
+            sums.help = Some(Cow::Borrowed(limit.help()));
+        }
+        sums
     }
 }
 
@@ -188,6 +220,7 @@ impl GaugeReport {
         Self {
             name: Cow::Borrowed(snapshot.name.as_str()),
             category: snapshot.category,
+            unit: snapshot.name.unit(),
             instance: snapshot.instance,
             label: label.map(str::to_owned),
             depth: snapshot.depth,
@@ -195,6 +228,7 @@ impl GaugeReport {
             capacity: snapshot.capacity,
             fill_percent: snapshot.fill_percent,
             warned: snapshot.warned,
+            warned_since: None,
             warnings: snapshot.warnings,
             totals: Some(Totals {
                 enqueued: snapshot.enqueued,
@@ -212,14 +246,21 @@ impl GaugeReport {
             at: edge.at,
         });
         self.last_edges = edges.collect();
+        if self.warned {
+            let warning = |edge: &&EdgeReport| edge.kind == LimitEventKind::NearCapacity;
+            let last = self.last_edges.iter().rev().find(warning);
+            self.warned_since = last.and_then(|edge| edge.at);
+        }
     }
 }
 
 impl LimitReport {
-    fn new(name: Cow<'static, str>, category: LimitCategory) -> Self {
+    fn new(limit: &'static Limit) -> Self {
         Self {
-            name,
-            category,
+            name: Cow::Borrowed(limit.as_str()),
+            category: limit.category(),
+            unit: LimitUnit::Items,
+            help: None,
             gauges: 0,
             registered: 0,
             warned: 0,
@@ -229,6 +270,7 @@ impl LimitReport {
             high_water: 0,
             warnings: 0,
             totals: None,
+            backpressure: None,
         }
     }
 
@@ -237,91 +279,10 @@ impl LimitReport {
         totals.enqueued = totals.enqueued.wrapping_add(more.enqueued);
         totals.dequeued = totals.dequeued.wrapping_add(more.dequeued);
     }
-}
 
-/// A table of the live gauges, for terminals. The bars are `#` up to the depth, `-` up to the
-/// high-water mark, and `.` up to the capacity. There is a column of labels if any gauge has one.
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_labels = self.gauges.iter().any(|gauge| gauge.label.is_some());
-        let head = COLUMNS.map(|(title, _)| title.to_owned());
-        let mut rows = vec![head];
-        rows.extend(self.gauges.iter().map(GaugeReport::cells));
-        let mut widths = [0; COLUMNS.len()];
-        for row in &rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.chars().count().max(*width);
-            }
+    fn add_backpressure(&mut self, more: Option<Backpressure>) {
+        if let Some(more) = more {
+            self.backpressure.get_or_insert_default().add(more);
         }
-        for row in rows {
-            let cells = row.iter().zip(widths).zip(COLUMNS);
-            let cells = cells.filter(|((_, _), (title, _))| has_labels || *title != LABEL);
-            for (column, ((cell, width), (_, align))) in cells.enumerate() {
-                if column > 0 {
-                    f.write_str("  ")?;
-                }
-                match align {
-                    Align::Left => write!(f, "{cell:<width$}")?,
-                    Align::Right => write!(f, "{cell:>width$}")?,
-                }
-            }
-            f.write_str("\n")?;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Align {
-    Left,
-    Right,
-}
-
-const LABEL: &str = "label";
-
-/// The columns of the table.
-const COLUMNS: [(&str, Align); 9] = [
-    ("name", Align::Left),
-    (LABEL, Align::Left),
-    ("category", Align::Left),
-    ("depth", Align::Right),
-    ("high-water", Align::Right),
-    ("capacity", Align::Right),
-    ("fill", Align::Left),
-    ("", Align::Right),
-    ("warnings", Align::Right),
-];
-
-impl GaugeReport {
-    fn cells(&self) -> [String; COLUMNS.len()] {
-        let label = self.label.as_deref().unwrap_or_default();
-        [
-            Shown(&self.name).to_string(),
-            Shown(label).to_string(),
-            self.category.to_string(),
-            self.depth.to_string(),
-            self.high_water.to_string(),
-            self.capacity.to_string(),
-            self.bar(),
-            format!("{} %", self.fill_percent),
-            self.warnings.to_string(),
-        ]
-    }
-
-    /// Empty without a bound.
-    fn bar(&self) -> String {
-        const CELLS: u128 = 20;
-        if self.capacity == 0 {
-            return String::new();
-        }
-        // Rounded up, so that a single item shows.
-        let cells = |depth: usize| (depth as u128 * CELLS).div_ceil(self.capacity as u128);
-        let (filled, reached) = (cells(self.depth), cells(self.high_water));
-        let cell = |cell| match cell {
-            cell if cell < filled => '#',
-            cell if cell < reached => '-',
-            _ => '.',
-        };
-        (0..CELLS).map(cell).collect()
     }
 }
