@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # Unit, integration, property and documentation tests: the core without and with its features, the
-# shim with all.
+# others with all.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 cargo test -p fillgauge
 cargo test -p fillgauge --all-features
 cargo test -p fillgauge-std --all-features
+cargo test -p fillgauge-export
+cargo test -p fillgauge-export --all-features

@@ -6,6 +6,7 @@ pub(crate) mod micros;
 mod table;
 
 use std::borrow::Cow;
+use std::slice;
 use std::time::SystemTime;
 
 use fillgauge::{Limit, LimitCategory, LimitEventKind, LimitUnit, QueueSnapshot};
@@ -13,7 +14,9 @@ use fillgauge::{Limit, LimitCategory, LimitEventKind, LimitUnit, QueueSnapshot};
 pub use chain::{ChainReport, StageReport};
 
 use crate::backpressure::Backpressure;
+use crate::event::Shown;
 use crate::registry::{LimitSums, PastEdge};
+use crate::sync::time_of_day;
 
 /// All that is known of one registry, from [`QueueRegistry::report`](crate::QueueRegistry::report).
 ///
@@ -40,6 +43,9 @@ use crate::registry::{LimitSums, PastEdge};
 pub struct Report {
     /// The name of the registry.
     pub registry: String,
+    /// When it was read, by the clock of the system. `None` where there is no clock.
+    #[cfg_attr(feature = "serde", serde(rename = "at_us", with = "micros::moment"))]
+    pub at: Option<SystemTime>,
     /// The live gauges, in order of registration.
     pub gauges: Vec<GaugeReport>,
     /// The sums of each limit, in the order of their names.
@@ -156,6 +162,7 @@ impl Report {
     pub(crate) fn new(registry: &str) -> Self {
         Self {
             registry: registry.to_owned(),
+            at: time_of_day(),
             gauges: Vec::new(),
             limits: Vec::new(),
             chains: Vec::new(),
@@ -215,7 +222,20 @@ impl Report {
     }
 }
 
+/// For what takes the reports of several registries: one is enough.
+impl AsRef<[Report]> for Report {
+    fn as_ref(&self) -> &[Report] {
+        slice::from_ref(self)
+    }
+}
+
 impl GaugeReport {
+    /// The label for people: cut at 64 characters, with control characters escaped.
+    #[must_use]
+    pub fn shown_label(&self) -> Option<String> {
+        self.label.as_deref().map(|label| Shown(label).to_string())
+    }
+
     pub(crate) fn new(snapshot: &QueueSnapshot, label: Option<&str>) -> Self {
         Self {
             name: Cow::Borrowed(snapshot.name.as_str()),

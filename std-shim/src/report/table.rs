@@ -64,10 +64,9 @@ const COLUMNS: [(&str, Align); 9] = [
 
 impl GaugeReport {
     fn cells(&self) -> [String; COLUMNS.len()] {
-        let label = self.label.as_deref().unwrap_or_default();
         [
             Shown(&self.name).to_string(),
-            Shown(label).to_string(),
+            self.shown_label().unwrap_or_default(),
             self.category.to_string(),
             self.depth.to_string(),
             self.high_water.to_string(),

@@ -1,0 +1,66 @@
+//! What is exported: which registries, and in which detail.
+
+use fillgauge_std::{QueueRegistry, Report};
+
+use crate::detail::Detail;
+
+/// The registries that are exported whenever somebody asks, and the detail of their metrics.
+///
+/// ```
+/// use fillgauge_export::Exporter;
+/// use fillgauge_std::{QueueRegistry, track};
+///
+/// let sessions = QueueRegistry::new("sessions");
+/// let _frames = track("frames").capacity(16).registry(&sessions).gauge();
+///
+/// let exporter = Exporter::global().and(&sessions);
+/// assert_eq!(exporter.reports()[1].limits[0].name, "frames");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Exporter {
+    registries: Vec<QueueRegistry>,
+    detail: Detail,
+}
+
+impl Exporter {
+    /// The registry of the process.
+    #[must_use]
+    pub fn global() -> Self {
+        Self::of(QueueRegistry::global())
+    }
+
+    /// A registry of your own alone.
+    #[must_use]
+    pub fn of(registry: &QueueRegistry) -> Self {
+        Self {
+            registries: vec![registry.clone()],
+            detail: Detail::default(),
+        }
+    }
+
+    /// And another registry.
+    #[must_use]
+    pub fn and(mut self, registry: &QueueRegistry) -> Self {
+        self.registries.push(registry.clone());
+        self
+    }
+
+    /// How finely metrics are told apart. By default by limits.
+    #[must_use]
+    pub fn detail(self, detail: Detail) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// The report of each registry.
+    #[must_use]
+    pub fn reports(&self) -> Vec<Report> {
+        self.registries.iter().map(QueueRegistry::report).collect()
+    }
+}
+
+/// [`Exporter::global`].
+impl Default for Exporter {
+    fn default() -> Self {
+        Self::global()
+    }
+}

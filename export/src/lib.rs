@@ -1,0 +1,38 @@
+#![doc = include_str!("../README.md")]
+#![deny(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+mod detail;
+#[cfg(any(
+    feature = "axum",
+    feature = "metrics",
+    feature = "opentelemetry",
+    feature = "prometheus-client"
+))]
+mod exporter;
+#[cfg(feature = "json")]
+mod json;
+mod metrics;
+mod series;
+mod text;
+
+pub use detail::Detail;
+#[cfg(any(
+    feature = "axum",
+    feature = "metrics",
+    feature = "opentelemetry",
+    feature = "prometheus-client"
+))]
+pub use exporter::Exporter;
+#[cfg(feature = "json")]
+pub use json::{JSON_SCHEMA, json};
+pub use text::{OPENMETRICS_TYPE, PROMETHEUS_TEXT_TYPE, openmetrics, prometheus_text};

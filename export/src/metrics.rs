@@ -1,0 +1,205 @@
+//! The one table of metrics. Every exporter is made from it.
+
+use fillgauge_std::LimitUnit;
+
+use crate::series::{Figures, Labels, Row, Series};
+
+/// Whether a value may go down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Gauge,
+    Counter,
+}
+
+/// What a metric counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    /// Whatever the limit counts. Limits in bytes have a family of their own.
+    OfLimit,
+    None,
+    Ratio,
+    Seconds,
+}
+
+/// A value of a metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Value {
+    Count(usize),
+    Real(f64),
+}
+
+/// All metrics of one name.
+pub(crate) struct Family<'series> {
+    /// The name, without the `_total` of a counter.
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// With which the name ends; empty if there is none.
+    pub(crate) unit: &'static str,
+    pub(crate) help: &'static str,
+    /// Never empty. No two have equal labels.
+    pub(crate) samples: Vec<(&'series Labels<'series>, Value)>,
+}
+
+struct Metric {
+    name: &'static str,
+    unit: Unit,
+    kind: Kind,
+    help: &'static str,
+    value: fn(&Figures) -> Option<Value>,
+}
+
+static METRICS: [Metric; 11] = [
+    Metric {
+        name: "depth",
+        unit: Unit::OfLimit,
+        kind: Kind::Gauge,
+        help: "What is in the queue, or in use of the limit.",
+        value: |figures| count(figures.depth),
+    },
+    Metric {
+        name: "capacity",
+        unit: Unit::OfLimit,
+        kind: Kind::Gauge,
+        help: "The bound of the depth. 0 is unbounded.",
+        value: |figures| count(figures.capacity),
+    },
+    Metric {
+        name: "high_water",
+        unit: Unit::OfLimit,
+        kind: Kind::Gauge,
+        help: "The greatest depth that one gauge ever had.",
+        value: |figures| count(figures.high_water),
+    },
+    Metric {
+        name: "fill",
+        unit: Unit::Ratio,
+        kind: Kind::Gauge,
+        help: "Depth by capacity, of the fullest gauge.",
+        value: |figures| figures.fill_ratio.map(Value::Real),
+    },
+    Metric {
+        name: "warned",
+        unit: Unit::None,
+        kind: Kind::Gauge,
+        help: "Gauges near capacity: they have warned and are not armed again.",
+        value: |figures| count(figures.warned),
+    },
+    Metric {
+        name: "warnings",
+        unit: Unit::None,
+        kind: Kind::Counter,
+        help: "How often a gauge came near its capacity.",
+        value: |figures| count(figures.warnings),
+    },
+    Metric {
+        name: "enqueued",
+        unit: Unit::OfLimit,
+        kind: Kind::Counter,
+        help: "What went in.",
+        value: |figures| count(figures.totals?.enqueued),
+    },
+    Metric {
+        name: "dequeued",
+        unit: Unit::OfLimit,
+        kind: Kind::Counter,
+        help: "What went out.",
+        value: |figures| count(figures.totals?.dequeued),
+    },
+    Metric {
+        name: "refused",
+        unit: Unit::None,
+        kind: Kind::Counter,
+        help: "Items that were given back because the queue was full.",
+        value: |figures| count(figures.backpressure?.refused),
+    },
+    Metric {
+        name: "waiting",
+        unit: Unit::None,
+        kind: Kind::Gauge,
+        help: "Producers that wait for room.",
+        value: |figures| count(figures.backpressure?.waiting),
+    },
+    Metric {
+        name: "waited",
+        unit: Unit::Seconds,
+        kind: Kind::Counter,
+        help: "How long producers waited for room, all together. Waits in progress do not count.",
+        value: |figures| Some(Value::Real(figures.backpressure?.waited.as_secs_f64())),
+    },
+];
+
+const GAUGES: &str = "Live gauges.";
+const CHAIN_BOTTLENECK: &str = "1 for the stage that holds the chain up, which what feeds it does. \
+    The last position is what takes from the last stage.";
+
+fn count(count: usize) -> Option<Value> {
+    Some(Value::Count(count))
+}
+
+impl Metric {
+    /// The end of the name, and which limits it is of.
+    fn units(&self) -> &'static [(&'static str, fn(LimitUnit) -> bool)] {
+        match self.unit {
+            Unit::OfLimit => &[
+                ("", |unit| unit != LimitUnit::Bytes),
+                ("bytes", |unit| unit == LimitUnit::Bytes),
+            ],
+            Unit::None => &[("", |_| true)],
+            Unit::Ratio => &[("ratio", |_| true)],
+            Unit::Seconds => &[("seconds", |_| true)],
+        }
+    }
+}
+
+/// All metrics that have a value.
+pub(crate) fn families<'series>(
+    series: &'series Series<'series>,
+) -> impl Iterator<Item = Family<'series>> {
+    let of_rows = METRICS.iter().flat_map(move |metric| {
+        metric.units().iter().map(move |(unit, is_of)| {
+            let rows = series.rows().iter().filter(|row| is_of(row.figures.unit));
+            let value = |row: &'series Row<'series>| {
+                let value = (metric.value)(&row.figures)?;
+                Some((&row.labels, value))
+            };
+            family(
+                metric.name,
+                unit,
+                metric.kind,
+                metric.help,
+                rows.filter_map(value),
+            )
+        })
+    });
+    let gauges = series.limits.iter();
+    let gauges = gauges.map(|limit| (&limit.labels, Value::Count(limit.figures.gauges)));
+    let gauges = family("gauges", "", Kind::Gauge, GAUGES, gauges);
+    let stages = series.stages.iter();
+    let stages = stages.map(|stage| (&stage.labels, Value::Count(stage.is_bottleneck.into())));
+    let stages = family(
+        "chain_bottleneck",
+        "",
+        Kind::Gauge,
+        CHAIN_BOTTLENECK,
+        stages,
+    );
+    let all = of_rows.chain([gauges, stages]);
+    all.filter(|family| !family.samples.is_empty())
+}
+
+fn family<'series>(
+    name: &str,
+    unit: &'static str,
+    kind: Kind,
+    help: &'static str,
+    samples: impl Iterator<Item = (&'series Labels<'series>, Value)>,
+) -> Family<'series> {
+    let separator = if unit.is_empty() { "" } else { "_" };
+    Family {
+        name: format!("fillgauge_{name}{separator}{unit}"),
+        kind,
+        unit,
+        help,
+        samples: samples.collect(),
+    }
+}

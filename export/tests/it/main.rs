@@ -1,0 +1,5 @@
+//! What is exported, through the public API.
+
+#[cfg(feature = "json")]
+mod json;
+mod text;
