@@ -2,4 +2,5 @@
 
 #[cfg(feature = "json")]
 mod json;
+mod sidecar;
 mod text;

@@ -10,7 +10,6 @@ mod handler;
 mod registry;
 mod report;
 mod sessions;
-mod sidecar;
 #[path = "../../../tests/it/size.rs"]
 mod size;
 mod tape;

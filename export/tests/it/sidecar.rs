@@ -73,6 +73,8 @@ fn the_readme_warns_and_recovers_by_default() {
         .lines()
         .skip_while(|line| !line.starts_with("name "))
         .collect();
+    let (chain, table) = table.split_last().unwrap();
+    assert_eq!(*chain, "stdout: no stage is near capacity", "{report}");
     let header = "name                         category  depth  high-water  capacity  fill";
     assert!(table[0].starts_with(header), "{report}");
     let rows: Vec<Vec<&str>> = table[1..]

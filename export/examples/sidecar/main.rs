@@ -21,18 +21,22 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use fillgauge_std::{QueueGauge, TrackedReceiver, TrackedSyncSender, limit_catalog, track};
+use fillgauge_std::{QueueGauge, TrackedReceiver, TrackedSyncSender, chain, limit_catalog, track};
 use lexopt::prelude::*;
 
 limit_catalog! {
     /// The limits of this program.
     enum SidecarLimit {
-        /// Bytes that were read and are not yet written.
-        PendingProcessEventBytes = "pending_process_event_bytes": Queue,
-        /// Lines between the reader and the router.
-        JavascriptEventChannel = "javascript_event_channel": Queue,
-        /// Lines between the router and the host.
-        SidecarStdoutFrames = "sidecar_stdout_frames": Queue,
+        PendingProcessEventBytes = "pending_process_event_bytes": Queue {
+            unit: Bytes,
+            help: "Bytes that were read and are not yet written",
+        },
+        JavascriptEventChannel = "javascript_event_channel": Queue {
+            help: "Lines between the reader and the router",
+        },
+        SidecarStdoutFrames = "sidecar_stdout_frames": Queue {
+            help: "Lines between the router and the host",
+        },
     }
 }
 
@@ -155,7 +159,8 @@ fn stream(options: &Options) -> Result<(), String> {
         .background()
         .sync_channel();
     // The gauges live on when their channels are gone, for the table.
-    let _gauges = [Arc::clone(events.gauge()), Arc::clone(frames.gauge())];
+    let stages = [Arc::clone(events.gauge()), Arc::clone(frames.gauge())];
+    let _chain = chain("stdout", &stages);
 
     let pending = Arc::clone(&in_flight);
     let reader = thread::spawn(move || read(input, &to_router, &pending));
