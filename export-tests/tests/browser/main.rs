@@ -1,0 +1,831 @@
+//! The status page in a real browser.
+
+mod driver;
+
+use std::time::{Duration, Instant};
+
+use driver::Browser;
+use fantoccini::key::Key;
+use fillgauge_export_tests::service::{Answer, Service, ago_us, gauge, registry, warned};
+use serde_json::{Value, json};
+
+/// Long enough for anything on a slow machine. What must be quick is measured.
+const SOON: Duration = Duration::from_secs(20);
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// An expression: the texts of all elements that a selector finds.
+fn texts(selector: &str) -> String {
+    format!("[...document.querySelectorAll('{selector}')].map(found => found.textContent)")
+}
+
+/// An expression: the part of its bar that an element fills, in percent.
+fn part(selector: &str) -> String {
+    format!(
+        "(found => 100 * found.getBoundingClientRect().width
+            / found.parentNode.getBoundingClientRect().width)(document.querySelector('{selector}'))"
+    )
+}
+
+/// The texts of the cells of one kind, from the first row to the last.
+async fn cells(browser: &Browser, kind: &str) -> Value {
+    browser.value(&texts(&format!(".row td.{kind}"))).await
+}
+
+async fn names(browser: &Browser) -> Value {
+    browser.value(&texts(".row .name button")).await
+}
+
+async fn open(browser: &Browser, service: &Service) {
+    browser.open(&service.url("/")).await;
+    browser
+        .until(SOON, "document.body.className === 'live'")
+        .await;
+}
+
+/// Chooses a row for each gauge.
+async fn show_gauges(browser: &Browser) {
+    browser.click("[data-view=gauges]").await;
+}
+
+fn labelled(mut gauge: Value, label: &str) -> Value {
+    gauge["label"] = json!(label);
+    gauge
+}
+
+fn in_bytes(mut gauge: Value) -> Value {
+    gauge["unit"] = json!("bytes");
+    gauge
+}
+
+/// Two gauges of frames and one of bytes.
+fn few() -> Value {
+    let mut refusing = warned(
+        labelled(gauge("frames", 2, 9, 10, 10), "session 2"),
+        seconds(75),
+    );
+    refusing["backpressure"] =
+        json!({ "waiting": 1, "waits": 3, "waited_us": 1_500, "refused": 2, "disconnected": 0 });
+    let mut registry = registry(
+        "global",
+        vec![
+            labelled(gauge("frames", 1, 6, 8, 10), "session 1"),
+            refusing,
+            in_bytes(gauge("heap", 3, 1_536, 2_048, 4_096)),
+        ],
+    );
+    registry["limits"][0]["help"] = json!("Frames from a session");
+    json!([registry])
+}
+
+#[tokio::test]
+async fn a_row_for_each_limit_or_gauge() {
+    let browser = Browser::start().await;
+    let service = Service::start(&few());
+    open(&browser, &service).await;
+
+    assert_eq!(names(&browser).await, json!(["frames", "heap"]));
+    assert_eq!(cells(&browser, "fill").await, json!(["90 %", "37 %"]));
+    assert_eq!(
+        cells(&browser, "depth").await,
+        json!(["15/20", "1.5 KiB/4 KiB"])
+    );
+    assert_eq!(cells(&browser, "since").await, json!(["1 min", ""]));
+    assert_eq!(
+        browser.value(&texts(".help")).await[0],
+        "Frames from a session"
+    );
+    let number = "[...document.querySelectorAll('.row')].map(row =>
+        [...row.querySelectorAll('td.number')].map(cell =>
+            `${cell.dataset.title} ${cell.textContent}`.trim()))";
+    assert_eq!(
+        browser.value(number).await,
+        json!([
+            ["refused 2", "waiting 1", "warnings 1", "gauges 2"],
+            ["refused", "waiting", "warnings 0", "gauges 1"],
+        ])
+    );
+    let summary = browser
+        .text("document.querySelector('#summary').textContent")
+        .await;
+    assert_eq!(summary, "2 limits, 3 gauges, 1 warned");
+
+    show_gauges(&browser).await;
+    assert_eq!(names(&browser).await, json!(["frames", "frames", "heap"]));
+    assert_eq!(
+        cells(&browser, "label").await,
+        json!(["session 2", "session 1", ""])
+    );
+    assert_eq!(
+        cells(&browser, "fill").await,
+        json!(["90 %", "60 %", "37 %"])
+    );
+    // Solid up to the depth, pale up to the high-water mark.
+    for (row, filled, reached) in [(2, 90.0, 100.0), (3, 60.0, 80.0), (4, 37.5, 50.0)] {
+        for (class, percent) in [("filled", filled), ("reached", reached)] {
+            let selector = format!("#rows > :nth-child({row}) .{class}");
+            let width = browser.value(&part(&selector)).await;
+            let width = width.as_f64().expect("a number");
+            assert!(
+                (width - percent).abs() < 0.5,
+                "{selector} is {width} %, not {percent} %"
+            );
+        }
+    }
+    // Solid lies upon pale.
+    let upon = "document.elementsFromPoint(...(box => [box.x + 3, box.y + 3])(
+        document.querySelector('.bar').getBoundingClientRect()))[0].className";
+    assert_eq!(browser.text(upon).await, "filled");
+
+    // The policy of the page forbids nothing that the page does.
+    let console = browser.console().await;
+    let wrong: Vec<_> = console
+        .iter()
+        .filter(|line| !line.contains("favicon"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[tokio::test]
+async fn rows_are_sorted_and_filtered() {
+    let browser = Browser::start().await;
+    let gauges = vec![
+        gauge("accepts", 1, 1, 9, 10),
+        warned(labelled(gauge("jobs", 2, 8, 9, 10), "blue"), seconds(10)),
+        warned(labelled(gauge("jobs", 3, 7, 9, 10), "green"), seconds(100)),
+        gauge("lines", 4, 10, 10, 10),
+        gauge("replies", 5, 7, 7, 0),
+    ];
+    let service = Service::start(&json!([registry("global", gauges)]));
+    open(&browser, &service).await;
+    show_gauges(&browser).await;
+
+    let by_fill = json!(["lines", "jobs", "jobs", "accepts", "replies"]);
+    assert_eq!(names(&browser).await, by_fill);
+    assert_eq!(
+        cells(&browser, "label").await,
+        json!(["", "blue", "green", "", ""])
+    );
+    // Without a bound there is no bar.
+    assert_eq!(cells(&browser, "depth").await[4], "7/–");
+    let last = "document.querySelector('#rows > :last-child .bar').checkVisibility()";
+    assert_eq!(browser.value(last).await, false);
+
+    browser.click("#sort [value=since]").await;
+    let by_time = json!(["jobs", "jobs", "lines", "accepts", "replies"]);
+    assert_eq!(names(&browser).await, by_time);
+    assert_eq!(
+        cells(&browser, "label").await,
+        json!(["green", "blue", "", "", ""])
+    );
+    browser.click("th.name button").await;
+    let by_name = json!(["accepts", "jobs", "jobs", "lines", "replies"]);
+    assert_eq!(names(&browser).await, by_name);
+    let sorted = "document.querySelector('[aria-sort]').textContent";
+    assert_eq!(browser.text(sorted).await, "name");
+
+    browser.click("#filter").await;
+    browser.press("JOB gre").await;
+    assert_eq!(cells(&browser, "label").await, json!(["green"]));
+    browser.press("y").await;
+    assert_eq!(names(&browser).await, json!([]));
+    let none = "document.querySelector('#none').innerText";
+    assert_eq!(browser.text(none).await, "No row matches the filter.");
+    browser.press(&Key::Escape.to_string()).await;
+    assert_eq!(names(&browser).await, by_name);
+
+    // A row that stays is the same element, wherever it goes.
+    browser.click("#sort [value=fill]").await;
+    browser
+        .run("document.querySelector('#rows > :last-child').mark = 1")
+        .await;
+    let gauges = vec![gauge("accepts", 1, 1, 9, 10), gauge("replies", 5, 7, 7, 7)];
+    service.set(&json!([registry("global", gauges)]));
+    browser
+        .until(SOON, "document.querySelectorAll('.row').length === 2")
+        .await;
+    assert_eq!(names(&browser).await, json!(["replies", "accepts"]));
+    assert_eq!(
+        browser.value("document.querySelector('tbody').mark").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_warning_appears_within_two_seconds() {
+    let browser = Browser::start().await;
+    let service = Service::start(&json!([registry(
+        "global",
+        vec![gauge("jobs", 1, 7, 7, 10)]
+    )]));
+    open(&browser, &service).await;
+    assert_eq!(
+        browser.value("document.querySelector('.warned')").await,
+        Value::Null
+    );
+    let mut longest = Duration::ZERO;
+    for _ in 0..3 {
+        // A page may ask just before the change.
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        let warning = warned(gauge("jobs", 1, 8, 8, 10), Duration::ZERO);
+        service.set(&json!([registry("global", vec![warning])]));
+        let took = browser
+            .until(SOON, "document.querySelector('.warned .row')")
+            .await;
+        longest = longest.max(took);
+        assert!(browser.text("document.title").await.starts_with("(1) "));
+        service.set(&json!([registry(
+            "global",
+            vec![gauge("jobs", 1, 5, 8, 10)]
+        )]));
+        browser
+            .until(SOON, "!document.querySelector('.warned')")
+            .await;
+    }
+    println!("a warning appeared after at most {longest:?}");
+    assert!(longest < seconds(2), "a warning appeared after {longest:?}");
+}
+
+#[tokio::test]
+async fn the_service_stops_and_comes_back() {
+    let browser = Browser::start().await;
+    let service = Service::start(&few());
+    let address = service.address();
+    open(&browser, &service).await;
+    let health = "document.querySelector('#health').textContent";
+    browser
+        .until(SOON, &format!("/^live [012] s ago$/.test({health})"))
+        .await;
+    let opacity = "getComputedStyle(document.querySelector('main')).opacity";
+    assert_eq!(browser.text(opacity).await, "1");
+
+    service.stop();
+    let noticed = browser
+        .until(SOON, "document.body.className === 'gone'")
+        .await;
+    println!("noticed that the service is gone after {noticed:?}");
+    assert!(noticed < seconds(3), "noticed after {noticed:?}");
+    let said = r"/^no answer since \d+ s; the figures are those of \d\d:\d\d:\d\d$/";
+    browser.until(SOON, &format!("{said}.test({health})")).await;
+    assert_eq!(browser.text(opacity).await, "0.55");
+    browser
+        .until(SOON, &format!("/since 4 s/.test({health})"))
+        .await;
+    // The last figures stay.
+    assert_eq!(names(&browser).await, json!(["frames", "heap"]));
+
+    let service = Service::start_at(address, &few()).expect("the port is free again");
+    let back = browser
+        .until(SOON, "document.body.className === 'live'")
+        .await;
+    println!("noticed that the service is back after {back:?}");
+    assert!(back < seconds(3), "noticed after {back:?}");
+    assert_eq!(browser.text(opacity).await, "1");
+
+    for (answer, text) in [
+        (Answer::Unavailable, "answer 503"),
+        (Answer::Garbage, "unreadable answer"),
+        (Answer::Never, "no answer"),
+    ] {
+        service.set_answer(answer);
+        browser
+            .until(SOON, &format!("{health}.startsWith('{text} since')"))
+            .await;
+        service.set_answer(Answer::Status);
+        browser
+            .until(SOON, "document.body.className === 'live'")
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn names_and_labels_are_text() {
+    let browser = Browser::start().await;
+    let evil = "<img src=x onerror=alert(1)>";
+    let controls = "a\nb\u{1b}[31m\u{202e}";
+    let mut registry = registry(
+        evil,
+        vec![
+            warned(labelled(gauge(evil, 1, 9, 9, 10), evil), seconds(1)),
+            labelled(gauge("lines", 2, 1, 1, 10), controls),
+        ],
+    );
+    registry["limits"][0]["help"] = json!(evil);
+    let stage = json!({ "name": evil, "label": evil, "instance": 1, "fill_percent": 90,
+        "warned": true, "gone": false });
+    registry["chains"] = json!([{ "name": evil, "stages": [stage], "bottleneck": 1,
+        "text": format!("{evil}: what takes from {evil} is slow") }]);
+    let mut other = registry.clone();
+    other["registry"] = json!("other");
+    let service = Service::start(&json!([registry, other]));
+    open(&browser, &service).await;
+    browser.click(".row button").await;
+    show_gauges(&browser).await;
+    browser.click(".row button").await;
+
+    let name = browser
+        .text("document.querySelector('.row .name button').textContent")
+        .await;
+    assert_eq!(name, evil);
+    let label = browser
+        .text("document.querySelector('td.label').textContent")
+        .await;
+    assert_eq!(label, evil);
+    let shown = cells(&browser, "label").await;
+    assert!(
+        shown
+            .as_array()
+            .expect("a list")
+            .contains(&json!("a\\nb\\u{1b}[31m\\u{202e}"))
+    );
+    let text = browser
+        .text("document.querySelector('.chain').firstChild.textContent")
+        .await;
+    assert_eq!(text, format!("{evil}what takes from {evil} is slow"));
+    assert_eq!(browser.value("document.images.length").await, 0);
+    assert_eq!(
+        browser
+            .value("document.querySelectorAll('[onerror]').length")
+            .await,
+        0
+    );
+    assert_eq!(browser.value("document.scripts.length").await, 1);
+    assert!(!browser.has_dialogue().await);
+
+    // If a handler did get into the page, it would not run.
+    browser
+        .run("document.body.setAttribute('onclick', 'document.title = 1')")
+        .await;
+    browser.click("h1").await;
+    assert_ne!(browser.text("document.title").await, "1");
+}
+
+#[tokio::test]
+async fn it_asks_while_someone_looks() {
+    let browser = Browser::start().await;
+    let service = Service::start(&few());
+    // Without a slash at the end.
+    browser.open(&service.url("/gauges")).await;
+    browser
+        .until(SOON, "document.body.className === 'live'")
+        .await;
+    assert_eq!(service.polls()[0], "/gauges/status.json");
+
+    browser.click("#pause").await;
+    let polls = service.polls().len();
+    tokio::time::sleep(seconds(3)).await;
+    assert_eq!(service.polls().len(), polls);
+    let health = browser
+        .text("document.querySelector('#health').textContent")
+        .await;
+    assert!(
+        health.starts_with("paused the figures are those of "),
+        "{health}"
+    );
+    browser.click("h1").await;
+    browser.run("document.activeElement.blur()").await;
+    browser.press("p").await;
+    browser
+        .until(SOON, "document.body.className === 'live'")
+        .await;
+
+    let hidden = browser.hide().await;
+    let polls = service.polls().len();
+    tokio::time::sleep(seconds(3)).await;
+    assert!(
+        service.polls().len() <= polls + 1,
+        "it asks while it is hidden"
+    );
+    browser.show(hidden).await;
+    let polls = service.polls().len();
+    browser
+        .until(SOON, "document.body.className === 'live'")
+        .await;
+    tokio::time::sleep(seconds(3)).await;
+    assert!(service.polls().len() > polls, "it asks again");
+}
+
+#[tokio::test]
+async fn it_is_used_by_keyboard() {
+    let browser = Browser::start().await;
+    let mut gauges = vec![
+        gauge("a", 1, 9, 9, 10),
+        gauge("b", 2, 5, 9, 10),
+        gauge("c", 3, 1, 9, 10),
+    ];
+    gauges[1]["last_edges"] = json!([
+        { "kind": "near_capacity", "depth": 8, "at_us": ago_us(seconds(60)) },
+        { "kind": "full", "depth": 10, "at_us": ago_us(seconds(50)) },
+        { "kind": "recovered", "depth": 5, "at_us": null },
+    ]);
+    let service = Service::start(&json!([registry("global", gauges)]));
+    open(&browser, &service).await;
+    show_gauges(&browser).await;
+    browser.run("document.activeElement.blur()").await;
+    let focus = "document.activeElement.textContent";
+    let (down, up) = (Key::Down.to_string(), Key::Up.to_string());
+
+    browser.press("/").await;
+    assert_eq!(browser.text("document.activeElement.id").await, "filter");
+    // These are letters there.
+    browser.press("p/").await;
+    assert_eq!(
+        browser
+            .text("document.querySelector('#filter').value")
+            .await,
+        "p/"
+    );
+    assert_eq!(browser.text("document.body.className").await, "live");
+    browser.press(&Key::Escape.to_string()).await;
+    browser.press(&down).await;
+    assert_eq!(browser.text(focus).await, "a");
+    browser.press(&down).await;
+    assert_eq!(browser.text(focus).await, "b");
+    let outline = "getComputedStyle(document.activeElement).outlineStyle";
+    assert_eq!(browser.text(outline).await, "solid");
+
+    browser.press(&Key::Enter.to_string()).await;
+    let expanded = "document.activeElement.getAttribute('aria-expanded')";
+    assert_eq!(browser.text(expanded).await, "true");
+    let edges = browser.value(&texts(".edges tbody td")).await;
+    let edges: Vec<_> = edges.as_array().expect("a list").iter().collect();
+    assert_eq!(
+        edges[..4],
+        [&json!("–"), &json!(""), &json!("recovered"), &json!("5")]
+    );
+    assert_eq!(edges[6], "full");
+    assert_eq!(edges[10], "near capacity");
+    assert_eq!(edges[9], "1 min ago");
+
+    // A row that moves keeps the focus, and what is open.
+    service.set(&json!([registry(
+        "global",
+        vec![
+            gauge("a", 1, 1, 9, 10),
+            gauge("b", 2, 5, 9, 10),
+            gauge("c", 3, 8, 9, 10)
+        ],
+    )]));
+    browser
+        .until(
+            SOON,
+            "document.querySelector('.row .name').textContent === 'c'",
+        )
+        .await;
+    assert_eq!(names(&browser).await, json!(["c", "b", "a"]));
+    assert_eq!(browser.text(focus).await, "b");
+    assert_eq!(browser.text(expanded).await, "true");
+    browser.press(&up).await;
+    assert_eq!(browser.text(focus).await, "c");
+    browser.press(&up).await;
+    assert_eq!(browser.text("document.activeElement.id").await, "filter");
+    browser.press(&down).await;
+    browser.press(&down).await;
+    browser.press(&Key::Enter.to_string()).await;
+    assert_eq!(browser.text(expanded).await, "false");
+    assert_eq!(
+        browser.value("document.querySelector('.detail')").await,
+        Value::Null
+    );
+}
+
+#[tokio::test]
+async fn ten_thousand_gauges() {
+    let browser = Browser::start().await;
+    let gauges = |turn: u64| {
+        let gauges = (0..10_000).map(|number| {
+            let depth = (number * 7 + turn * 13) % 100;
+            let gauge = gauge(&format!("limit {}", number % 40), number, depth, 99, 100);
+            let gauge = labelled(gauge, &format!("session {number}"));
+            if depth < 80 {
+                gauge
+            } else {
+                warned(gauge, seconds(number % 500))
+            }
+        });
+        json!([registry("global", gauges.collect())])
+    };
+    let service = Service::start(&gauges(0));
+    let start = Instant::now();
+    browser.open(&service.url("/")).await;
+    browser
+        .until(SOON, "document.querySelectorAll('.row').length === 40")
+        .await;
+    let first = start.elapsed();
+    let start = Instant::now();
+    show_gauges(&browser).await;
+    browser
+        .until(SOON, "document.querySelectorAll('.row').length === 200")
+        .await;
+    let switched = start.elapsed();
+    let more = browser
+        .text("document.querySelector('#more').innerText")
+        .await;
+    assert!(more.contains("200 of 10,000 rows"), "{more}");
+    browser.click("#more button").await;
+    browser
+        .until(SOON, "document.querySelectorAll('.row').length === 400")
+        .await;
+
+    // How long the page takes for a key, from the key to the next frame that shows its effect.
+    browser
+        .run(
+            "window.longest = 0;
+            document.querySelector('#filter').addEventListener('input', ({ timeStamp }) => {
+                requestAnimationFrame(() => setTimeout(() => {
+                    window.longest = Math.max(window.longest, performance.now() - timeStamp);
+                }));
+            });",
+        )
+        .await;
+    browser.click("#filter").await;
+    for (index, key) in ["9", "9", "9", "9"].iter().enumerate() {
+        service.set(&gauges(1 + index as u64));
+        browser.press(key).await;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+    }
+    browser
+        .until(SOON, "document.querySelectorAll('.row').length === 1")
+        .await;
+    let key = browser.value("window.longest").await;
+    let key = key.as_f64().expect("a number");
+    // How long it takes for an answer, of which there is one a second.
+    browser.press(&Key::Escape.to_string()).await;
+    let answer = browser
+        .value(
+            "(() => {
+                const text = JSON.stringify({ schema: 1, at_us: now.at, registries: [{
+                    registry: 'global', gauges: now.gauges.map(row => row.raw),
+                    limits: now.limits.map(row => row.raw), chains: [] }] });
+                const start = performance.now();
+                accept(JSON.parse(text));
+                render();
+                document.body.offsetHeight;
+                return [performance.now() - start, text.length];
+            })()",
+        )
+        .await;
+    let heap = browser.devtools("Runtime.getHeapUsage", json!({})).await;
+    let megabytes = heap["usedSize"].as_f64().expect("a number") / 1e6;
+    println!(
+        "10,000 gauges: first rows after {first:?}, the gauges after {switched:?}, \
+         a key of the filter after at most {key:.0} ms, [ms for an answer, its bytes] {answer}, \
+         heap {megabytes:.0} MB"
+    );
+    assert!(first < seconds(10), "first rows after {first:?}");
+    assert!(key < 500.0, "a key is answered after {key} ms");
+    assert!(
+        answer[0].as_f64().expect("a number") < 1_000.0,
+        "an answer takes {answer}"
+    );
+}
+
+#[tokio::test]
+async fn what_it_does_not_know_does_no_harm() {
+    let browser = Browser::start().await;
+    let service = Service::start(&json!([]));
+    open(&browser, &service).await;
+    let none = "document.querySelector('#none').innerText";
+    assert_eq!(browser.text(none).await, "No gauge is registered.");
+
+    let mut registry = registry("global", vec![gauge("jobs", 1, 5, 8, 10)]);
+    for part in ["gauges", "limits"] {
+        registry[part][0]["window_peak"] = json!(8);
+        registry[part][0]["pressure"] = json!({ "some": [1, 2] });
+    }
+    registry["gauges"][0]["last_edges"] =
+        json!([{ "kind": "exhausted", "depth": 3, "at_us": 1, "more": 1 }]);
+    // A limit that had gauges.
+    let mut past = registry["limits"][0].clone();
+    past["name"] = json!("past");
+    for key in ["gauges", "depth", "capacity", "max_fill_percent"] {
+        past[key] = json!(0);
+    }
+    registry["limits"]
+        .as_array_mut()
+        .expect("a list")
+        .push(past);
+    // And one of which next to nothing is known.
+    registry["limits"]
+        .as_array_mut()
+        .expect("a list")
+        .push(json!({ "name": "bare" }));
+    registry["unknown"] = json!([1]);
+    service.set(&json!([registry, { "registry": "bare" }]));
+    service.set_schema(2);
+    browser
+        .until(SOON, "document.querySelectorAll('.row').length === 3")
+        .await;
+    assert_eq!(names(&browser).await, json!(["jobs", "bare", "past"]));
+    let dimmed = browser.value(&texts(".empty .name button")).await;
+    assert_eq!(dimmed, json!(["bare", "past"]));
+    let banner = browser
+        .text("document.querySelector('#banner').innerText")
+        .await;
+    assert_eq!(banner, "This page is older than the service: reload.");
+    assert_eq!(browser.text("document.body.className").await, "live");
+    browser.click(".row button").await;
+    let edge = browser
+        .text("document.querySelector('.edges tbody').innerText")
+        .await;
+    assert!(edge.contains("exhausted"), "{edge}");
+    // What is not in any row has no column.
+    let titles = browser.value(&texts("thead th")).await;
+    assert!(
+        !titles
+            .as_array()
+            .expect("a list")
+            .contains(&json!("refused")),
+        "{titles}"
+    );
+}
+
+/// A service in the middle of its work, for pictures: `turn` goes up by one with each answer.
+fn scene(turn: u64) -> Value {
+    let wave = |period: u64, low: u64, high: u64, shift: u64| {
+        let at = (turn + shift) % period;
+        let up = at.min(period - at) * 2;
+        low + (high - low) * up / period
+    };
+    let held = |mut gauge: Value, waiting: u64, waits: u64, refused: u64| {
+        gauge["backpressure"] = json!({ "waiting": waiting, "waits": waits,
+            "waited_us": waits * 41_300, "refused": refused, "disconnected": 0 });
+        gauge
+    };
+    let with = |mut gauge: Value, category: &str, unit: &str| {
+        gauge["category"] = json!(category);
+        gauge["unit"] = json!(unit);
+        gauge
+    };
+    let frames = |number: u64, depth: u64, high_water: u64| {
+        let gauge = gauge("session_frames", number, depth, high_water, 128);
+        held(
+            labelled(gauge, &format!("session {number}")),
+            0,
+            12 * number,
+            0,
+        )
+    };
+    let events = warned(
+        warned(gauge("javascript_events", 11, 64, 64, 64), seconds(1_900)),
+        seconds(147),
+    );
+    let mut events = held(events, 3, 214, 0);
+    events["last_edges"] = json!([
+        { "kind": "near_capacity", "depth": 52, "at_us": ago_us(seconds(1_900)) },
+        { "kind": "recovered", "depth": 32, "at_us": ago_us(seconds(1_871)) },
+        { "kind": "near_capacity", "depth": 52, "at_us": ago_us(seconds(147)) },
+        { "kind": "full", "depth": 64, "at_us": ago_us(seconds(122)) },
+    ]);
+    let busy = warned(frames(5, wave(90, 96, 124, 3), 126), seconds(42));
+    let uploads = held(gauge("uploads", 12, wave(40, 2, 13, 0), 14, 16), 0, 7, 31);
+    let mut global = registry(
+        "global",
+        vec![
+            frames(1, wave(60, 8, 40, 0), 57),
+            frames(2, wave(75, 0, 90, 9), 101),
+            frames(3, wave(33, 1, 12, 4), 22),
+            frames(4, 0, 3),
+            busy,
+            events,
+            uploads,
+            held(
+                gauge("audit_lines", 13, wave(20, 0, 40, 2), 212, 1_024),
+                0,
+                0,
+                0,
+            ),
+            with(
+                gauge(
+                    "session_heap",
+                    14,
+                    wave(200, 180, 230, 0) << 20,
+                    241 << 20,
+                    256 << 20,
+                ),
+                "memory",
+                "bytes",
+            ),
+            with(
+                gauge("open_files", 15, wave(120, 300, 330, 0), 391, 1_024),
+                "resource",
+                "items",
+            ),
+            held(gauge("commands", 16, wave(12, 0, 4, 0), 40, 0), 0, 0, 0),
+        ],
+    );
+    let help = [
+        ("session_frames", "Frames from a session, to the compositor"),
+        (
+            "javascript_events",
+            "Events that wait for the one thread of scripts",
+        ),
+        ("session_heap", "The heap of all sessions"),
+        ("open_files", "Files and sockets of the process"),
+        ("uploads", "Uploads in progress"),
+    ];
+    let limits = global["limits"].as_array_mut().expect("a list");
+    for limit in limits.iter_mut() {
+        let found = help.iter().find(|(name, _)| limit["name"] == *name);
+        limit["help"] = json!(found.map(|(_, help)| help));
+    }
+    let mut past = limits[0].clone();
+    past["name"] = json!("import_rows");
+    for key in ["gauges", "depth", "capacity", "max_fill_percent", "warned"] {
+        past[key] = json!(0);
+    }
+    past["help"] = json!("Rows of an import");
+    limits.push(past);
+    let stage = |name: &str, label: Option<&str>, fill: u64| {
+        json!({ "name": name, "label": label, "instance": 1, "fill_percent": fill,
+            "warned": fill >= 80, "gone": false })
+    };
+    global["chains"] = json!([
+        {
+            "name": "stdout",
+            "stages": [
+                stage("session_frames", Some("session 5"), 100 * wave(90, 96, 124, 3) / 128),
+                stage("javascript_events", None, 100),
+                stage("replies", None, 12),
+            ],
+            "bottleneck": 2,
+            "text": "stdout: javascript_events is near its capacity and replies is not: \
+                what takes from javascript_events is slow",
+        },
+        {
+            "name": "uploads",
+            "stages": [stage("uploads", None, 100 * wave(40, 2, 13, 0) / 16),
+                stage("audit_lines", None, 3)],
+            "bottleneck": null,
+            "text": "uploads: no stage is near its capacity",
+        },
+    ]);
+    json!([global])
+}
+
+/// Not much of a check: pictures to look at, in `target/page-*.png`.
+#[tokio::test]
+async fn pictures() {
+    let browser = Browser::start().await;
+    // Minutes of history in seconds: the clock and the timers of the page can run fast.
+    let fast = "{
+        const [wait, now] = [setTimeout, performance.now.bind(performance)];
+        let [speed, page, real] = [1, now(), now()];
+        performance.now = () => page + speed * (now() - real);
+        window.setTimeout = (call, ms) => wait(call, ms / speed);
+        window.setSpeed = (next) => [page, real, speed] = [performance.now(), now(), next];
+    }";
+    let script = json!({ "source": fast });
+    browser
+        .devtools("Page.addScriptToEvaluateOnNewDocument", script)
+        .await;
+    let service = Service::start(&scene(0));
+    open(&browser, &service).await;
+    browser.run("setSpeed(16)").await;
+    for turn in 0..320 {
+        service.set(&scene(turn));
+        tokio::time::sleep(seconds(1) / 16).await;
+    }
+    browser.run("setSpeed(1)").await;
+
+    let sizes = [("wide", 1280, 800, 1), ("phone", 390, 844, 2)];
+    for view in ["limits", "gauges"] {
+        browser.click(&format!("[data-view={view}]")).await;
+        browser.run("scrollTo(0, 0)").await;
+        for (size, width, height, scale) in sizes {
+            browser.resize(width, height, scale).await;
+            for colors in ["light", "dark"] {
+                browser.set_colors(colors).await;
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                browser
+                    .screenshot(&format!("page-{view}-{size}-{colors}"))
+                    .await;
+            }
+            // A phone makes the page smaller to fit what is too wide.
+            let fits = "document.documentElement.scrollWidth <= document.body.offsetWidth";
+            assert_eq!(browser.value(fits).await, true, "{view}, {size}");
+            assert!(browser.value("innerWidth").await.as_u64() <= Some(width.into()));
+        }
+    }
+    // The narrowest.
+    browser.resize(360, 740, 2).await;
+    browser.click(".row button").await;
+    browser.screenshot("page-open-phone-dark").await;
+    assert!(browser.value("innerWidth").await.as_u64() <= Some(360));
+    browser.resize(800, 600, 1).await;
+    browser.screenshot("page-open-tablet-dark").await;
+
+    browser.resize(1280, 800, 1).await;
+    browser.set_colors("light").await;
+    browser.click("[data-view=limits]").await;
+    browser.click(".row button").await;
+    browser.screenshot("page-open-wide-light").await;
+    service.stop();
+    browser.run("setSpeed(4)").await;
+    browser
+        .until(SOON, "/since 1. s/.test(document.body.innerText)")
+        .await;
+    browser.screenshot("page-gone-wide-light").await;
+}
