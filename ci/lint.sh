@@ -15,6 +15,7 @@ RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-feature
 (cd ci/wasm && cargo fmt --check && cargo clippy --quiet -- -D warnings)
 # Clippy of the firmware needs its target: `ci/firmware.sh`.
 (cd examples/firmware && cargo fmt --check)
+(cd export-tests && cargo fmt --check && cargo clippy --quiet --all-targets -- -D warnings)
 (cd fuzz && cargo fmt --check && cargo clippy --quiet --all-targets -- -D warnings)
 # Without the flags of the environment: RUSTFLAGS would replace the cfg that its configuration sets.
 for package in loom-tests search-tests shuttle-tests; do
