@@ -18,7 +18,8 @@ need() {
     command -v "$1" >/dev/null && return
     echo "$1 is missing: installing $2"
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-        apt-get update -qq && apt-get install -y -qq --no-install-recommends "$2"
+        apt-get -o DPkg::Lock::Timeout=300 update -qq \
+            && apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "$2"
     fi
     command -v "$1" >/dev/null || { echo "$0 needs $1 (Debian: $2)"; exit 1; }
 }

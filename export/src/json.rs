@@ -1,6 +1,7 @@
 //! JSON, for the page and for programs.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use fillgauge_std::Report;
 use serde::Serialize;
@@ -12,6 +13,7 @@ pub const JSON_SCHEMA: u32 = 1;
 #[derive(Serialize)]
 struct Status<'report> {
     schema: u32,
+    at_us: Option<u64>,
     registries: &'report [Report],
 }
 
@@ -20,6 +22,7 @@ struct Status<'report> {
 /// | member | |
 /// |---|---|
 /// | `schema` | [`JSON_SCHEMA`] |
+/// | `at_us` | when the last of the reports was read |
 /// | `registries` | a list of [`Report`]s, as `serde` writes them |
 ///
 /// - The members of a report are the fields of [`Report`], [`GaugeReport`], [`LimitReport`],
@@ -55,10 +58,17 @@ struct Status<'report> {
 ///
 /// Those of `out`.
 pub fn json(reports: impl AsRef<[Report]>, out: &mut impl fmt::Write) -> fmt::Result {
+    let registries = reports.as_ref();
     let status = Status {
         schema: JSON_SCHEMA,
-        registries: reports.as_ref(),
+        at_us: registries.last().and_then(|report| micros(report.at?)),
+        registries,
     };
     let text = serde_json::to_string(&status).map_err(|_| fmt::Error)?;
     out.write_str(&text)
+}
+
+fn micros(moment: SystemTime) -> Option<u64> {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_micros()).ok()
 }

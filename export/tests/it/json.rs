@@ -46,11 +46,13 @@ fn the_members_are_those_of_the_schema() {
     let heap = registry.register(fillgauge_std::LimitRef::Static(&HEAP), 0);
     let _stages = chain("stages", [sender.gauge(), &heap]);
     let mut status: Value = serde_json::from_str(&text(registry.report())).unwrap();
+    assert_eq!(status["at_us"], status["registries"][0]["at_us"]);
     without_times(&mut status);
     let backpressure =
         json!({ "waiting": 0, "waits": 0, "waited_us": "time", "refused": 1, "disconnected": 0 });
     let expected = json!({
         "schema": 1,
+        "at_us": "time",
         "registries": [{
             "registry": "schema",
             "at_us": "time",
