@@ -19,7 +19,7 @@ use crate::detail::Detail;
 #[derive(Clone, Debug)]
 pub struct Exporter {
     registries: Vec<QueueRegistry>,
-    detail: Detail,
+    pub(crate) detail: Detail,
 }
 
 impl Exporter {

@@ -11,6 +11,10 @@
     )
 )]
 
+#[cfg(feature = "axum")]
+mod accept;
+#[cfg(feature = "axum")]
+mod axum;
 mod detail;
 #[cfg(any(
     feature = "axum",

@@ -3,4 +3,6 @@
 #[cfg(feature = "json")]
 mod json;
 mod sidecar;
+#[cfg(feature = "axum")]
+mod router;
 mod text;
