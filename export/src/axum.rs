@@ -72,7 +72,7 @@ impl Exporter {
     /// The router listens to nobody: time-outs, the bounds on headers and connections, and who may
     /// ask are those of the server that it is mounted in. `axum::serve` has none of them. Take a
     /// server that bounds the time of reading a request, the number of connections and their age,
-    /// or [`serve`](crate), which does.
+    /// or [`serve`](crate::serve()), which does.
     ///
     /// On a loopback address, check `Host`: a page of any site can have its name resolve to
     /// 127.0.0.1 and read the answers (DNS rebinding).

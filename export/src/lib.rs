@@ -27,6 +27,8 @@ mod exporter;
 mod json;
 mod metrics;
 mod series;
+#[cfg(feature = "serve")]
+mod serve;
 mod text;
 
 pub use detail::Detail;
@@ -39,4 +41,6 @@ pub use detail::Detail;
 pub use exporter::Exporter;
 #[cfg(feature = "json")]
 pub use json::{JSON_SCHEMA, json};
+#[cfg(feature = "serve")]
+pub use serve::{Server, serve};
 pub use text::{OPENMETRICS_TYPE, PROMETHEUS_TEXT_TYPE, openmetrics, prometheus_text};

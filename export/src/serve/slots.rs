@@ -1,0 +1,79 @@
+//! Who gives way when there are too many.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+/// A bounded number of slots. The connection that has had one for the longest time gives way.
+pub(super) struct Slots {
+    free: Arc<Semaphore>,
+    /// From the oldest on. Those that were given back are removed now and then.
+    taken: Mutex<VecDeque<Weak<Slot>>>,
+}
+
+/// A slot that is taken until this is dropped.
+pub(super) struct Slot {
+    /// Ends the connection.
+    cut: Arc<Notify>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Slots {
+    pub(super) fn new(number: usize) -> Self {
+        Self {
+            free: Arc::new(Semaphore::new(number)),
+            taken: Mutex::default(),
+        }
+    }
+
+    /// Takes a slot for the connection that `cut` ends. If none is free in time, cuts the oldest.
+    /// `None` never comes: it would be a semaphore that somebody closed.
+    pub(super) async fn take(&self, cut: &Arc<Notify>, patience: Duration) -> Option<Arc<Slot>> {
+        let mut free = pin!(Arc::clone(&self.free).acquire_owned());
+        let permit = match timeout(patience, &mut free).await {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.cut_oldest();
+                free.await
+            }
+        };
+        let slot = Arc::new(Slot {
+            cut: Arc::clone(cut),
+            _permit: permit.ok()?,
+        });
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.retain(|slot| slot.strong_count() > 0);
+        taken.push_back(Arc::downgrade(&slot));
+        Some(slot)
+    }
+
+    fn cut_oldest(&self) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(slot) = taken.pop_front() {
+            if let Some(slot) = slot.upgrade() {
+                slot.cut.notify_one();
+                return;
+            }
+        }
+    }
+}
+
+/// Works until it is done or stopped.
+pub(super) async fn until(stop: &Notify, work: impl Future) {
+    let (mut stop, mut work) = (pin!(stop.notified()), pin!(work));
+    poll_fn(|context| {
+        let is_stopped = stop.as_mut().poll(context).is_ready();
+        if is_stopped || work.as_mut().poll(context).is_ready() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
