@@ -5,4 +5,6 @@ mod json;
 mod sidecar;
 #[cfg(feature = "axum")]
 mod router;
+#[cfg(feature = "serve")]
+mod serve;
 mod text;
