@@ -6,6 +6,7 @@ source "$(dirname "$0")/lib.sh"
 need chromium chromium
 need chromedriver chromium-driver
 
+cargo build --quiet -p fillgauge-export --example sidecar
 cd export-tests
 cargo test --no-run
 # What is measured is printed.

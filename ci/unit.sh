@@ -7,5 +7,5 @@ source "$(dirname "$0")/lib.sh"
 cargo test -p fillgauge
 cargo test -p fillgauge --all-features
 cargo test -p fillgauge-std --all-features
-cargo test -p fillgauge-export
+cargo test -p fillgauge-export --no-default-features
 cargo test -p fillgauge-export --all-features

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub mod service;
+pub mod sidecar;
 
 /// A process that ends with this value, and so with its test.
 #[derive(Debug)]

@@ -1,20 +1,20 @@
-//! A real Prometheus server scrapes a service, with the configuration and the rules of `docs/fleet`.
+//! A real Prometheus server scrapes the sidecar, with the configuration and the rules of
+//! `docs/fleet`.
 //!
-//! What it says through its API is what the service served, sample by sample. An alert fires in it
+//! What it says through its API is what the sidecar reports, sample by sample. An alert fires in it
 //! and is resolved. Each panel of the dashboard has data.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fillgauge_export_tests::sidecar::Sidecar;
 use serde_json::Value;
 
 /// For each thing that is waited for. Prometheus needs a second or two.
@@ -23,10 +23,13 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The alert that is to fire in the server itself.
 const ALERT: &str = "FillgaugeNearCapacity";
 
+/// The limit that it is to fire for, too.
+const LIMIT: &str = "sidecar_stdout_frames";
+
 #[test]
 fn prometheus_reads_what_the_service_says() {
-    let service = start_service();
-    let (head, text) = http_exchange(service.address(), "/metrics").unwrap();
+    let mut sidecar = Sidecar::start(Duration::ZERO);
+    let (head, text) = http_exchange(sidecar.address(), "/metrics").unwrap();
     // Without it Prometheus 3 takes nothing.
     assert!(
         head.to_lowercase()
@@ -35,181 +38,84 @@ fn prometheus_reads_what_the_service_says() {
     );
     check_metrics(&text);
 
-    let prometheus = Prometheus::start(service.address());
-    prometheus.wait_for_equal_samples(&service);
+    let prometheus = Prometheus::start(sidecar.address());
+    prometheus.wait_for_equal_samples(&sidecar);
     prometheus.check_rules();
     prometheus.wait_for_alert("no alert", |alert| alert.is_none());
 
-    service.fill();
-    prometheus.wait_for_equal_samples(&service);
+    sidecar.fill().unwrap();
+    wait_until("all queues are full", &sidecar, |limit| {
+        limit["warned"] == 1
+    });
+    prometheus.wait_for_equal_samples(&sidecar);
     let alert = prometheus.wait_for_alert("a firing alert", |alert| {
         alert.is_some_and(|alert| alert["state"] == "firing")
     });
     let alert = alert.unwrap();
-    assert_eq!(alert["labels"]["limit"], "frames");
-    assert_eq!(alert["labels"]["instance"], service.address());
+    assert_eq!(alert["labels"]["limit"], LIMIT);
+    assert_eq!(alert["labels"]["instance"], sidecar.address());
     assert_eq!(alert["labels"]["severity"], "warning");
-    let summary = format!("frames on {} is near its capacity", service.address());
+    let summary = format!("{LIMIT} on {} is near its capacity", sidecar.address());
     assert_eq!(alert["annotations"]["summary"], summary);
 
     prometheus.check_dashboard();
 
-    service.drain();
-    prometheus.wait_for_equal_samples(&service);
+    sidecar.drain();
+    wait_until("all queues are drained", &sidecar, |limit| {
+        limit["depth"] == 0
+    });
+    prometheus.wait_for_equal_samples(&sidecar);
     prometheus.wait_for_alert("no alert", |alert| alert.is_none());
 }
 
-/// Starts what is scraped.
-fn start_service() -> Service {
-    Service::start()
+/// The limits of its report.
+fn limits_of(sidecar: &Sidecar) -> Vec<Value> {
+    let body = http_get(sidecar.address(), "/status.json").unwrap();
+    let mut status: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(status["schema"], 1);
+    serde_json::from_value(status["registries"][0]["limits"].take()).unwrap()
 }
 
-/// A service whose gauges are at rest, except in `fill` and `drain`.
-struct Service {
-    address: String,
-    full: Arc<AtomicBool>,
-}
-
-impl Service {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        let full = Arc::new(AtomicBool::new(false));
-        let is_full = Arc::clone(&full);
-        // It ends with the process.
-        thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                // A peer that goes away in the middle is no fault of the service.
-                let _ = answer(stream, &exposition(is_full.load(Ordering::Relaxed)));
-            }
-        });
-        Self { address, full }
-    }
-
-    /// `127.0.0.1` and the port.
-    fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// Brings a gauge of the limit `frames` near its capacity.
-    fn fill(&self) {
-        self.full.store(true, Ordering::Relaxed);
-    }
-
-    /// Drains it.
-    fn drain(&self) {
-        self.full.store(false, Ordering::Relaxed);
+fn wait_until(what: &str, sidecar: &Sidecar, is_so: impl Fn(&Value) -> bool) {
+    let start = Instant::now();
+    while !limits_of(sidecar).iter().all(&is_so) {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(50));
     }
 }
 
-fn answer(mut stream: TcpStream, body: &str) -> io::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    while !lines.next().transpose()?.unwrap_or_default().is_empty() {}
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
-        body.len(),
-    )
-}
-
-/// What the service serves: a limit of items, one of bytes, one whose name needs quoting, a chain.
-fn exposition(full: bool) -> String {
-    let frames = r#"limit="frames",category="queue",registry="global""#;
-    let bytes = r#"limit="frame_bytes",category="queue",registry="global""#;
-    let odd = r#"limit="a \"b\" \\ ü",category="resource",registry="odd\nname""#;
-    let stage_1 = r#"chain="out",registry="global",position="1",limit="frames""#;
-    let stage_2 = r#"chain="out",registry="global",position="2",limit="frame_bytes""#;
-    let end = r#"chain="out",registry="global",position="3",limit="""#;
-
-    let full = usize::from(full);
-    let depth = 3 + 10 * full;
-    let ratio = depth as f64 / 16.0;
-    let mut text = String::new();
-    let mut metric = |kind: &str, name: &str, samples: &[(&str, String)]| {
-        writeln!(text, "# HELP {name} What it is.\n# TYPE {name} {kind}").unwrap();
-        for (labels, value) in samples {
-            writeln!(text, "{name}{{{labels}}} {value}").unwrap();
+/// The samples are the figures of the report.
+fn check_report(limits: &[Value], samples: &BTreeMap<Series, f64>) {
+    assert_eq!(limits.len(), 3, "{limits:#?}");
+    for limit in limits {
+        let text = |member: &str| limit[member].as_str().unwrap().to_owned();
+        let labels = BTreeMap::from([
+            ("limit".to_owned(), text("name")),
+            ("category".to_owned(), text("category")),
+            ("registry".to_owned(), "global".to_owned()),
+        ]);
+        let bytes = if limit["unit"] == "bytes" {
+            "_bytes"
+        } else {
+            ""
+        };
+        let (totals, backpressure) = (&limit["totals"], &limit["backpressure"]);
+        for (metric, figure) in [
+            (format!("depth{bytes}"), &limit["depth"]),
+            (format!("capacity{bytes}"), &limit["capacity"]),
+            (format!("high_water{bytes}"), &limit["high_water"]),
+            (format!("enqueued{bytes}_total"), &totals["enqueued"]),
+            (format!("dequeued{bytes}_total"), &totals["dequeued"]),
+            ("warned".to_owned(), &limit["warned"]),
+            ("gauges".to_owned(), &limit["gauges"]),
+            ("warnings_total".to_owned(), &limit["warnings"]),
+            ("refused_total".to_owned(), &backpressure["refused"]),
+            ("waiting".to_owned(), &backpressure["waiting"]),
+        ] {
+            let sample = samples.get(&(format!("fillgauge_{metric}"), labels.clone()));
+            assert_eq!(sample.copied(), figure.as_f64(), "{metric}: {limit:#}");
         }
-    };
-    let n = |value: usize| value.to_string();
-
-    metric(
-        "gauge",
-        "fillgauge_depth",
-        &[(frames, n(depth)), (odd, n(1))],
-    );
-    metric("gauge", "fillgauge_depth_bytes", &[(bytes, n(1_000_000))]);
-    metric(
-        "gauge",
-        "fillgauge_capacity",
-        &[(frames, n(16)), (odd, n(0))],
-    );
-    metric(
-        "gauge",
-        "fillgauge_capacity_bytes",
-        &[(bytes, "4e+06".into())],
-    );
-    metric(
-        "gauge",
-        "fillgauge_high_water",
-        &[(frames, n(13)), (odd, n(1))],
-    );
-    metric(
-        "gauge",
-        "fillgauge_high_water_bytes",
-        &[(bytes, n(2_000_000))],
-    );
-    metric(
-        "gauge",
-        "fillgauge_fill_ratio",
-        &[(frames, ratio.to_string()), (bytes, "0.25".into())],
-    );
-    metric(
-        "gauge",
-        "fillgauge_warned",
-        &[(frames, n(full)), (bytes, n(0)), (odd, n(0))],
-    );
-    metric(
-        "gauge",
-        "fillgauge_gauges",
-        &[(frames, n(2)), (bytes, n(1)), (odd, n(1))],
-    );
-    metric("gauge", "fillgauge_waiting", &[(frames, n(full))]);
-    metric(
-        "counter",
-        "fillgauge_warnings_total",
-        &[(frames, n(4 + full)), (bytes, n(0))],
-    );
-    metric(
-        "counter",
-        "fillgauge_enqueued_total",
-        &[(frames, n(100 + depth))],
-    );
-    metric(
-        "counter",
-        "fillgauge_enqueued_bytes_total",
-        &[(bytes, n(9_007_199_254_740_992))],
-    );
-    metric("counter", "fillgauge_dequeued_total", &[(frames, n(100))]);
-    metric(
-        "counter",
-        "fillgauge_dequeued_bytes_total",
-        &[(bytes, n(9_007_199_253_740_992))],
-    );
-    metric("counter", "fillgauge_refused_total", &[(frames, n(7))]);
-    metric(
-        "counter",
-        "fillgauge_waited_seconds_total",
-        &[(frames, "0.123456789".into())],
-    );
-    metric(
-        "gauge",
-        "fillgauge_chain_bottleneck",
-        &[(stage_1, n(0)), (stage_2, n(full)), (end, n(0))],
-    );
-    text
+    }
 }
 
 /// `promtool check metrics` parses the text and complains of what is unusual in it.
@@ -324,14 +230,16 @@ impl Prometheus {
         self.query(&all).iter().map(sample_of).collect()
     }
 
-    /// Waits until it has the samples that the service serves, those and no others.
-    fn wait_for_equal_samples(&self, service: &Service) {
+    /// Waits until it has the samples that the sidecar serves, those and no others. They are what
+    /// it reports.
+    fn wait_for_equal_samples(&self, sidecar: &Sidecar) {
         let start = Instant::now();
         loop {
-            let served = parse(&http_get(service.address(), "/metrics").unwrap());
+            let served = parse(&http_get(sidecar.address(), "/metrics").unwrap());
             assert!(!served.is_empty());
-            let stored = self.samples(service.address());
+            let stored = self.samples(sidecar.address());
             if stored == served {
+                check_report(&limits_of(sidecar), &stored);
                 return;
             }
             assert!(
@@ -352,9 +260,10 @@ impl Prometheus {
         loop {
             let data = self.api("alerts");
             let alerts = data["alerts"].as_array().unwrap();
-            let alert = alerts
-                .iter()
-                .find(|alert| alert["labels"]["alertname"] == ALERT);
+            let alert = alerts.iter().find(|alert| {
+                let labels = &alert["labels"];
+                labels["alertname"] == ALERT && labels["limit"] == LIMIT
+            });
             if is_wanted(alert) {
                 return alert.cloned();
             }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use driver::Browser;
 use fantoccini::key::Key;
 use fillgauge_export_tests::service::{Answer, Service, ago_us, gauge, registry, warned};
+use fillgauge_export_tests::sidecar::Sidecar;
 use serde_json::{Value, json};
 
 /// Long enough for anything on a slow machine. What must be quick is measured.
@@ -121,6 +122,42 @@ async fn what_every_page_shows() {
     let browser = Browser::start().await;
     let service = Service::start(&few());
     check_page(&browser, &service.url("/")).await;
+}
+
+/// The page as it is served, of a program that runs.
+#[tokio::test]
+async fn the_sidecar_warns_and_recovers() {
+    let browser = Browser::start().await;
+    let mut sidecar = Sidecar::start(Duration::ZERO);
+    let url = format!("http://{}/", sidecar.address());
+    check_page(&browser, &url).await;
+    browser.click("[data-view=limits]").await;
+    assert_eq!(
+        browser
+            .value(&texts(".row .name button"))
+            .await
+            .as_array()
+            .map(Vec::len),
+        Some(3)
+    );
+    let warned = "document.querySelectorAll('#rows tbody.warned').length";
+    assert_eq!(browser.value(warned).await, 0);
+    sidecar.fill().unwrap();
+    let seen = browser.until(SOON, &format!("{warned} === 3")).await;
+    println!("the sidecar: a warning appears after {seen:?}");
+    assert!(seen < seconds(2), "{seen:?}");
+    let page = browser.text("document.body.textContent").await;
+    assert!(
+        page.contains("what takes from sidecar_stdout_frames is slow"),
+        "{page}"
+    );
+    sidecar.drain();
+    browser.until(SOON, &format!("{warned} === 0")).await;
+    // It goes, and the page says so.
+    drop(sidecar);
+    browser
+        .until(SOON, "document.body.className !== 'live'")
+        .await;
 }
 
 #[tokio::test]
@@ -845,11 +882,30 @@ fn scene(turn: u64) -> Value {
     json!([global])
 }
 
-/// Not much of a check: pictures to look at, in `target/page-*.png`.
+/// The picture of the README, in `target/page-readme.png`: `ci/picture.sh` runs this.
 #[tokio::test]
-async fn pictures() {
+#[ignore = "makes a picture"]
+async fn picture_of_the_readme() {
     let browser = Browser::start().await;
-    // Minutes of history in seconds: the clock and the timers of the page can run fast.
+    make_fast(&browser).await;
+    let mut sidecar = Sidecar::start(Duration::from_millis(4));
+    sidecar.drain();
+    browser.resize(1280, 400, 1).await;
+    browser
+        .open(&format!("http://{}/", sidecar.address()))
+        .await;
+    browser.run("setSpeed(16)").await;
+    for lines in [60, 90, 40, 120, 150, 70, 30, 110, 140, 60, 40, 100] {
+        sidecar.give(lines).unwrap();
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+    }
+    sidecar.give(170).unwrap();
+    tokio::time::sleep(Duration::from_millis(250)).await;
+    browser.screenshot("page-readme").await;
+}
+
+/// Minutes of history in seconds: the clock and the timers of the page can run fast.
+async fn make_fast(browser: &Browser) {
     let fast = "{
         const [wait, now] = [setTimeout, performance.now.bind(performance)];
         let [speed, page, real] = [1, now(), now()];
@@ -861,6 +917,13 @@ async fn pictures() {
     browser
         .devtools("Page.addScriptToEvaluateOnNewDocument", script)
         .await;
+}
+
+/// Not much of a check: pictures to look at, in `target/page-*.png`.
+#[tokio::test]
+async fn pictures() {
+    let browser = Browser::start().await;
+    make_fast(&browser).await;
     let service = Service::start(&scene(0));
     open(&browser, &service).await;
     browser.run("setSpeed(16)").await;

@@ -8,7 +8,7 @@
 //!
 //! stdout is the input, byte for byte. Warnings and recoveries go to stderr as they happen, and at
 //! the end a table of all gauges. All gauges are `background()`: whatever becomes of stderr, the
-//! data does not wait for it.
+//! data does not wait for it. With `--status` a page, the metrics and the JSON show them, too.
 
 mod report;
 
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use fillgauge_export::Server;
 use fillgauge_std::{QueueGauge, TrackedReceiver, TrackedSyncSender, chain, limit_catalog, track};
 use lexopt::prelude::*;
 
@@ -60,6 +61,8 @@ Options:
   --events CAPACITY       lines in javascript_event_channel; 0 is a rendezvous [default: 64]
   --frames CAPACITY       lines in sidecar_stdout_frames; 0 is a rendezvous [default: 32]
   --event-bytes CAPACITY  bytes in flight that pending_process_event_bytes is to hold; 0 is unbounded [default: 4096]
+  --status ADDRESS        serves a status page, /metrics and /status.json there, such as on 127.0.0.1:9184
+  --linger                goes on serving at the end of the input, until it is interrupted
   --quiet                 nothing on stderr but errors
   --help                  this text
 ";
@@ -70,6 +73,8 @@ struct Options {
     events: usize,
     frames: usize,
     event_bytes: usize,
+    status: Option<String>,
+    linger: bool,
     quiet: bool,
 }
 
@@ -89,7 +94,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            report::show_error(&message);
+            report::show(&message);
             ExitCode::FAILURE
         }
     }
@@ -103,6 +108,8 @@ fn parse() -> Result<Command, lexopt::Error> {
         events: 64,
         frames: 32,
         event_bytes: 4_096,
+        status: None,
+        linger: false,
         quiet: false,
     };
     let mut arguments = lexopt::Parser::from_env();
@@ -112,6 +119,8 @@ fn parse() -> Result<Command, lexopt::Error> {
             Long("events") => options.events = arguments.value()?.parse_with(capacity)?,
             Long("frames") => options.frames = arguments.value()?.parse_with(capacity)?,
             Long("event-bytes") => options.event_bytes = arguments.value()?.parse()?,
+            Long("status") => options.status = Some(arguments.value()?.parse()?),
+            Long("linger") => options.linger = true,
             Long("quiet") => options.quiet = true,
             Long("help") | Short('h') => return Ok(Command::Help),
             Value(file) if input.is_none() => input = Some(file),
@@ -119,6 +128,9 @@ fn parse() -> Result<Command, lexopt::Error> {
         }
     }
     options.input = input.ok_or("FILE is missing")?;
+    if options.linger && options.status.is_none() {
+        return Err("--linger needs --status".into());
+    }
     Ok(Command::Stream(options))
 }
 
@@ -145,6 +157,11 @@ fn stream(options: &Options) -> Result<(), String> {
     if !options.quiet {
         report::show_events();
     }
+    let _status = options
+        .status
+        .as_deref()
+        .map(|address| serve(address, options))
+        .transpose()?;
 
     let in_flight = track(SidecarLimit::PendingProcessEventBytes)
         .capacity(options.event_bytes)
@@ -175,7 +192,20 @@ fn stream(options: &Options) -> Result<(), String> {
     if !options.quiet {
         report::show_table();
     }
-    read.map_err(cannot_read)
+    read.map_err(cannot_read)?;
+    while options.linger {
+        thread::park();
+    }
+    Ok(())
+}
+
+/// Serves what the gauges say, until the server is dropped.
+fn serve(address: &str, options: &Options) -> Result<Server, String> {
+    let server = fillgauge_export::serve(address).map_err(|error| error.to_string())?;
+    if !options.quiet {
+        report::show(&format!("status page: http://{}/", server.local_addr()));
+    }
+    Ok(server)
 }
 
 /// Reads line by line, whatever the bytes, until the end or until nobody takes lines any more.

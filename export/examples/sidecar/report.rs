@@ -35,8 +35,8 @@ pub(crate) fn show_table() {
     });
 }
 
-/// Says why the program fails.
-pub(crate) fn show_error(message: &str) {
+/// Says something.
+pub(crate) fn show(message: &str) {
     let line = format!("sidecar: {message}\n");
     patiently(move || write(&line));
 }

@@ -2,9 +2,10 @@
 
 #[cfg(feature = "json")]
 mod json;
-mod sidecar;
 #[cfg(feature = "axum")]
 mod router;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod sidecar;
 mod text;
