@@ -128,6 +128,9 @@ static METRICS: [Metric; 11] = [
     },
 ];
 
+/// Whether a family has samples of the limits of a unit.
+type IsOf = fn(LimitUnit) -> bool;
+
 const GAUGES: &str = "Live gauges.";
 const CHAIN_BOTTLENECK: &str = "1 for the stage that holds the chain up, which what feeds it does. \
     The last position is what takes from the last stage.";
@@ -138,7 +141,7 @@ fn count(count: usize) -> Option<Value> {
 
 impl Metric {
     /// The end of the name, and which limits it is of.
-    fn units(&self) -> &'static [(&'static str, fn(LimitUnit) -> bool)] {
+    fn units(&self) -> &'static [(&'static str, IsOf)] {
         match self.unit {
             Unit::OfLimit => &[
                 ("", |unit| unit != LimitUnit::Bytes),

@@ -56,7 +56,7 @@ impl<'report> Series<'report> {
             stages: Vec::new(),
         };
         for report in reports {
-            series.add(report, &registries.name(&report.registry));
+            series.add(report, registries.name(&report.registry));
         }
         series
     }
@@ -66,7 +66,7 @@ impl<'report> Series<'report> {
         self.gauges.as_ref().unwrap_or(&self.limits)
     }
 
-    fn add(&mut self, report: &'report Report, registry: &Cow<'report, str>) {
+    fn add(&mut self, report: &'report Report, registry: Cow<'report, str>) {
         let mut fullest = BTreeMap::new();
         for gauge in &report.gauges {
             if let Some(ratio) = fill_ratio(gauge) {
@@ -78,19 +78,19 @@ impl<'report> Series<'report> {
         }
         self.limits.extend(report.limits.iter().map(|limit| {
             let fill_ratio = fullest.get(&(&*limit.name, limit.category)).copied();
-            Row::of_limit(limit, registry, fill_ratio)
+            Row::of_limit(limit, &registry, fill_ratio)
         }));
         if let Some(gauges) = &mut self.gauges {
             let rows = report
                 .gauges
                 .iter()
-                .map(|gauge| Row::of_gauge(gauge, registry));
+                .map(|gauge| Row::of_gauge(gauge, &registry));
             gauges.extend(rows);
         }
         let mut chains = Distinct::default();
         for chain in &report.chains {
             let name = chains.name(&chain.name);
-            self.stages.extend(Stage::all(chain, &name, registry));
+            self.stages.extend(Stage::all(chain, &name, &registry));
         }
     }
 }
