@@ -2,8 +2,16 @@
 
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "prometheus-client")]
+mod prometheus_client;
 #[cfg(feature = "axum")]
 mod router;
+#[cfg(any(
+    feature = "metrics",
+    feature = "opentelemetry",
+    feature = "prometheus-client"
+))]
+mod samples;
 #[cfg(feature = "serve")]
 mod serve;
 #[cfg(feature = "serve")]
