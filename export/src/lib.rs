@@ -26,6 +26,8 @@ mod exporter;
 #[cfg(feature = "json")]
 mod json;
 mod metrics;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
 #[cfg(feature = "prometheus-client")]
 mod prometheus_client;
 mod series;

@@ -36,7 +36,7 @@ pub(crate) struct Family<'series> {
     /// With which the name ends; empty if there is none.
     pub(crate) unit: &'static str,
     pub(crate) help: &'static str,
-    /// Never empty. No two have equal labels.
+    /// No two have equal labels.
     pub(crate) samples: Vec<(&'series Labels<'series>, Value)>,
 }
 
@@ -154,8 +154,15 @@ impl Metric {
     }
 }
 
-/// All metrics that have a value.
+/// All metrics that have a sample.
 pub(crate) fn families<'series>(
+    series: &'series Series<'series>,
+) -> impl Iterator<Item = Family<'series>> {
+    all_families(series).filter(|family| !family.samples.is_empty())
+}
+
+/// All metrics, in an order that is always the same.
+pub(crate) fn all_families<'series>(
     series: &'series Series<'series>,
 ) -> impl Iterator<Item = Family<'series>> {
     let of_rows = METRICS.iter().flat_map(move |metric| {
@@ -186,8 +193,7 @@ pub(crate) fn families<'series>(
         CHAIN_BOTTLENECK,
         stages,
     );
-    let all = of_rows.chain([gauges, stages]);
-    all.filter(|family| !family.samples.is_empty())
+    of_rows.chain([gauges, stages])
 }
 
 fn family<'series>(

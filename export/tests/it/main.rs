@@ -2,6 +2,8 @@
 
 #[cfg(feature = "json")]
 mod json;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
 #[cfg(feature = "prometheus-client")]
 mod prometheus_client;
 #[cfg(feature = "axum")]

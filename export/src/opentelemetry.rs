@@ -1,0 +1,150 @@
+//! Observable instruments of a meter of `opentelemetry`.
+
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{AsyncInstrument, AsyncInstrumentBuilder, Meter};
+
+use crate::exporter::Exporter;
+use crate::metrics::{Family, Kind, Value, all_families};
+use crate::series::Series;
+
+impl Exporter {
+    /// Makes observable instruments of a meter, which report whenever the SDK collects.
+    ///
+    /// ```
+    /// use fillgauge_export::Exporter;
+    /// use fillgauge_std::{QueueRegistry, track};
+    /// use opentelemetry::metrics::MeterProvider;
+    /// use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
+    ///
+    /// let sessions = QueueRegistry::new("sessions");
+    /// let _frames = track("frames").capacity(10).registry(&sessions).gauge();
+    ///
+    /// let memory = InMemoryMetricExporter::default(); // yours goes to a collector
+    /// let provider = SdkMeterProvider::builder().with_periodic_exporter(memory.clone()).build();
+    /// Exporter::of(&sessions).observe_with(&provider.meter("fillgauge"));
+    ///
+    /// provider.force_flush()?;
+    /// let collected = memory.get_finished_metrics()?;
+    /// let metrics = collected[0].scope_metrics().next().unwrap().metrics();
+    /// assert!(metrics.map(|metric| metric.name()).any(|name| name == "fillgauge_depth"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// - **Names** are those of the [text](crate::prometheus_text) without `_total`, and there are
+    ///   no units: a bridge to Prometheus appends `_total` to counters, and some append a unit that
+    ///   the name already has. So the series are those of the text, whichever bridge makes them. It
+    ///   adds labels for the scope unless told not to, such as `otel_scope_name`.
+    /// - **Values** are `u64`, and `f64` for ratios and seconds. Counters report totals, of which
+    ///   the SDK makes differences if you ask for those.
+    /// - **A collection** costs one report of each registry.
+    /// - **All instruments** are made at once, also those that have no values yet. Instruments
+    ///   cannot be taken back: these, and the registries, live until the provider and its meters
+    ///   are dropped. So call this once.
+    /// - **Many gauges**: the SDK keeps 2,000 label sets of an instrument, unless a view says more.
+    ///   It merges the rest into one, labelled `otel.metric.overflow`. This concerns
+    ///   [`Detail::Gauges`](crate::Detail::Gauges).
+    pub fn observe_with(self, meter: &Meter) {
+        let detail = self.detail;
+        let parts = Arc::new(Parts {
+            exporter: self,
+            rest: Mutex::default(),
+        });
+        for (index, family) in all_families(&Series::new(&[], detail)).enumerate() {
+            let is_real = ["ratio", "seconds"].contains(&family.unit);
+            let (name, help, part) = (family.name, family.help, (&parts, index));
+            match (family.kind, is_real) {
+                (Kind::Gauge, false) => {
+                    configure(meter.u64_observable_gauge(name), help, part, count).build();
+                }
+                (Kind::Gauge, true) => {
+                    configure(meter.f64_observable_gauge(name), help, part, real).build();
+                }
+                (Kind::Counter, false) => {
+                    configure(meter.u64_observable_counter(name), help, part, count).build();
+                }
+                (Kind::Counter, true) => {
+                    configure(meter.f64_observable_counter(name), help, part, real).build();
+                }
+            }
+        }
+    }
+}
+
+fn configure<'meter, I, M: 'static>(
+    builder: AsyncInstrumentBuilder<'meter, I, M>,
+    help: &'static str,
+    (parts, index): (&Arc<Parts>, usize),
+    convert: fn(Value) -> M,
+) -> AsyncInstrumentBuilder<'meter, I, M> {
+    let parts = Arc::clone(parts);
+    let observe = move |instrument: &dyn AsyncInstrument<M>| {
+        for (attributes, value) in parts.take(index) {
+            instrument.observe(convert(value), &attributes);
+        }
+    };
+    builder.with_description(help).with_callback(observe)
+}
+
+fn count(value: Value) -> u64 {
+    match value {
+        Value::Count(count) => count as u64,
+        Value::Real(real) => real as u64,
+    }
+}
+
+fn real(value: Value) -> f64 {
+    match value {
+        Value::Count(count) => count as f64,
+        Value::Real(real) => real,
+    }
+}
+
+type Samples = Vec<(Vec<KeyValue>, Value)>;
+
+/// One collection. Each instrument has a callback of its own, but all report the same moment.
+struct Parts {
+    exporter: Exporter,
+    rest: Mutex<Rest>,
+}
+
+#[derive(Default)]
+struct Rest {
+    /// The samples of each instrument. Those that were taken are empty.
+    samples: Vec<Samples>,
+    /// After the instrument that took its samples last.
+    next: usize,
+}
+
+impl Parts {
+    /// The samples of an instrument. The SDK calls the callbacks of a collection in order: when the
+    /// index does not rise, a new collection begins. Two collections at a time make each other
+    /// begin anew, so none reports what is older than itself.
+    fn take(&self, index: usize) -> Samples {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        if index < rest.next || rest.samples.is_empty() {
+            rest.samples = self.read();
+        }
+        rest.next = index.saturating_add(1);
+        let samples = rest.samples.get_mut(index);
+        samples.map(mem::take).unwrap_or_default()
+    }
+
+    fn read(&self) -> Vec<Samples> {
+        let reports = self.exporter.reports();
+        let series = Series::new(&reports, self.exporter.detail);
+        all_families(&series).map(samples).collect()
+    }
+}
+
+fn samples(family: Family<'_>) -> Samples {
+    let samples = family.samples.into_iter().map(|(labels, value)| {
+        let attributes = labels
+            .iter()
+            .map(|(name, label)| KeyValue::new(*name, label.to_string()));
+        (attributes.collect(), value)
+    });
+    samples.collect()
+}
