@@ -30,6 +30,8 @@ mod metrics;
 mod opentelemetry;
 #[cfg(feature = "prometheus-client")]
 mod prometheus_client;
+#[cfg(feature = "metrics")]
+mod publisher;
 mod series;
 #[cfg(feature = "serve")]
 mod serve;
@@ -47,4 +49,6 @@ pub use exporter::Exporter;
 pub use json::{JSON_SCHEMA, json};
 #[cfg(feature = "serve")]
 pub use serve::{Server, serve};
+#[cfg(feature = "metrics")]
+pub use publisher::Publisher;
 pub use text::{OPENMETRICS_TYPE, PROMETHEUS_TEXT_TYPE, openmetrics, prometheus_text};

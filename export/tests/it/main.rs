@@ -8,6 +8,8 @@ mod opentelemetry;
 mod prometheus_client;
 #[cfg(feature = "axum")]
 mod router;
+#[cfg(feature = "metrics")]
+mod publisher;
 #[cfg(any(
     feature = "metrics",
     feature = "opentelemetry",

@@ -160,8 +160,8 @@ impl World {
     }
 }
 
-/// A channel that refused, and whose sender waited.
-fn channel(registry: &QueueRegistry) {
+/// A channel that refused, and whose sender waited. It is gone.
+pub(crate) fn channel(registry: &QueueRegistry) {
     let track = track("channel").capacity(1).registry(registry);
     let (sender, receiver) = track.sync_channel();
     sender.send(0).unwrap();
