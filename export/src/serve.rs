@@ -43,7 +43,7 @@ mod limits {
     /// Before the next try when the system has no more file descriptors.
     pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
     /// How long dropping a server waits for its thread.
-    pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(1);
+    pub(super) const STOP_PATIENCE: Duration = Duration::from_secs(5);
 }
 
 const THREAD: &str = "fillgauge-serve";
@@ -130,8 +130,8 @@ impl Exporter {
 
 /// A server that runs until this is dropped.
 ///
-/// Dropping it closes the port and all connections, and waits for that: a millisecond, and at most
-/// a second if a report takes long.
+/// Dropping it closes the port and all connections, and waits for that: about a millisecond, longer
+/// while it makes a report, and 5 s at most.
 ///
 /// ```
 /// let server = fillgauge_export::serve("127.0.0.1:0")?;
@@ -227,6 +227,8 @@ fn runtime(listener: TcpListener) -> io::Result<(Runtime, tokio::net::TcpListene
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
+        // Reports take long: after each one connections are accepted, and time-outs are checked.
+        .event_interval(1)
         .build()?;
     let listener = {
         let _entered = runtime.enter();

@@ -1,5 +1,8 @@
 //! What is exported, through the public API.
 
+// It reads /proc.
+#[cfg(all(feature = "serve", target_os = "linux"))]
+mod flood;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "opentelemetry")]

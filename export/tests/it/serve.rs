@@ -10,14 +10,14 @@ use fillgauge_export::{Exporter, OPENMETRICS_TYPE, Server, serve};
 use fillgauge_std::{QueueGauge, QueueRegistry, track};
 
 /// Tests that measure the process hold it alone.
-static PROCESS: RwLock<()> = RwLock::new(());
+pub(crate) static PROCESS: RwLock<()> = RwLock::new(());
 
 fn shared() -> RwLockReadGuard<'static, ()> {
     PROCESS.read().unwrap_or_else(|error| error.into_inner())
 }
 
 /// A server of one gauge. The gauge's label makes the JSON that many bytes long, and more.
-fn server_of(label_bytes: usize) -> (Server, Vec<Arc<QueueGauge>>) {
+pub(crate) fn server_of(label_bytes: usize) -> (Server, Vec<Arc<QueueGauge>>) {
     let registry = QueueRegistry::new("served").silent();
     let label = "x".repeat(label_bytes);
     let frames = track("frames").capacity(10).label(&*label);
@@ -27,9 +27,9 @@ fn server_of(label_bytes: usize) -> (Server, Vec<Arc<QueueGauge>>) {
 }
 
 /// More than the system buffers for a client that does not read.
-const BIG: usize = 16 << 20;
+pub(crate) const BIG: usize = 6 << 20;
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     let patience = Some(Duration::from_secs(30));
     stream.set_read_timeout(patience).unwrap();
@@ -38,7 +38,7 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// All that comes until the server closes the connection.
-fn rest(stream: &mut TcpStream) -> String {
+pub(crate) fn rest(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     match stream.read_to_end(&mut answer) {
         Ok(_) => {}
@@ -57,12 +57,12 @@ fn send(address: SocketAddr, request: &[u8]) -> String {
     rest(&mut stream)
 }
 
-fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     send(address, request.as_bytes())
 }
 
-fn status(answer: &str) -> &str {
+pub(crate) fn status(answer: &str) -> &str {
     let status = answer.strip_prefix("HTTP/1.1 ");
     let status = status.or(answer.strip_prefix("HTTP/1.0 "));
     status.and_then(|rest| rest.get(..3)).unwrap_or(answer)
@@ -72,7 +72,7 @@ fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").unwrap().1
 }
 
-fn assert_alive(address: SocketAddr) {
+pub(crate) fn assert_alive(address: SocketAddr) {
     let answer = get(address, "/metrics");
     assert_eq!(status(&answer), "200");
     assert!(
