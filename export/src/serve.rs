@@ -8,7 +8,7 @@ mod slots;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
@@ -17,6 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::exporter::Exporter;
+use bind::{bind, resolve};
 use connections::accept_all;
 use slots::until;
 
@@ -24,6 +25,9 @@ use slots::until;
 mod limits {
     use std::time::Duration;
 
+    /// Connections that the system holds until they are accepted. If these are too many, the next
+    /// ones try again a second later.
+    pub(super) const BACKLOG: u32 = 1_024;
     /// Connections at a time. Beyond it the oldest is closed.
     pub(super) const CONNECTIONS: usize = 64;
     /// Answers that are being written at a time: with 10,000 gauges each is some megabytes.
@@ -188,34 +192,33 @@ impl Drop for Server {
 
 /// Serves on a thread of its own.
 fn start(router: Router, address: impl ToSocketAddrs) -> io::Result<Server> {
-    let (listener, address) = bind::bind(address)?;
+    let addresses = resolve(address)?;
     let stop = Arc::new(Notify::new());
-    let (send_started, started) = mpsc::sync_channel(1);
+    let (started, is_started) = mpsc::sync_channel(1);
     let (keep_until_end, ended) = mpsc::channel();
     let run = {
         let stop = Arc::clone(&stop);
         move || {
             let _keep_until_end = keep_until_end;
-            match runtime(listener) {
-                Ok((runtime, listener)) => {
-                    let _ = send_started.send(Ok(()));
-                    let accept_all = accept_all(listener, router, address.ip());
-                    runtime.block_on(until(&stop, accept_all));
-                }
-                Err(error) => {
-                    let _ = send_started.send(Err(error));
-                }
-            }
+            // Made here: in an `async` function, that might start a server, it could not be dropped.
+            let runtime = match runtime() {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(started.send(Err(cannot_start(error)))),
+            };
+            runtime.block_on(async {
+                let (listener, address) = match bind(&addresses) {
+                    Ok(bound) => bound,
+                    Err(error) => return drop(started.send(Err(error))),
+                };
+                drop(started.send(Ok(address)));
+                until(&stop, accept_all(listener, router, address.ip())).await;
+            });
         }
     };
-    let cannot_start = |error| explained(format!("cannot start the thread {THREAD}"), error);
     let thread = thread::Builder::new().name(THREAD.to_owned());
     thread.spawn(run).map_err(cannot_start)?;
-    // The thread makes the runtime: on an error it could not be dropped in an `async` function.
-    match started.recv() {
-        Ok(started) => started.map_err(cannot_start)?,
-        Err(_) => return Err(io::Error::other(format!("the thread {THREAD} ended"))),
-    }
+    let is_started = is_started.recv();
+    let address = is_started.map_err(|_| io::Error::other(format!("{THREAD} ended")))??;
     Ok(Server {
         address,
         stop,
@@ -223,18 +226,17 @@ fn start(router: Router, address: impl ToSocketAddrs) -> io::Result<Server> {
     })
 }
 
-fn runtime(listener: TcpListener) -> io::Result<(Runtime, tokio::net::TcpListener)> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         // Reports take long: after each one connections are accepted, and time-outs are checked.
         .event_interval(1)
-        .build()?;
-    let listener = {
-        let _entered = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)?
-    };
-    Ok((runtime, listener))
+        .build()
+}
+
+fn cannot_start(error: io::Error) -> io::Error {
+    explained(format!("cannot start the thread {THREAD}"), error)
 }
 
 /// The error, and before it what failed.

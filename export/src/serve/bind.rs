@@ -1,9 +1,12 @@
 //! The listener: which address, and which port not.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use tokio::net::{TcpListener, TcpSocket};
 
 use super::explained;
+use super::limits::BACKLOG;
 
 /// The ports that browsers do not connect to: the "bad ports" of the Fetch standard, without 0.
 #[rustfmt::skip]
@@ -15,16 +18,23 @@ const BLOCKED: [u16; 82] = [
     6669, 6679, 6697, 10080,
 ];
 
-/// Listens on the first of the addresses that can be bound, without blocking.
-pub(super) fn bind(addresses: impl ToSocketAddrs) -> io::Result<(TcpListener, SocketAddr)> {
-    let addresses = addresses
-        .to_socket_addrs()
-        .map_err(|error| explained("cannot resolve the address to serve on", error))?;
-    let nothing = "the address to serve on resolves to nothing";
-    let mut failed = io::Error::new(io::ErrorKind::InvalidInput, nothing);
+/// The addresses to try.
+pub(super) fn resolve(addresses: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
+    let resolved = addresses.to_socket_addrs();
+    let cannot = |error| explained("cannot resolve the address to serve on", error);
+    let resolved: Vec<_> = resolved.map_err(cannot)?.collect();
+    if resolved.is_empty() {
+        return Err(invalid("the address to serve on resolves to nothing"));
+    }
+    Ok(resolved)
+}
+
+/// Listens on the first of the addresses that can be bound.
+pub(super) fn bind(addresses: &[SocketAddr]) -> io::Result<(TcpListener, SocketAddr)> {
+    let mut failed = invalid("no address to serve on");
     for address in addresses {
-        match bind_to(address) {
-            Ok(listener) => return Ok(listener),
+        match bind_to(*address) {
+            Ok(bound) => return Ok(bound),
             Err(error) => failed = explained(format!("cannot serve on {address}"), error),
         }
     }
@@ -34,15 +44,35 @@ pub(super) fn bind(addresses: impl ToSocketAddrs) -> io::Result<(TcpListener, So
 fn bind_to(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let port = address.port();
     if BLOCKED.contains(&port) {
-        let blocked = format!("browsers block port {port}: choose another");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, blocked));
+        return Err(invalid(format!(
+            "browsers block port {port}: choose another"
+        )));
     }
-    let listener = TcpListener::bind(address)?;
-    let bound = listener.local_addr()?;
-    if BLOCKED.contains(&bound.port()) {
-        // The system chose it. It chooses another as long as this one is taken.
-        return bind_to(address);
+    let mut blocked = Vec::new();
+    loop {
+        let listener = listen(address)?;
+        let bound = listener.local_addr()?;
+        if !BLOCKED.contains(&bound.port()) {
+            return Ok((listener, bound));
+        }
+        // The system chose the port. It chooses another as long as this one is taken.
+        blocked.push(listener);
     }
-    listener.set_nonblocking(true)?;
-    Ok((listener, bound))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // As the standard library does: a server that is started again gets its port at once.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+fn invalid(text: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, text.into())
 }

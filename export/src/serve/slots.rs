@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -36,9 +36,14 @@ impl Slots {
     /// `None` never comes: it would be a semaphore that somebody closed.
     pub(super) async fn take(&self, cut: &Arc<Notify>, patience: Duration) -> Option<Arc<Slot>> {
         let mut free = pin!(Arc::clone(&self.free).acquire_owned());
-        let permit = match timeout(patience, &mut free).await {
-            Ok(permit) => permit,
-            Err(_) => {
+        let in_time = match patience {
+            // A time-out takes a millisecond or two, even if it is zero.
+            Duration::ZERO => poll_once(free.as_mut()).await,
+            patience => timeout(patience, free.as_mut()).await.ok(),
+        };
+        let permit = match in_time {
+            Some(permit) => permit,
+            None => {
                 self.cut_oldest();
                 free.await
             }
@@ -62,6 +67,17 @@ impl Slots {
             }
         }
     }
+}
+
+/// What is there at once.
+async fn poll_once<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
+    poll_fn(|context| {
+        Poll::Ready(match work.as_mut().poll(context) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        })
+    })
+    .await
 }
 
 /// Works until it is done or stopped.

@@ -223,7 +223,7 @@ fn readers_that_do_not_read_take_bounded_memory() {
     let mebibytes = greatest.saturating_sub(before) >> 20;
     println!("deaf: slowest scrape {slowest:?}, {mebibytes} MiB more");
     // 8 answers, and what makes and frees them.
-    assert!(mebibytes < 14 * BIG >> 20, "{mebibytes} MiB more");
+    assert!(greatest < before + 14 * BIG, "{mebibytes} MiB more");
     // It waits for a second until somebody gives way. Without optimization these reports are slow.
     if !cfg!(debug_assertions) {
         assert!(slowest < Duration::from_secs(4), "{slowest:?}");
@@ -325,9 +325,11 @@ fn without_descriptors() {
     std::io::stdin().read_line(&mut String::new()).unwrap();
 
     taken = descriptors();
-    println!("none: {}", serve("127.0.0.1:0").unwrap_err());
-    taken.pop();
-    println!("one: {}", serve("127.0.0.1:0").unwrap_err());
+    while let Err(error) = serve("127.0.0.1:0") {
+        println!("{} left: {error}", descriptors().len());
+        taken.pop();
+    }
+    println!("served");
     // The process ends, though the thread goes on.
     server.detach();
 }
@@ -360,12 +362,12 @@ fn without_file_descriptors_it_waits_and_does_not_spin() {
     input.write_all(b"\n").unwrap();
     assert_eq!(status(&rest(&mut client)), "200");
     input.write_all(b"\n").unwrap();
-    let none = helper.said("none: ");
-    assert!(none.starts_with("cannot serve on 127.0.0.1:0: "), "{none}");
-    let one = helper.said("one: ");
+    let first = helper.said("0 left: ");
     assert!(
-        one.starts_with("cannot start the thread fillgauge-serve: "),
-        "{one}"
+        first.starts_with("cannot start the thread fillgauge-serve: "),
+        "{first}"
     );
+    helper.said("cannot serve on 127.0.0.1:0: ");
+    helper.said("served");
     assert!(helper.child.wait().unwrap().success());
 }

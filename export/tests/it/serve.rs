@@ -426,7 +426,7 @@ fn nothing_of_a_request_is_in_its_answer() {
     let nasty = "nasty3141<script>";
     let requests = [
         format!("GET /{nasty} HTTP/1.1\r\nHost: localhost\r\n"),
-        format!("GET /%3Cscript%3Enasty3141 HTTP/1.1\r\nHost: localhost\r\n"),
+        "GET /%3Cscript%3Enasty3141 HTTP/1.1\r\nHost: localhost\r\n".to_owned(),
         format!("GET /metrics?nasty3141 HTTP/1.1\r\nHost: localhost\r\nnasty3141: {nasty}\r\n"),
         format!("GET / HTTP/1.1\r\nHost: {nasty}\r\nCookie: {nasty}\r\n"),
         format!("GET / HTTP/1.1\r\nHost: localhost\r\nOrigin: {nasty}\r\nAccept: {nasty}\r\n"),
