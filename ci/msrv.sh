@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Both libraries build with the minimum supported Rust version.
+# The libraries build with the minimum supported Rust version.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 source ci/rust.sh
@@ -31,6 +31,8 @@ export CARGO_TARGET_DIR=target/msrv
 cargo check --quiet -p fillgauge
 cargo check --quiet -p fillgauge --features defmt,serde,std
 cargo check --quiet -p fillgauge-std --all-features
+cargo check --quiet -p fillgauge-export
+cargo check --quiet -p fillgauge-export --all-features
 
 # The two features that lead to heapless need what it needs.
 unset RUSTC
@@ -39,4 +41,4 @@ grep -q "$heapless with \`heapless\` or \`event-log\`" README.md || {
     echo "msrv: heapless needs Rust $heapless, and README.md does not say so"
     exit 1
 }
-echo "msrv: both libraries build with Rust $version; heapless says that it needs $heapless"
+echo "msrv: the libraries build with Rust $version; heapless says that it needs $heapless"
