@@ -9,3 +9,5 @@ cargo test -p fillgauge --all-features
 cargo test -p fillgauge-std --all-features
 cargo test -p fillgauge-export --no-default-features
 cargo test -p fillgauge-export --all-features
+# How long a scrape takes under attack says something with optimization only.
+cargo test --release -p fillgauge-export --test it flood

@@ -47,8 +47,8 @@ pub use detail::Detail;
 pub use exporter::Exporter;
 #[cfg(feature = "json")]
 pub use json::{JSON_SCHEMA, json};
-#[cfg(feature = "serve")]
-pub use serve::{Server, serve};
 #[cfg(feature = "metrics")]
 pub use publisher::Publisher;
+#[cfg(feature = "serve")]
+pub use serve::{Server, serve};
 pub use text::{OPENMETRICS_TYPE, PROMETHEUS_TEXT_TYPE, openmetrics, prometheus_text};

@@ -895,12 +895,12 @@ async fn picture_of_the_readme() {
         .open(&format!("http://{}/", sidecar.address()))
         .await;
     browser.run("setSpeed(16)").await;
-    for lines in [60, 90, 40, 120, 150, 70, 30, 110, 140, 60, 40, 100] {
+    for lines in [40, 60, 30, 80, 110, 50, 20, 70, 130, 60, 40, 70] {
         sidecar.give(lines).unwrap();
         tokio::time::sleep(Duration::from_millis(1_500)).await;
     }
-    sidecar.give(170).unwrap();
-    tokio::time::sleep(Duration::from_millis(250)).await;
+    sidecar.give(120).unwrap();
+    tokio::time::sleep(Duration::from_millis(180)).await;
     browser.screenshot("page-readme").await;
 }
 

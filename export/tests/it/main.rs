@@ -9,10 +9,10 @@ mod json;
 mod opentelemetry;
 #[cfg(feature = "prometheus-client")]
 mod prometheus_client;
-#[cfg(feature = "axum")]
-mod router;
 #[cfg(feature = "metrics")]
 mod publisher;
+#[cfg(feature = "axum")]
+mod router;
 #[cfg(any(
     feature = "metrics",
     feature = "opentelemetry",
