@@ -180,6 +180,8 @@ fn idle_connections_take_nothing_from_a_scrape() {
     let address = server.local_addr();
     assert_alive(address);
     let (before, (servers, number)) = (resident(), threads("self"));
+    let open = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let open_before = open();
     for how in ["idle", "half"] {
         let _attacker = attack(how, address);
         let slowest = slowest_scrape(address, 20);
@@ -190,6 +192,8 @@ fn idle_connections_take_nothing_from_a_scrape() {
         );
         assert!(slowest < Duration::from_secs(3), "{slowest:?}");
         assert!(grown < 32 << 20, "{grown} bytes more");
+        // 64 connections, and the pipes to the attacker.
+        assert!(open() <= open_before + 70, "{} open files", open());
         // Other tests of this process end meanwhile.
         let (servers_now, number_now) = threads("self");
         assert_eq!(servers_now, servers);
