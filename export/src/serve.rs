@@ -33,7 +33,7 @@ mod limits {
     /// Answers that are being written at a time: with 10,000 gauges each is some megabytes.
     pub(super) const ANSWERS: usize = 8;
     /// How long a request waits for one of these. Then the oldest answer is cut.
-    pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(1);
+    pub(super) const ANSWER_PATIENCE: Duration = Duration::from_millis(500);
     /// From the connection to the end of the request's headers.
     pub(super) const HEADERS_TIMEOUT: Duration = Duration::from_secs(5);
     /// From the connection to its end, whatever it does. Prometheus gives up as early.
@@ -107,7 +107,7 @@ impl Exporter {
     /// | of | limit | beyond it |
     /// |---|---|---|
     /// | connections | 64 | the oldest is closed |
-    /// | answers being written | 8 | a request waits for 1 s, then the oldest answer is cut |
+    /// | answers being written | 8 | a request waits for 0.5 s, then the oldest answer is cut |
     /// | requests of a connection | 1 | the connection is closed: no keep-alive |
     /// | time until the headers are read | 5 s | the connection is closed |
     /// | age of a connection | 10 s | the connection is closed |

@@ -6,7 +6,6 @@ use std::io;
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -58,7 +57,7 @@ pub(super) async fn accept_all(listener: TcpListener, router: Router, bound: IpA
                     cut: Arc::default(),
                     answering: OnceLock::new(),
                 };
-                let slot = connections.take(&client.cut, Duration::ZERO).await;
+                let slot = connections.take(&client.cut).await;
                 tokio::spawn(async move {
                     let _slot = slot;
                     let cut = Arc::clone(&client.cut);
@@ -130,7 +129,8 @@ impl Client {
             return Ok(refusal(status));
         }
         let answers = &self.site.answers;
-        if let Some(slot) = answers.take(&self.cut, limits::ANSWER_PATIENCE).await {
+        let slot = answers.take_in_turn(&self.cut, limits::ANSWER_PATIENCE);
+        if let Some(slot) = slot.await {
             let _ = self.answering.set(slot);
         }
         // Nobody reads the body.

@@ -32,30 +32,46 @@ impl Slots {
         }
     }
 
-    /// Takes a slot for the connection that `cut` ends. If none is free in time, cuts the oldest.
+    /// Takes a slot for the connection that `cut` ends. If none is free, cuts the oldest.
     /// `None` never comes: it would be a semaphore that somebody closed.
-    pub(super) async fn take(&self, cut: &Arc<Notify>, patience: Duration) -> Option<Arc<Slot>> {
+    pub(super) async fn take(&self, cut: &Arc<Notify>) -> Option<Arc<Slot>> {
         let mut free = pin!(Arc::clone(&self.free).acquire_owned());
-        let in_time = match patience {
-            // A time-out takes a millisecond or two, even if it is zero.
-            Duration::ZERO => poll_once(free.as_mut()).await,
-            patience => timeout(patience, free.as_mut()).await.ok(),
-        };
-        let permit = match in_time {
+        let permit = match poll_once(free.as_mut()).await {
             Some(permit) => permit,
             None => {
                 self.cut_oldest();
                 free.await
             }
         };
+        Some(self.add(cut, permit.ok()?))
+    }
+
+    /// The same, but waits for a free one before it cuts the oldest.
+    pub(super) async fn take_in_turn(
+        &self,
+        cut: &Arc<Notify>,
+        patience: Duration,
+    ) -> Option<Arc<Slot>> {
+        let mut free = pin!(Arc::clone(&self.free).acquire_owned());
+        let permit = loop {
+            match timeout(patience, free.as_mut()).await {
+                Ok(permit) => break permit,
+                // Whoever waited before this gets the slot: it may have to cut more than one.
+                Err(_) => self.cut_oldest(),
+            }
+        };
+        Some(self.add(cut, permit.ok()?))
+    }
+
+    fn add(&self, cut: &Arc<Notify>, permit: OwnedSemaphorePermit) -> Arc<Slot> {
         let slot = Arc::new(Slot {
             cut: Arc::clone(cut),
-            _permit: permit.ok()?,
+            _permit: permit,
         });
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.retain(|slot| slot.strong_count() > 0);
         taken.push_back(Arc::downgrade(&slot));
-        Some(slot)
+        slot
     }
 
     fn cut_oldest(&self) {
@@ -92,4 +108,34 @@ pub(super) async fn until(stop: &Notify, work: impl Future) {
         }
     })
     .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_millis(20);
+
+    /// Also if all of them began to wait, and to cut, at the same time.
+    #[test]
+    fn whoever_waits_gets_a_slot_from_those_that_do_not_give_it_back() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_time().build().unwrap();
+        runtime.block_on(async {
+            let slots = Arc::new(Slots::new(2));
+            for _ in 0..6 {
+                let slots = Arc::clone(&slots);
+                tokio::spawn(async move {
+                    let cut = Arc::default();
+                    let _slot = slots.take_in_turn(&cut, PATIENCE).await;
+                    cut.notified().await;
+                });
+            }
+            tokio::task::yield_now().await;
+            let cut = Arc::default();
+            let last = slots.take_in_turn(&cut, PATIENCE);
+            let last = timeout(Duration::from_secs(10), last).await;
+            assert!(last.unwrap().is_some());
+        });
+    }
 }

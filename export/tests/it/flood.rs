@@ -117,7 +117,8 @@ fn attacker() {
     let _clients = match how {
         "idle" => many(1_000, b""),
         "half" => many(300, b"GET / HT"),
-        "deaf" => many(16, REQUEST),
+        // Without optimization the reports are slow.
+        "deaf" => many(if cfg!(debug_assertions) { 16 } else { 60 }, REQUEST),
         "storm" => {
             loops(b"GET / HT", false);
             Vec::new()
@@ -221,12 +222,12 @@ fn readers_that_do_not_read_take_bounded_memory() {
     });
     // Without optimization one such answer takes as long as many otherwise.
     if cfg!(debug_assertions) {
-        thread::sleep(Duration::from_secs(3));
+        thread::sleep(Duration::from_secs(8));
     } else {
-        // It waits for a second until somebody gives way.
+        // It waits for half a second for each eight that are before it.
         let slowest = slowest_scrape(address, 3);
         println!("deaf: slowest scrape {slowest:?}");
-        assert!(slowest < Duration::from_secs(4), "{slowest:?}");
+        assert!(slowest < Duration::from_secs(7), "{slowest:?}");
     }
     drop(going_on);
     let greatest = watcher.join().unwrap();
