@@ -25,14 +25,8 @@ impl Sidecar {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debug/examples/sidecar");
         let delay = (delay.as_secs_f64() * 1e3).to_string();
         let process = Command::new(&path)
-            .args([
-                "--status",
-                "127.0.0.1:0",
-                "--linger",
-                "--delay",
-                &delay,
-                "-",
-            ])
+            .args(["--status", "127.0.0.1:0", "--linger", "--delay", &delay])
+            .args(["--event-bytes", "100000", "-"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -193,8 +193,10 @@ fn stream(options: &Options) -> Result<(), String> {
         report::show_table();
     }
     read.map_err(cannot_read)?;
-    while options.linger {
-        thread::park();
+    if options.linger {
+        loop {
+            thread::park();
+        }
     }
     Ok(())
 }
