@@ -203,7 +203,8 @@ fn stream(options: &Options) -> Result<(), String> {
 
 /// Serves what the gauges say, until the server is dropped.
 fn serve(address: &str, options: &Options) -> Result<Server, String> {
-    let server = fillgauge_export::serve(address).map_err(|error| error.to_string())?;
+    let server = fillgauge_export::serve(address);
+    let server = server.map_err(|error| format!("--status {address}: {error}"))?;
     if !options.quiet {
         report::show(&format!("status page: http://{}/", server.local_addr()));
     }

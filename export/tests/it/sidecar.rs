@@ -1,7 +1,8 @@
 //! The example `sidecar`, run as a person runs it.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -163,6 +164,9 @@ fn bad_arguments_and_files_are_refused_in_one_line() {
             "not a number from 0 to 1000000",
         ),
         (&["--what", "-"], "--what"),
+        (&["--linger", "-"], "--linger needs --status"),
+        (&["--status", "nowhere", "-"], "nowhere"),
+        (&["--status", "127.0.0.1:6000", "-"], "6000"),
         (&["a", "b"], "\"b\""),
     ] {
         assert_refused(&run(arguments), message);
@@ -284,9 +288,64 @@ fn help_names_every_option() {
         "--events",
         "--frames",
         "--event-bytes",
+        "--status",
+        "--linger",
         "--quiet",
         "--help",
     ] {
         assert!(help.contains(option), "{option}");
+    }
+}
+
+/// The body of an answer of the sidecar.
+fn get(address: &str, path: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.0 200 "), "{head}");
+    Ok(body.to_owned())
+}
+
+#[test]
+fn it_serves_its_status_while_it_streams_and_if_asked_to_afterwards() {
+    for linger in [true, false] {
+        let mut arguments = vec!["--status", "127.0.0.1:0", "--delay", "0", "-"];
+        arguments.extend(linger.then_some("--linger"));
+        let mut child = sidecar(&arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap()).lines();
+        let line = stderr.next().unwrap().unwrap();
+        let url = line.strip_prefix("sidecar: status page: http://").unwrap();
+        let address = url.strip_suffix('/').unwrap();
+
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"a line\nand another\n").unwrap();
+        let sample = "fillgauge_enqueued_bytes_total{limit=\"pending_process_event_bytes\",\
+                      category=\"queue\",registry=\"global\"} 19\n";
+        let start = Instant::now();
+        while !get(address, "/metrics").unwrap().contains(sample) {
+            assert!(start.elapsed() < Duration::from_secs(20));
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(get(address, "/").unwrap().starts_with("<!doctype html>"));
+        drop(stdin);
+        let last = stderr.find(|line| line.as_ref().unwrap().starts_with("stdout: "));
+        assert!(last.is_some(), "the table comes at the end of the input");
+        if linger {
+            let status = get(address, "/status.json").unwrap();
+            assert!(status.contains("no stage is near capacity"), "{status}");
+            assert_eq!(child.try_wait().unwrap(), None);
+            child.kill().unwrap();
+            child.wait().unwrap();
+        } else {
+            assert!(child.wait().unwrap().success());
+            assert!(get(address, "/metrics").is_err());
+        }
     }
 }

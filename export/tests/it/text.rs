@@ -292,6 +292,28 @@ fn the_names_are_those_of_the_list() {
     assert_eq!(names, listed);
 }
 
+/// No source of today is without totals. A report that was read from JSON may be of one.
+#[cfg(feature = "json")]
+#[test]
+fn what_is_not_counted_has_no_total() {
+    let registry = QueueRegistry::new("uncounted").silent();
+    let gauge = registry.register("frames", 4);
+    gauge.observe_depth(4);
+    let mut value = serde_json::to_value(registry.report()).unwrap();
+    value["gauges"][0]["totals"].take();
+    value["limits"][0]["totals"].take();
+    let report: Report = serde_json::from_value(value).unwrap();
+    for detail in [Detail::Limits, Detail::Gauges] {
+        let text = text(&report, detail);
+        let totals = samples(&text)
+            .into_keys()
+            .filter(|key| key.contains("_total{"));
+        let totals: Vec<_> = totals.collect();
+        assert_eq!(totals.len(), 1, "{totals:?}");
+        assert!(totals[0].starts_with("fillgauge_warnings_total{"));
+    }
+}
+
 #[test]
 fn a_writer_that_fails_fails_the_text() {
     struct Full;
