@@ -7,7 +7,8 @@ source "$(dirname "$0")/lib.sh"
 cargo test -p fillgauge
 cargo test -p fillgauge --all-features
 cargo test -p fillgauge-std --all-features
-cargo test -p fillgauge-export --no-default-features
+# Without the examples of the documentation: that of the crate is of the default features.
+cargo test -p fillgauge-export --no-default-features --lib --tests
 cargo test -p fillgauge-export --all-features
 # How long a scrape takes under attack says something with optimization only.
 cargo test --release -p fillgauge-export --test it flood

@@ -35,6 +35,7 @@
 //! | hear of recoveries too | [`set_limit_event_handler`], [`Track::sink`], [`LimitEvent`] |
 //! | read all gauges | [`queue_snapshot`], [`log_queue_snapshot`], [`QueueSnapshot`] |
 //! | print or export all gauges | [`QueueRegistry::report`], [`Report`] |
+//! | serve a page and metrics | the crate [`fillgauge-export`](https://docs.rs/fillgauge-export) |
 //! | find the slow stage of a chain of queues | [`chain`](chain()), [`ChainReport`] |
 //! | test code that tracks, or track in a library | a registry of your own: [`QueueRegistry::new`] |
 //! | keep the log short | [`set_log_limit`], [`LogLimit`] |
