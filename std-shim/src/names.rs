@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use fillgauge::{IntoLimit, Limit, LimitCategory, LimitRef};
+use fillgauge::{IntoLimit, Limit, LimitCategory, LimitRef, LimitUnit};
 
 use crate::sync::{Lazy, List, Mutex, force, with_room};
 
@@ -15,7 +15,7 @@ pub(crate) fn keep(name: impl IntoLimit, category: LimitCategory) -> &'static Li
     }
 }
 
-/// What was kept, in the order of `key`.
+/// What was kept, in the order of `known`.
 static KEPT: Lazy<Mutex<Limits>> = Lazy::new(Mutex::default);
 
 struct Kept;
@@ -34,7 +34,7 @@ fn keep_value(limit: Limit) -> &'static Limit {
     let mut new = None;
     loop {
         let kept = with_room::<Kept, _, _>(force(&KEPT), |kept| {
-            match kept.binary_search_by_key(&key(&limit), |kept| key(kept)) {
+            match kept.binary_search_by_key(&known(&limit), |kept| known(kept)) {
                 Ok(position) => kept.get(position).copied(),
                 // Its memory was taken while the lock was free, see `sync::list`.
                 Err(position) => new.take().map(|new| {
@@ -54,6 +54,12 @@ fn keep_value(limit: Limit) -> &'static Limit {
 /// Limits are the same if these are.
 pub(crate) fn key(limit: &Limit) -> (&'static str, LimitCategory) {
     (limit.as_str(), limit.category())
+}
+
+/// All that is known of a limit. One that is the same, but for its unit or its help, is kept too:
+/// whichever comes first, no gauge loses them.
+fn known(limit: &Limit) -> ((&'static str, LimitCategory), LimitUnit, &'static str) {
+    (key(limit), limit.unit(), limit.help())
 }
 
 #[cfg(all(test, not(fillgauge_shuttle)))]
@@ -77,6 +83,12 @@ mod tests {
         assert!(again.iter().all(|limit| ptr::eq(*limit, queue)));
         let memory = keep("names_a", LimitCategory::Memory);
         assert_eq!(*memory, Limit::memory("names_a"));
+        let described = Limit::memory("names_a")
+            .with_unit(LimitUnit::Bytes)
+            .with_help("A heap");
+        let kept = keep(&described, LimitCategory::Queue);
+        assert_eq!((kept.unit(), kept.help()), (LimitUnit::Bytes, "A heap"));
+        assert!(ptr::eq(keep(&described, LimitCategory::Queue), kept));
         static STATIC: Limit = Limit::cpu("names_static");
         let kept = keep(LimitRef::Static(&STATIC), LimitCategory::Queue);
         assert!(ptr::eq(kept, &STATIC));

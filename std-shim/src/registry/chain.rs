@@ -1,4 +1,4 @@
-//! Chains of queues: which stage holds the others up.
+//! Chains of queues: where they are slow.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -12,8 +12,8 @@ use crate::report::{ChainReport, StageReport};
 use crate::sync::{List, Mutex, lock, with_room};
 
 /// Declares that items flow through these queues, one after the other. The
-/// [report](crate::QueueRegistry::report), the page and the metrics then say which stage holds the
-/// others up, as long as the chain is kept.
+/// [report](crate::QueueRegistry::report), the page and the metrics then say where the chain is slow,
+/// as long as it is kept.
 ///
 /// A queue that fills up is not slow itself: what takes from it is. So the bottleneck is the first
 /// stage that is not near capacity behind one that is. What feeds it is slow. If all stages up to
@@ -24,10 +24,11 @@ use crate::sync::{List, Mutex, lock, with_room};
 ///
 /// - a stage that is slow for good from one that is for a moment: look again, or at the alerts;
 /// - more than one slow stage: it names the first, and the next when that one has been mended;
-/// - anything of a stage whose capacity is 0, which is never near capacity. A stage whose gauge is
-///   gone is passed over.
+/// - anything of a stage without a bound, or a rendezvous, which is never near capacity. It is passed
+///   over. So is a stage whose gauge is gone.
 ///
-/// The chain is in the report of the registry of its first gauge.
+/// The chain is in the report of the registry of its first gauge. Its name is a label of a metric: do
+/// not make it of the number of a session. Chains of one name count as one in the metrics.
 ///
 /// ```
 /// use fillgauge_std::{QueueRegistry, chain, track};
@@ -143,21 +144,23 @@ impl Stage {
     fn report(&self) -> StageReport {
         let listing = self.listing.upgrade();
         let reading = listing.and_then(|listing| self.read(&listing));
-        let (fill_percent, warned) = reading.unwrap_or_default();
+        let (fill_percent, warned, bounded) = reading.unwrap_or_default();
         StageReport {
             name: Cow::Borrowed(self.name),
             label: self.label.as_deref().map(str::to_owned),
             instance: self.instance,
             fill_percent,
             warned,
+            bounded,
             gone: reading.is_none(),
         }
     }
 
-    /// How full it is, and whether it is near capacity. `None` if it is gone.
-    fn read(&self, listing: &Listing) -> Option<(usize, bool)> {
+    /// How full it is, whether it is near capacity, and whether it has a bound. `None` if it is gone.
+    fn read(&self, listing: &Listing) -> Option<(usize, bool, bool)> {
         let pinned = listing.pin(self.instance)?;
-        let reading = (pinned.fill_percent(), pinned.has_warned());
+        let bounded = pinned.capacity() > 0;
+        let reading = (pinned.fill_percent(), pinned.has_warned(), bounded);
         drop(pinned);
         listing.unpin(self.instance);
         Some(reading)

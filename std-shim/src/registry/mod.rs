@@ -23,6 +23,7 @@ mod slots;
 mod sums;
 
 use std::fmt;
+use std::ptr;
 use std::sync::Arc;
 
 use fillgauge::{GaugeConfig, IntoLimit, LimitCategory, QueueSnapshot};
@@ -289,6 +290,15 @@ impl QueueRegistry {
         report
     }
 }
+
+/// Whether both are the same registry.
+impl PartialEq for QueueRegistry {
+    fn eq(&self, other: &Self) -> bool {
+        ptr::eq(&*self.listing, &*other.listing)
+    }
+}
+
+impl Eq for QueueRegistry {}
 
 /// A registry of the name `default`.
 impl Default for QueueRegistry {

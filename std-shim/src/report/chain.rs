@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::event::Shown;
 
-/// A chain of queues, from [`chain`](crate::chain()), and which of its stages holds the others up.
+/// A chain of queues, from [`chain`](crate::chain()), and where it is slow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -13,10 +13,10 @@ pub struct ChainReport {
     pub name: String,
     /// Its stages, in the direction of the flow.
     pub stages: Vec<StageReport>,
-    /// The stage that holds the others up, as an index into `stages`: the first that is not near
-    /// capacity behind one that is. What feeds it is slow. If all stages up to the last are near
-    /// capacity, it is the number of stages: what takes from the last one is slow. `None` if no
-    /// stage is near capacity.
+    /// Where the chain is slow, as an index into `stages`: the first stage that is not near capacity
+    /// behind one that is. What feeds it is slow. It is the number of stages if there is no such
+    /// stage: what takes from the last one that is near capacity is slow. `None` if no stage is near
+    /// capacity.
     pub bottleneck: Option<usize>,
     /// The same in one sentence, for people.
     pub text: String,
@@ -37,6 +37,8 @@ pub struct StageReport {
     pub fill_percent: usize,
     /// Whether it is near capacity: it has warned and is not armed again.
     pub warned: bool,
+    /// Whether it has a bound. One without is never near capacity, and is passed over.
+    pub bounded: bool,
     /// Whether its gauge is gone. Such a stage is passed over.
     pub gone: bool,
 }
@@ -53,7 +55,7 @@ impl ChainReport {
     }
 }
 
-/// What holds a chain up.
+/// Where a chain is slow.
 #[derive(Clone, Copy)]
 struct Slow {
     /// The stage that it takes from, which is near capacity.
@@ -65,8 +67,8 @@ struct Slow {
 impl Slow {
     fn of(stages: &[StageReport]) -> Option<Self> {
         let mut near = None;
-        let live = stages.iter().enumerate().filter(|(_, stage)| !stage.gone);
-        for (index, stage) in live {
+        let stages_left = stages.iter().enumerate();
+        for (index, stage) in stages_left.filter(|(_, stage)| stage.bounded && !stage.gone) {
             if stage.warned {
                 near = Some(index);
             } else if let Some(from) = near {
@@ -105,7 +107,7 @@ impl StageReport {
 mod tests {
     use super::*;
 
-    /// `w` is near capacity, `-` is not, `x` is gone.
+    /// `w` is near capacity, `-` is not, `o` has no bound, `x` is gone.
     fn of(states: &str) -> ChainReport {
         let stages = states
             .chars()
@@ -116,6 +118,7 @@ mod tests {
                 instance,
                 fill_percent: 0,
                 warned: state == 'w',
+                bounded: state != 'o',
                 gone: state == 'x',
             });
         ChainReport::new("chain", stages.collect())
@@ -135,6 +138,8 @@ mod tests {
             ("w-w", Some(1), "what takes from q1 and feeds q2 is slow"),
             ("wx-", Some(2), "what takes from q1 and feeds q3 is slow"),
             ("wxx", Some(3), "what takes from q1 is slow"),
+            ("wo-", Some(2), "what takes from q1 and feeds q3 is slow"),
+            ("wo", Some(2), "what takes from q1 is slow"),
             ("xw-", Some(2), "what takes from q2 and feeds q3 is slow"),
             ("x", None, "no stage is near capacity"),
         ];

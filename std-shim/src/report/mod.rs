@@ -97,7 +97,8 @@ pub struct GaugeReport {
     pub last_edges: Vec<EdgeReport>,
 }
 
-/// What went through a gauge. The totals never step back. They wrap.
+/// What went through a gauge. The totals never step back. They wrap. Of a gauge that is observed
+/// they are what it rose and fell by, from one observation to the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
@@ -199,8 +200,8 @@ impl Report {
         self.gauges.push(gauge);
     }
 
-    /// The sums of a limit, which there are afterwards, in the order of names. Limits of one name may
-    /// be declared more than once: unit and help are those of the first that has them.
+    /// The sums of a limit, which there are afterwards, in the order of names. Limits of one name
+    /// may be declared more than once: unit and help are those of the first that has them.
     #[allow(clippy::indexing_slicing)] // Just found.
     fn limit(&mut self, limit: &'static Limit) -> &mut LimitReport {
         let key = (limit.as_str(), limit.category());

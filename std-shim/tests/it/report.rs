@@ -258,6 +258,13 @@ fn a_limit_says_what_it_counts_and_what_it_is_for() {
     assert!(limits.eq([("heap", "bytes", help), ("jobs", "items", None)]));
     drop(gauges);
     assert_eq!(registry.report().limits[0].unit, LimitUnit::Bytes);
+    // Whatever was kept of that name before.
+    let registry = QueueRegistry::new("units again").silent();
+    let _gauges = [
+        registry.register(&Limit::memory("units_kept"), 4),
+        registry.register(&Limit::memory("units_kept").with_unit(LimitUnit::Bytes), 4),
+    ];
+    assert_eq!(registry.report().limits[0].unit, LimitUnit::Bytes);
 }
 
 #[test]
