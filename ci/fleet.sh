@@ -12,12 +12,16 @@ fail() {
 
 # Debian starts the server as a service once it is installed, unless this file forbids that.
 policy=/usr/sbin/policy-rc.d
+forbids=
 if ! command -v prometheus >/dev/null && [ "$(id -u)" = 0 ] && [ ! -e "$policy" ]; then
+    forbids=yes
     trap 'rm -f "$policy"' EXIT
     printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
 fi
 need prometheus prometheus
 need promtool prometheus
+trap - EXIT
+[ -z "$forbids" ] || rm -f "$policy"
 need jq jq
 
 fleet=docs/fleet

@@ -3,10 +3,10 @@
 /// `q` in thousandths.
 type Quality = u16;
 
-/// Whether the values of `Accept` ask for OpenMetrics 1.0.0, and for the text format not more.
+/// Whether the values of `Accept` prefer OpenMetrics 1.0.0, or rank both formats equal.
 ///
 /// Only a range that names OpenMetrics asks for it: a browser, which takes anything, gets text.
-/// What is no range, or has no valid `q`, asks for nothing.
+/// Ranges that are malformed are ignored.
 pub(crate) fn wants_openmetrics<'value>(accept: impl IntoIterator<Item = &'value str>) -> bool {
     let mut openmetrics = None;
     // The range that says most about text decides: its type, any text, anything.
@@ -36,7 +36,7 @@ pub(crate) fn wants_openmetrics<'value>(accept: impl IntoIterator<Item = &'value
     openmetrics.is_some_and(|quality| quality > 0 && quality >= text)
 }
 
-/// The quality and the version of a range. `None` if the quality is none.
+/// The quality and the version of a range. `None` if its `q` is malformed.
 fn parameters<'range>(
     parts: impl Iterator<Item = &'range str>,
 ) -> Option<(Quality, Option<&'range str>)> {

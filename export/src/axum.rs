@@ -21,7 +21,7 @@ const PAGE: &str = include_str!("page.html");
 /// are those of the elements `style` and `script` of `page.html`; a test says what they should be.
 const PAGE_POLICY: &str = "default-src 'none'; \
     style-src 'sha256-Je/AlkLtHJ5uJALrSLAVnm+Q2IdeQktqc7UVb75nlvw='; \
-    script-src 'sha256-uz+/cUBgcUmTiSSh84QNlfnSGSE5pj4ghDdTzO9iInk='; \
+    script-src 'sha256-7m7FDs21qy8jYvDEu91edlujWX5xL+Pv7pRecGK5XVE='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -52,7 +52,7 @@ impl Exporter {
     /// - They answer `GET` and `HEAD`. The rest is 404 or 405. No answer has text of its request.
     /// - Every answer forbids to be stored, sniffed, framed or read by a page of another origin.
     /// - A request reads the registries when it comes, and on the thread that it is handled on:
-    ///   that takes some milliseconds for 10,000 gauges.
+    ///   that takes about 10 ms for 10,000 gauges, and 50 ms with [`Detail::Gauges`](crate::Detail::Gauges).
     ///
     /// ```
     /// use axum::Router;

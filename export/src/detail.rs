@@ -1,6 +1,6 @@
-//! How finely metrics are told apart.
+//! One series for each limit, or for each gauge.
 
-/// How finely metrics are told apart.
+/// Whether a metric has one series for each limit, or one for each gauge.
 ///
 /// | | `Limits` | `Gauges` |
 /// |---|---|---|

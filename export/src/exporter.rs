@@ -38,14 +38,16 @@ impl Exporter {
         }
     }
 
-    /// And another registry.
+    /// And another registry. One that is there already is not exported twice.
     #[must_use]
     pub fn and(mut self, registry: &QueueRegistry) -> Self {
-        self.registries.push(registry.clone());
+        if !self.registries.contains(registry) {
+            self.registries.push(registry.clone());
+        }
         self
     }
 
-    /// How finely metrics are told apart. By default by limits.
+    /// Whether a metric has one series for each limit, as by default, or one for each gauge.
     #[must_use]
     pub fn detail(self, detail: Detail) -> Self {
         Self { detail, ..self }

@@ -1,7 +1,7 @@
 //! JSON, for the page and for programs.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use fillgauge_std::Report;
 use serde::Serialize;
@@ -13,7 +13,7 @@ pub const JSON_SCHEMA: u32 = 1;
 #[derive(Serialize)]
 struct Status<'report> {
     schema: u32,
-    at_us: Option<u64>,
+    at_us: Option<i64>,
     registries: &'report [Report],
 }
 
@@ -27,8 +27,8 @@ struct Status<'report> {
 ///
 /// - The members of a report are the fields of [`Report`], [`GaugeReport`], [`LimitReport`],
 ///   [`ChainReport`] and what these consist of. What there is not is `null`.
-/// - A moment is the number of microseconds since 1970, and its member ends with `_us`: `at_us`,
-///   `warned_since_us`. A length of time is a number of microseconds: `waited_us`.
+/// - A member that ends with `_us` is a number of microseconds: `waited_us` is a length of time,
+///   `at_us` and `warned_since_us` are moments, since 1970.
 /// - Numbers may be as great as `usize::MAX`. JavaScript rounds those above 2^53.
 /// - Names and labels are whole, and may hold any character: escape them where they are shown.
 ///
@@ -68,7 +68,11 @@ pub fn json(reports: impl AsRef<[Report]>, out: &mut impl fmt::Write) -> fmt::Re
     out.write_str(&text)
 }
 
-fn micros(moment: SystemTime) -> Option<u64> {
-    let since = moment.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    u64::try_from(since.as_micros()).ok()
+/// As in a report.
+fn micros(moment: SystemTime) -> Option<i64> {
+    let whole = |length: Duration| i64::try_from(length.as_micros()).ok();
+    match moment.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => whole(since),
+        Err(before) => whole(before.duration()).map(|micros| -micros),
+    }
 }

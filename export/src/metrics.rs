@@ -33,7 +33,7 @@ pub(crate) struct Family<'series> {
     /// The name, without the `_total` of a counter.
     pub(crate) name: String,
     pub(crate) kind: Kind,
-    /// With which the name ends; empty if there is none.
+    /// The end of the name; empty if there is none.
     pub(crate) unit: &'static str,
     pub(crate) help: &'static str,
     /// No two have equal labels.
@@ -60,7 +60,7 @@ static METRICS: [Metric; 11] = [
         name: "capacity",
         unit: Unit::OfLimit,
         kind: Kind::Gauge,
-        help: "The bound of the depth. 0 is unbounded.",
+        help: "The bound of the depth. What has none counts 0.",
         value: |figures| count(figures.capacity),
     },
     Metric {
@@ -95,14 +95,14 @@ static METRICS: [Metric; 11] = [
         name: "enqueued",
         unit: Unit::OfLimit,
         kind: Kind::Counter,
-        help: "What went in.",
+        help: "What went in. Of what is observed: by how much it rose.",
         value: |figures| count(figures.totals?.enqueued),
     },
     Metric {
         name: "dequeued",
         unit: Unit::OfLimit,
         kind: Kind::Counter,
-        help: "What went out.",
+        help: "What went out. Of what is observed: by how much it fell.",
         value: |figures| count(figures.totals?.dequeued),
     },
     Metric {
@@ -132,8 +132,8 @@ static METRICS: [Metric; 11] = [
 type IsOf = fn(LimitUnit) -> bool;
 
 const GAUGES: &str = "Live gauges.";
-const CHAIN_BOTTLENECK: &str = "1 for the stage that holds the chain up, which what feeds it does. \
-    The last position is what takes from the last stage.";
+const CHAIN_BOTTLENECK: &str = "1 for the first stage that is not near capacity behind one that is: \
+    what feeds it is slow. The last position is what takes from the last stage.";
 
 fn count(count: usize) -> Option<Value> {
     Some(Value::Count(count))

@@ -1,7 +1,7 @@
 //! Observable instruments of a meter of `opentelemetry`.
 
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, AsyncInstrumentBuilder, Meter};
@@ -123,13 +123,25 @@ impl Parts {
     /// index does not rise, a new collection begins. Two collections at a time make each other
     /// begin anew, so none reports what is older than itself.
     fn take(&self, index: usize) -> Samples {
-        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
-        if index < rest.next || rest.samples.is_empty() {
-            rest.samples = self.read();
+        let is_stale = |rest: &Rest| index < rest.next || rest.samples.is_empty();
+        // The lock is free while the reports are made, and while what is left over is dropped.
+        let mut samples = if is_stale(&self.lock()) {
+            self.read()
+        } else {
+            Vec::new()
+        };
+        let mut rest = self.lock();
+        if !samples.is_empty() {
+            mem::swap(&mut rest.samples, &mut samples);
         }
         rest.next = index.saturating_add(1);
-        let samples = rest.samples.get_mut(index);
-        samples.map(mem::take).unwrap_or_default()
+        let own = rest.samples.get_mut(index).map(mem::take);
+        drop(rest);
+        own.unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rest> {
+        self.rest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> Vec<Samples> {

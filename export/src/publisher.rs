@@ -1,8 +1,7 @@
 //! Gauges and counters of the recorder of `metrics`.
 
 use std::collections::HashSet;
-use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, TryLockError};
 
 use metrics::{Key, Label, Level, Metadata, Recorder, Unit, with_recorder};
 
@@ -55,8 +54,7 @@ pub struct Publisher {
 
 #[derive(Debug, Default)]
 struct Published {
-    is_described: bool,
-    /// The gauges that are not 0 for good.
+    /// The gauges whose last value need not be 0.
     gauges: HashSet<Key>,
 }
 
@@ -73,20 +71,22 @@ impl Exporter {
 }
 
 impl Publisher {
-    /// Sets all gauges and counters, in the recorder of this thread, or else of the process. The
-    /// first time it describes them too. Without a recorder it does nothing.
+    /// Describes and sets all gauges and counters, in the recorder of this thread, or else of the
+    /// process. Without a recorder it does nothing.
     ///
     /// It costs one report of each registry, and a look-up in the recorder for each series, which
     /// takes some microseconds. That is half a second for 10,000 gauges with
     /// [`Detail::Gauges`](crate::Detail::Gauges), and next to nothing with
     /// [`Detail::Limits`](crate::Detail::Limits).
     ///
-    /// A second thread that calls it waits for the first: totals never step back.
+    /// While another thread publishes, or if the recorder itself calls it, it does nothing. So totals
+    /// never step back.
     pub fn publish(&self) {
-        let mut published = self
-            .published
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut published = match self.published.try_lock() {
+            Ok(published) => published,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
         let reports = self.exporter.reports();
         let series = Series::new(&reports, self.exporter.detail);
         with_recorder(|recorder| published.set(all_families(&series), recorder));
@@ -99,16 +99,13 @@ impl Published {
         families: impl Iterator<Item = Family<'series>>,
         recorder: &dyn Recorder,
     ) {
-        let is_described = mem::replace(&mut self.is_described, true);
-        let before = mem::take(&mut self.gauges);
+        let mut set = HashSet::new();
         for family in families {
             let name = match family.kind {
                 Kind::Gauge => family.name.clone(),
                 Kind::Counter => format!("{}_total", family.name),
             };
-            if !is_described {
-                describe(&family, &name, recorder);
-            }
+            describe(&family, &name, recorder);
             for (labels, value) in &family.samples {
                 let key = Key::from_parts(name.clone(), labels_of(labels));
                 match (family.kind, value) {
@@ -125,14 +122,17 @@ impl Published {
                             Value::Count(count) => *count as f64,
                             Value::Real(real) => *real,
                         });
-                        self.gauges.insert(key);
+                        // At once: a recorder that panics must not make it forgotten.
+                        self.gauges.insert(key.clone());
+                        set.insert(key);
                     }
                 }
             }
         }
-        for gone in before.difference(&self.gauges) {
+        for gone in self.gauges.difference(&set) {
             recorder.register_gauge(gone, &METADATA).set(0.0);
         }
+        self.gauges = set;
     }
 }
 

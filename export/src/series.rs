@@ -3,9 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
-use fillgauge_std::{
-    Backpressure, ChainReport, GaugeReport, LimitReport, LimitUnit, Report, Totals,
-};
+use fillgauge_std::{Backpressure, GaugeReport, LimitReport, LimitUnit, Report, Totals};
 
 use crate::detail::Detail;
 
@@ -87,11 +85,27 @@ impl<'report> Series<'report> {
                 .map(|gauge| Row::of_gauge(gauge, &registry));
             gauges.extend(rows);
         }
-        let mut chains = Distinct::default();
+        // Chains of one name count as one.
+        let mut stages = BTreeMap::new();
         for chain in &report.chains {
-            let name = chains.name(&chain.name);
-            self.stages.extend(Stage::all(chain, &name, &registry));
+            let limits = chain.stages.iter().map(|stage| &*stage.name);
+            for (index, limit) in limits.chain([""]).enumerate() {
+                let is_bottleneck = stages.entry((&*chain.name, index, limit)).or_insert(false);
+                *is_bottleneck |= chain.bottleneck == Some(index);
+            }
         }
+        let stages = stages
+            .into_iter()
+            .map(|((chain, index, limit), is_bottleneck)| Stage {
+                labels: vec![
+                    ("chain", Cow::Borrowed(chain)),
+                    ("registry", registry.clone()),
+                    ("position", Cow::Owned((index + 1).to_string())),
+                    ("limit", Cow::Borrowed(limit)),
+                ],
+                is_bottleneck,
+            });
+        self.stages.extend(stages);
     }
 }
 
@@ -147,26 +161,6 @@ impl<'report> Row<'report> {
         let label = gauge.shown_label().map(Cow::Owned);
         labels.extend(label.map(|label| ("gauge_label", label)));
         Self { labels, figures }
-    }
-}
-
-impl<'report> Stage<'report> {
-    fn all(
-        chain: &'report ChainReport,
-        name: &Cow<'report, str>,
-        registry: &Cow<'report, str>,
-    ) -> impl Iterator<Item = Self> {
-        let limits = chain.stages.iter().map(|stage| &*stage.name);
-        let limits = limits.chain([""]).enumerate();
-        limits.map(|(index, limit)| Self {
-            labels: vec![
-                ("chain", name.clone()),
-                ("registry", registry.clone()),
-                ("position", Cow::Owned((index + 1).to_string())),
-                ("limit", Cow::Borrowed(limit)),
-            ],
-            is_bottleneck: chain.bottleneck == Some(index),
-        })
     }
 }
 

@@ -44,6 +44,7 @@ mod limits {
     /// How long, after an answer, what a client still sends is read and thrown away: if it were
     /// not, the system would cancel the answer.
     pub(super) const LINGER: Duration = Duration::from_secs(1);
+    pub(super) const LINGER_BYTES: usize = 4 << 20;
     /// Before the next try when the system has no more file descriptors.
     pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
     /// How long dropping a server waits for its thread.

@@ -99,7 +99,7 @@ async fn converse(stream: TcpStream, client: Client) {
         // A client may close its side once it has asked.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
-    // An error is of the client, and has been answered if that is possible.
+    // What fails here was the client's fault, and has been answered if that is possible.
     let _ = poll_fn(|context| connection.poll_without_shutdown(context)).await;
     let stream = connection.into_parts().io.into_inner();
     // The answer is written: another may begin.
@@ -111,15 +111,17 @@ async fn converse(stream: TcpStream, client: Client) {
 async fn linger(mut stream: TcpStream) -> io::Result<()> {
     poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context)).await?;
     let mut rest = [0; 4_096];
-    loop {
+    let mut thrown_away = 0;
+    while thrown_away < limits::LINGER_BYTES {
         stream.readable().await?;
         match stream.try_read(&mut rest) {
-            Ok(0) => return Ok(()),
-            Ok(_) => {}
+            Ok(0) => break,
+            Ok(read) => thrown_away += read,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => return Err(error),
         }
     }
+    Ok(())
 }
 
 impl Client {

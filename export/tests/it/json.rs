@@ -102,12 +102,12 @@ fn the_members_are_those_of_the_schema() {
                 "name": "stages",
                 "stages": [
                     { "name": "frames", "label": "session \"7\"\n", "instance": 1,
-                      "fill_percent": 80, "warned": true, "gone": false },
+                      "fill_percent": 80, "warned": true, "bounded": true, "gone": false },
                     { "name": "heap", "label": null, "instance": 2,
-                      "fill_percent": 0, "warned": false, "gone": false },
+                      "fill_percent": 0, "warned": false, "bounded": false, "gone": false },
                 ],
-                "bottleneck": 1,
-                "text": "stages: what takes from frames (session \"7\"\\n) and feeds heap is slow",
+                "bottleneck": 2,
+                "text": "stages: what takes from frames (session \"7\"\\n) is slow",
             }],
         }],
     });

@@ -135,17 +135,20 @@ struct Watching {
     waited: Arc<Waited>,
 }
 
-/// The values of `fillgauge_waited_seconds_total`, of which the first takes its time.
+/// The values of `fillgauge_waited_seconds_total`, of which the first waits for the test.
 #[derive(Default)]
 struct Waited {
     is_first_on_its_way: AtomicBool,
+    may_go_on: AtomicBool,
     values: Mutex<Vec<f64>>,
 }
 
 impl GaugeFn for Waited {
     fn set(&self, value: f64) {
         if !self.is_first_on_its_way.swap(true, Ordering::SeqCst) {
-            thread::sleep(Duration::from_millis(100));
+            while !self.may_go_on.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
         }
         self.values.lock().unwrap().push(value);
     }
@@ -184,7 +187,7 @@ impl Recorder for Watching {
 }
 
 #[test]
-fn metrics_are_described_once_and_set_to_0_once() {
+fn metrics_are_described_each_time_and_set_to_0_once() {
     let registry = QueueRegistry::new("once").silent();
     let gauge = registry.register("frames", 4);
     let publisher = Exporter::of(&registry).detail(Detail::Gauges).publisher();
@@ -201,7 +204,8 @@ fn metrics_are_described_once_and_set_to_0_once() {
     drop(gauge);
     assert_eq!(set(), 6);
     assert_eq!(set(), 1);
-    assert_eq!(recorder.described.load(Ordering::Relaxed), described);
+    // A recorder that was installed later gets them too.
+    assert_eq!(recorder.described.load(Ordering::Relaxed), 3 * described);
 }
 
 /// `metrics` itself keeps a counter from that, but not the gauge that stands for one.
@@ -218,8 +222,12 @@ fn waited_seconds_never_step_back_whichever_thread_publishes() {
             thread::yield_now();
         }
         channel(&registry);
+        // The other thread is at it: this does nothing, and waits for nobody.
         publish();
+        assert!(recorder.waited.values.lock().unwrap().is_empty());
+        recorder.waited.may_go_on.store(true, Ordering::SeqCst);
     });
+    publish();
     let values = recorder.waited.values.lock().unwrap();
     assert!(values.len() == 2 && values[0] < values[1], "{values:?}");
 }
