@@ -24,7 +24,9 @@ for bare in "two bare additions" "the same, two words"; do
     done
 done
 at_most 1.50 "enqueue + dequeue, one thread, near capacity and warned" "fillgauge" "two bare additions"
-at_most 0.75 "observe_depth, far from the thresholds" "fillgauge" "original"
-at_most 0.75 "observe_depth, near capacity and warned" "fillgauge" "original"
+# 0.45 to 0.59 on an Intel Xeon, 0.88 to 0.94 on an AMD EPYC: there a load that follows a locked
+# instruction waits for it.
+at_most 1.10 "observe_depth, far from the thresholds" "fillgauge" "original"
+at_most 1.10 "observe_depth, near capacity and warned" "fillgauge" "original"
 at_most 1.25 "sync_channel of 1024, one thread, send + recv" "fillgauge-std" "std, and two bare additions"
 echo "bench: no operation takes more than it may"
