@@ -29,5 +29,6 @@ at_most 1.50 "enqueue + dequeue, one thread, near capacity and warned" "fillgaug
 at_most 1.10 "observe_depth, far from the thresholds" "fillgauge" "original"
 at_most 1.10 "observe_depth, near capacity and warned" "fillgauge" "original"
 # 1.02 on the Xeon, 1.18 to 1.23 on the EPYC.
-at_most 1.40 "sync_channel of 1024, one thread, send + recv" "fillgauge-std" "std, and two bare additions"
+at_most 1.40 "sync_channel of 1024, one thread, send + recv" \
+    "fillgauge-std" "std, and two bare additions"
 echo "bench: no operation takes more than it may"

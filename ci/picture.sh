@@ -6,5 +6,7 @@ need chromium chromium
 need chromedriver chromium-driver
 
 cargo build --quiet -p fillgauge-export --example sidecar
-(cd export-tests && timeout 600 cargo test --test browser -- --ignored --exact picture_of_the_readme)
+cd export-tests
+timeout 600 cargo test --test browser -- --ignored --exact pictures::of_the_readme
+cd ..
 cp export-tests/target/page-readme.png docs/page.png

@@ -10,8 +10,8 @@ need cc gcc
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-for name in lint unit doc-examples std-suite kernel fleet browser record-path targets firmware cost bench models search \
-    schedules miri fuzz msrv; do
+for name in lint unit doc-examples std-suite kernel fleet browser record-path targets firmware cost \
+    bench models search schedules miri fuzz msrv; do
     step "$name" "ci/$name.sh"
 done
 

@@ -16,16 +16,11 @@ mod accept;
 #[cfg(feature = "axum")]
 mod axum;
 mod detail;
-#[cfg(any(
-    feature = "axum",
-    feature = "metrics",
-    feature = "opentelemetry",
-    feature = "prometheus-client"
-))]
+#[cfg(feature = "_exporter")]
 mod exporter;
+mod families;
 #[cfg(feature = "json")]
 mod json;
-mod metrics;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 #[cfg(feature = "prometheus-client")]
@@ -38,12 +33,7 @@ mod serve;
 mod text;
 
 pub use detail::Detail;
-#[cfg(any(
-    feature = "axum",
-    feature = "metrics",
-    feature = "opentelemetry",
-    feature = "prometheus-client"
-))]
+#[cfg(feature = "_exporter")]
 pub use exporter::Exporter;
 #[cfg(feature = "json")]
 pub use json::{JSON_SCHEMA, json};

@@ -7,7 +7,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{AsyncInstrument, AsyncInstrumentBuilder, Meter};
 
 use crate::exporter::Exporter;
-use crate::metrics::{Family, Kind, Value, all_families};
+use crate::families::{Family, Kind, Value, all_families};
 use crate::series::Series;
 
 impl Exporter {
@@ -116,6 +116,10 @@ struct Rest {
     samples: Vec<Samples>,
     /// After the instrument that took its samples last.
     next: usize,
+    /// How many collections have begun.
+    begun: u64,
+    /// Which of them the samples are of.
+    collection: u64,
 }
 
 impl Parts {
@@ -123,21 +127,33 @@ impl Parts {
     /// index does not rise, a new collection begins. Two collections at a time make each other
     /// begin anew, so none reports what is older than itself.
     fn take(&self, index: usize) -> Samples {
-        let is_stale = |rest: &Rest| index < rest.next || rest.samples.is_empty();
         // The lock is free while the reports are made, and while what is left over is dropped.
-        let mut samples = if is_stale(&self.lock()) {
-            self.read()
-        } else {
-            Vec::new()
-        };
+        let new = self.begin(index).map(|number| (number, self.read()));
+        let (number, mut new) = new.unwrap_or_default();
         let mut rest = self.lock();
-        if !samples.is_empty() {
-            mem::swap(&mut rest.samples, &mut samples);
+        if number > rest.collection {
+            rest.collection = number;
+            mem::swap(&mut rest.samples, &mut new);
+        } else if number > 0 {
+            // A collection that began later was quicker, and its samples stay.
+            drop(rest);
+            return new.get_mut(index).map(mem::take).unwrap_or_default();
         }
         rest.next = index.saturating_add(1);
-        let own = rest.samples.get_mut(index).map(mem::take);
+        let samples = &mut rest.samples;
+        let own = samples.get_mut(index).map(mem::take);
         drop(rest);
         own.unwrap_or_default()
+    }
+
+    /// The number of the collection that begins with this instrument, from 1. `None` if none does.
+    fn begin(&self, index: usize) -> Option<u64> {
+        let mut rest = self.lock();
+        let begins = index < rest.next || rest.samples.is_empty();
+        begins.then(|| {
+            rest.begun += 1;
+            rest.begun
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Rest> {

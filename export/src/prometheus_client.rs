@@ -8,7 +8,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;
 
 use crate::exporter::Exporter;
-use crate::metrics::{Family, Kind, Value, families};
+use crate::families::{Family, Kind, Value, families};
 use crate::series::Series;
 
 /// The metrics of [`openmetrics`](crate::openmetrics), read at each scrape.

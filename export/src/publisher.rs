@@ -6,7 +6,7 @@ use std::sync::{Mutex, TryLockError};
 use metrics::{Key, Label, Level, Metadata, Recorder, Unit, with_recorder};
 
 use crate::exporter::Exporter;
-use crate::metrics::{Family, Kind, Value, all_families};
+use crate::families::{Family, Kind, Value, all_families};
 use crate::series::{Labels, Series};
 
 static METADATA: Metadata<'static> =
@@ -41,9 +41,8 @@ static METADATA: Metadata<'static> =
 /// - A gauge is an `f64`: numbers above 2^53 are rounded.
 /// - A counter is a `u64`. So `fillgauge_waited_seconds_total`, which is none, is a gauge. Its name
 ///   and its values are those of the counter in the text, and `rate` works as there.
-/// - Nothing can be removed. A gauge that there is no more, such as the fill ratio of a limit
-///   without live gauges, is set to 0 once: sums and maxima of the rest stay right. Totals keep
-///   their last value. A recorder with a time-out for idle metrics forgets both after that.
+/// - Nothing can be removed. A gauge that is gone, such as the fill ratio of a limit without live
+///   gauges, is set to 0 once: sums and maxima of the rest stay right. Totals keep their last value. A recorder with a time-out for idle metrics forgets both after that.
 /// - `metrics-exporter-prometheus` 0.18 misreads a `\` in a label if a `\` or a `"` follows. It may
 ///   then write two series with equal labels.
 #[derive(Debug)]

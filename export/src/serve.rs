@@ -95,7 +95,7 @@ impl Exporter {
     ///
     /// # Who may ask
     ///
-    /// There is no login: whoever reaches the address reads all names, labels and figures.
+    /// There is no login: all names, labels and figures can be read by all who reach the address.
     ///
     /// - On a loopback address, as `127.0.0.1:9000`, that is every program of the machine. Requests
     ///   for another `Host` than `localhost`, `127.0.0.1`, `[::1]` or the address itself get 421:
@@ -123,8 +123,8 @@ impl Exporter {
     ///
     /// The text says what failed, and with which address.
     ///
-    /// - `address` is none, or none of its addresses can be bound. Of several the first that can be
-    ///   bound is taken.
+    /// - `address` cannot be resolved, or none of its addresses can be bound. Of several the first
+    ///   that can be bound is taken.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): browsers block the port ([bad ports]), so
     ///   the page would never be seen.
     /// - The thread or its runtime cannot be started.

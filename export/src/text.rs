@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 use fillgauge_std::Report;
 
 use crate::detail::Detail;
-use crate::metrics::{Family, Kind, Value, families};
+use crate::families::{Family, Kind, Value, families};
 use crate::series::{Labels, Series};
 
 /// The media type of [`prometheus_text`].

@@ -34,7 +34,7 @@ fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 
-/// Whether a `Host`, with a port or without, is a name that nobody can have resolve elsewhere.
+/// Whether a `Host`, with a port or without, is a name of this machine that no other can claim.
 fn is_local(host: &str, bound: IpAddr) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,

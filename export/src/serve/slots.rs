@@ -32,8 +32,8 @@ impl Slots {
         }
     }
 
-    /// Takes a slot for the connection that `cut` ends. If none is free, cuts the oldest.
-    /// `None` never comes: it would be a semaphore that somebody closed.
+    /// Takes a slot for the connection that `cut` ends. If none is free, cuts the oldest. `None`
+    /// would mean that the semaphore is closed, which nobody does.
     pub(super) async fn take(&self, cut: &Arc<Notify>) -> Option<Arc<Slot>> {
         let mut free = pin!(Arc::clone(&self.free).acquire_owned());
         let permit = match poll_once(free.as_mut()).await {
@@ -56,7 +56,7 @@ impl Slots {
         let permit = loop {
             match timeout(patience, free.as_mut()).await {
                 Ok(permit) => break permit,
-                // Whoever waited before this gets the slot: it may have to cut more than one.
+                // A slot goes to those that waited before: this may have to cut more than one.
                 Err(_) => self.cut_oldest(),
             }
         };
@@ -118,7 +118,7 @@ mod tests {
 
     /// Also if all of them began to wait, and to cut, at the same time.
     #[test]
-    fn whoever_waits_gets_a_slot_from_those_that_do_not_give_it_back() {
+    fn all_that_wait_get_a_slot_from_those_that_do_not_give_it_back() {
         let mut runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = runtime.enable_time().build().unwrap();
         runtime.block_on(async {

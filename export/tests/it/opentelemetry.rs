@@ -14,7 +14,7 @@ use opentelemetry_sdk::metrics::data::{
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use prometheus::TextEncoder;
 
-use crate::samples::{DETAILS, Samples, Series, World, samples};
+use crate::samples::{DETAILS, Samples, Series, World, described, samples};
 
 /// An SDK with a bridge to Prometheus.
 struct Bridge {
@@ -75,12 +75,6 @@ fn kinds_and_help_are_those_of_the_text() {
     let mut expected = String::new();
     fillgauge_export::prometheus_text(reports, Detail::Limits, &mut expected).unwrap();
     let text = Bridge::of(world.exporter(Detail::Limits)).text();
-    let described = |text: &str| {
-        let lines = text.lines().filter(|line| line.starts_with('#'));
-        let mut lines: Vec<_> = lines.map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
     assert_eq!(described(&text), described(&expected));
 }
 

@@ -5,7 +5,7 @@ use fillgauge_std::QueueRegistry;
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 
-use crate::samples::{DETAILS, Samples, World, samples};
+use crate::samples::{DETAILS, Samples, World, described, samples};
 
 fn registry(exporter: Exporter) -> Registry {
     let mut registry = Registry::default();
@@ -52,12 +52,6 @@ fn the_descriptions_are_those_of_openmetrics() {
     let mut expected = String::new();
     fillgauge_export::openmetrics(reports, Detail::Limits, &mut expected).unwrap();
     let text = encoded(&registry(world.exporter(Detail::Limits)));
-    let described = |text: &str| {
-        let lines = text.lines().filter(|line| line.starts_with('#'));
-        let mut lines: Vec<_> = lines.map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
     assert_eq!(described(&text), described(&expected));
 }
 

@@ -1,5 +1,6 @@
 //! `Publisher`, read through two recorders of `metrics`.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -15,7 +16,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use metrics_util::MetricKindMask;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
-use crate::samples::{DETAILS, Samples, World, channel, samples};
+use crate::samples::{DETAILS, Samples, World, channel, described, samples};
 
 struct Prometheus {
     recorder: PrometheusRecorder,
@@ -115,12 +116,6 @@ fn kinds_and_help_are_those_of_the_text_except_waited_seconds() {
     let reports = world.exporter(Detail::Limits).reports();
     let mut expected = String::new();
     fillgauge_export::prometheus_text(reports, Detail::Limits, &mut expected).unwrap();
-    let described = |text: &str| {
-        let lines = text.lines().filter(|line| line.starts_with('#'));
-        let mut lines: Vec<_> = lines.map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
     let expected = expected.replace("waited_seconds_total counter", "waited_seconds_total gauge");
     let publisher = world.exporter(Detail::Limits).publisher();
     let text = Prometheus::new(PrometheusBuilder::new()).published(&publisher);
@@ -259,4 +254,59 @@ fn a_time_out_for_idle_metrics_removes_what_is_gone() {
 fn without_a_recorder_nothing_happens() {
     let world = World::tame();
     world.exporter(Detail::Limits).publisher().publish();
+}
+
+/// A recorder that calls back, and then one that panics in the middle.
+#[test]
+fn a_recorder_may_publish_and_panic() {
+    struct Hostile<'publisher> {
+        publisher: &'publisher Publisher,
+        panics: AtomicBool,
+        inner: Watching,
+    }
+    impl Recorder for Hostile<'_> {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {
+            self.publisher.publish();
+        }
+
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, metadata: &Metadata<'_>) -> Counter {
+            self.inner.register_counter(key, metadata)
+        }
+
+        fn register_gauge(&self, key: &Key, metadata: &Metadata<'_>) -> Gauge {
+            let gauge = self.inner.register_gauge(key, metadata);
+            assert!(
+                key.name() != "fillgauge_gauges" || !self.panics.load(Ordering::Relaxed),
+                "on purpose"
+            );
+            gauge
+        }
+
+        fn register_histogram(&self, key: &Key, metadata: &Metadata<'_>) -> Histogram {
+            self.inner.register_histogram(key, metadata)
+        }
+    }
+    let registry = QueueRegistry::new("hostile").silent();
+    let gauge = registry.register("frames", 4);
+    let publisher = Exporter::of(&registry).detail(Detail::Gauges).publisher();
+    let recorder = Hostile {
+        publisher: &publisher,
+        panics: AtomicBool::new(true),
+        inner: Watching::default(),
+    };
+    let set = || {
+        let before = recorder.inner.set.load(Ordering::Relaxed);
+        with_local_recorder(&recorder, || publisher.publish());
+        recorder.inner.set.load(Ordering::Relaxed) - before
+    };
+    assert!(panic::catch_unwind(AssertUnwindSafe(set)).is_err());
+    recorder.panics.store(false, Ordering::Relaxed);
+    drop(gauge);
+    // The five of the gauge that is gone are set to 0 all the same, and the number of gauges.
+    assert_eq!(set(), 6);
+    assert_eq!(set(), 1);
 }

@@ -29,6 +29,13 @@ pub(crate) fn samples(text: &str) -> Samples {
     samples
 }
 
+/// Kinds, units and help: the lines of a text that begin with `#`, sorted.
+pub(crate) fn described(text: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = text.lines().filter(|line| line.starts_with('#')).collect();
+    lines.sort_unstable();
+    lines
+}
+
 /// The labels of `name="value",...}`.
 fn labels_of(mut text: &str) -> BTreeMap<String, String> {
     let mut labels = BTreeMap::new();

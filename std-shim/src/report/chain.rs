@@ -67,8 +67,8 @@ struct Slow {
 impl Slow {
     fn of(stages: &[StageReport]) -> Option<Self> {
         let mut near = None;
-        let stages_left = stages.iter().enumerate();
-        for (index, stage) in stages_left.filter(|(_, stage)| stage.bounded && !stage.gone) {
+        let can_tell = |(_, stage): &(usize, &StageReport)| stage.bounded && !stage.gone;
+        for (index, stage) in stages.iter().enumerate().filter(can_tell) {
             if stage.warned {
                 near = Some(index);
             } else if let Some(from) = near {
