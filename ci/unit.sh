@@ -13,5 +13,3 @@ cargo test -p fillgauge-export --all-features
 for feature in json axum prometheus-client opentelemetry metrics; do
     cargo check --quiet -p fillgauge-export --no-default-features --features "$feature"
 done
-# How long a scrape takes under attack says something with optimization only.
-cargo test --release -p fillgauge-export --test it flood

@@ -129,7 +129,12 @@ impl Parts {
     fn take(&self, index: usize) -> Samples {
         // The lock is free while the reports are made, and while what is left over is dropped.
         let new = self.begin(index).map(|number| (number, self.read()));
-        let (number, mut new) = new.unwrap_or_default();
+        let (number, new) = new.unwrap_or_default();
+        self.take_of(index, number, new)
+    }
+
+    /// The samples of an instrument: of `new`, if a collection of that number begins with it.
+    fn take_of(&self, index: usize, number: u64, mut new: Vec<Samples>) -> Samples {
         let mut rest = self.lock();
         if number > rest.collection {
             rest.collection = number;
@@ -175,4 +180,29 @@ fn samples(family: Family<'_>) -> Samples {
         (attributes.collect(), value)
     });
     samples.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_samples_of_the_collection_that_began_last_stay() {
+        let parts = Parts {
+            exporter: Exporter::global(),
+            rest: Mutex::default(),
+        };
+        let of = |value| -> Vec<Samples> {
+            let samples = || vec![(Vec::new(), Value::Count(value))];
+            vec![samples(), samples()]
+        };
+        let values = |samples: Samples| samples.into_iter().map(|(_, value)| value);
+        let value = |samples| values(samples).next().unwrap();
+        let (slow, quick) = (parts.begin(0).unwrap(), parts.begin(0).unwrap());
+        assert_eq!(value(parts.take_of(0, quick, of(2))), Value::Count(2));
+        assert_eq!(value(parts.take_of(0, slow, of(1))), Value::Count(1));
+        assert_eq!(parts.begin(1), None);
+        assert_eq!(value(parts.take_of(1, 0, Vec::new())), Value::Count(2));
+        assert!(parts.begin(1).is_some());
+    }
 }

@@ -109,6 +109,14 @@ fn each_path_answers_with_its_text_and_type() {
 }
 
 #[test]
+fn a_registry_is_exported_once() {
+    let registries = ["one", "one"].map(|name| QueueRegistry::new(name).silent());
+    let [one, other] = &registries;
+    let exporter = Exporter::of(one).and(one).and(other).and(&other.clone());
+    assert_eq!(exporter.reports().len(), 2);
+}
+
+#[test]
 fn accept_chooses_the_format() {
     let (registry, _gauge) = registry();
     let router = Exporter::of(&registry).router();

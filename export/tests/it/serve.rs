@@ -589,10 +589,10 @@ fn too_many_and_too_long_headers_are_refused() {
     // Without an end.
     let mut stream = connect(address);
     let mut sent = stream.write_all(start.as_bytes()).map(|()| 0);
-    while let Ok(bytes @ 0..1_000_000_000) = sent {
+    while let Ok(bytes @ 0..64_000_000) = sent {
         sent = stream.write_all(&[b'x'; 65_536]).map(|()| bytes + 65_536);
     }
-    assert!(sent.is_err(), "a gigabyte of headers was read");
+    assert!(sent.is_err(), "{sent:?} bytes of headers were read");
     assert_alive(address);
 }
 
