@@ -85,10 +85,6 @@ kernel-for-wasm = { path = "../kernel-for-wasm" }
 
 [patch.crates-io]
 agentos-bridge = { path = "../bridge" }
-
-# Nobody debugs it.
-[profile.dev]
-debug = false
 TOML
 cd over-facade
 # The versions that the kernel was published with. Cargo adds those of this project's dependencies.

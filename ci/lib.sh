@@ -4,6 +4,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 project=$PWD
 # The scripts look for what cargo builds below target/.
 unset CARGO_TARGET_DIR
+# Nobody debugs what the scripts build, or edits it and builds again: both take time and space.
+export CARGO_PROFILE_DEV_DEBUG=none CARGO_INCREMENTAL=0
 
 # component NAME: fails unless the toolchain has it or rustup can add it.
 component() {

@@ -6,9 +6,13 @@ component rustfmt
 component clippy
 
 cargo fmt --all --check
-cargo clippy --quiet --workspace --all-targets -- -D warnings
 cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
-cargo clippy --quiet -p fillgauge --lib -- -D warnings
+# Without the features of the others.
+cargo clippy --quiet -p fillgauge --all-targets -- -D warnings
+cargo clippy --quiet -p fillgauge-std --all-targets -- -D warnings
+for feature in "" serve json axum prometheus-client opentelemetry metrics; do
+    cargo clippy --quiet -p fillgauge-export --no-default-features --features "$feature" -- -D warnings
+done
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
 
 (cd ci/record-path && cargo fmt --check && cargo clippy --quiet --features heapless -- -D warnings)

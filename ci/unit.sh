@@ -10,6 +10,3 @@ cargo test -p fillgauge-std --all-features
 # Without the examples of the documentation: that of the crate is of the default features.
 cargo test -p fillgauge-export --no-default-features --lib --tests
 cargo test -p fillgauge-export --all-features
-for feature in json axum prometheus-client opentelemetry metrics; do
-    cargo check --quiet -p fillgauge-export --no-default-features --features "$feature"
-done
