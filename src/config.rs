@@ -1,7 +1,8 @@
 //! What a gauge is made from.
 
+use crate::alarm::state::AlarmState;
 use crate::limit::Limit;
-use crate::thresholds::{Thresholds, TripPoints};
+use crate::thresholds::{PointRules, Thresholds, TripPoints};
 
 /// The settings of a gauge: what it watches, its capacity, its thresholds, and whether it is the
 /// gauge of a queue.
@@ -30,9 +31,9 @@ use crate::thresholds::{Thresholds, TripPoints};
 #[must_use]
 pub struct GaugeConfig {
     pub(crate) limit: &'static Limit,
-    pub(crate) capacity: usize,
-    pub(crate) thresholds: Thresholds,
-    pub(crate) for_queue: bool,
+    capacity: usize,
+    thresholds: Thresholds,
+    for_queue: bool,
     rendezvous: bool,
 }
 
@@ -112,15 +113,25 @@ impl GaugeConfig {
         self.limit
     }
 
+    pub(crate) const fn rules(&self) -> PointRules {
+        PointRules::new(self.thresholds, self.rendezvous)
+    }
+
+    #[inline]
     pub(crate) const fn points(&self) -> TripPoints {
-        let (capacity, thresholds) = (self.capacity, self.thresholds);
-        TripPoints {
-            capacity,
-            warn_depth: thresholds.warn_depth(capacity),
-            rearm_depth: match capacity {
-                0 if !self.rendezvous => usize::MAX,
-                _ => thresholds.rearm_depth(capacity),
-            },
+        if self.is_unbounded() {
+            TripPoints::NONE
+        } else {
+            TripPoints::of(self.capacity, self.thresholds)
         }
+    }
+
+    #[inline]
+    pub(crate) const fn state(&self) -> AlarmState {
+        AlarmState::new(self.for_queue, self.for_queue && !self.is_unbounded())
+    }
+
+    const fn is_unbounded(&self) -> bool {
+        self.capacity == 0 && !self.rendezvous
     }
 }

@@ -30,7 +30,7 @@ pub struct QueueSnapshot {
     pub fill_percent: usize,
     /// Whether the gauge has warned and is not armed again.
     pub warned: bool,
-    /// Warnings so far. Wraps at `usize::MAX / 256`.
+    /// Warnings so far. Wraps at `usize::MAX / 512`.
     pub warnings: usize,
     /// Total enqueued so far, and what observations and strays added. Never steps back; wraps.
     pub enqueued: usize,

@@ -29,22 +29,21 @@ macro_rules! percent_arithmetic {
             match depth.checked_mul(100) {
                 Some(hundredfold) => hundredfold / capacity,
                 None => {
-                    // A hundred times the depth, and how often that passes the capacity.
+                    // A hundred times the rest, and how often that passes the capacity.
                     let (whole, rest) = (depth / capacity, depth % capacity);
-                    let (mut percent, mut sum): ($word, $word) = (0, 0);
+                    let (mut passes, mut sum): ($word, $word) = (0, 0);
                     let mut times = 100;
                     while times != 0 {
-                        percent = percent.saturating_add(whole);
                         let room = capacity.wrapping_sub(sum);
                         if rest < room {
                             sum = sum.wrapping_add(rest);
                         } else {
                             sum = rest.wrapping_sub(room);
-                            percent = percent.saturating_add(1);
+                            passes = passes.wrapping_add(1);
                         }
                         times -= 1;
                     }
-                    percent
+                    whole.saturating_mul(100).saturating_add(passes)
                 }
             }
         }
@@ -135,12 +134,101 @@ impl Default for Thresholds {
 /// The depths at which an alarm changes its state.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TripPoints {
-    /// 0 for unbounded, and for a rendezvous.
+    /// 0 for unbounded, and for a bound of 0.
     pub(crate) capacity: usize,
     /// `usize::MAX`, which no depth reaches, for these two.
     pub(crate) warn_depth: usize,
-    /// `usize::MAX` for unbounded.
+    /// Below the warn point. `usize::MAX - 1`, which no depth reaches, for unbounded.
     pub(crate) rearm_depth: usize,
+}
+
+impl TripPoints {
+    /// Those of a bound.
+    #[inline]
+    pub(crate) const fn of(capacity: usize, thresholds: Thresholds) -> Self {
+        Self {
+            capacity,
+            warn_depth: thresholds.warn_depth(capacity),
+            rearm_depth: thresholds.rearm_depth(capacity),
+        }
+    }
+
+    /// Those without a bound.
+    pub(crate) const NONE: Self = Self {
+        capacity: 0,
+        warn_depth: usize::MAX,
+        rearm_depth: usize::MAX - 1,
+    };
+
+    /// Points that are stored one after the other may not belong together while they change.
+    #[inline]
+    pub(crate) const fn are_consistent(self) -> bool {
+        self.rearm_depth < self.warn_depth
+    }
+}
+
+/// What the points of a capacity follow from: [`Thresholds`], and what capacity 0 means. So few bits
+/// that one store changes all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PointRules(usize);
+
+impl PointRules {
+    /// The bits of a percentage.
+    const PERCENT: usize = 0x7f;
+    /// Where the percentage begins that re-arms. The other one begins at 0.
+    const REARM: u32 = 7;
+    /// Capacity 0 is a bound. Otherwise it means that there is none.
+    const ZERO_IS_BOUND: usize = 1 << 14;
+
+    pub(crate) const fn new(thresholds: Thresholds, zero_is_bound: bool) -> Self {
+        let rules = if zero_is_bound {
+            Self::ZERO_IS_BOUND
+        } else {
+            0
+        };
+        Self(rules).with_thresholds(thresholds)
+    }
+
+    /// All bits that are used.
+    pub(crate) const MASK: usize = (1 << 15) - 1;
+
+    /// Those in the lowest bits of a word.
+    pub(crate) const fn from_word(word: usize) -> Self {
+        Self(word & Self::MASK)
+    }
+
+    pub(crate) const fn to_word(self) -> usize {
+        self.0
+    }
+
+    pub(crate) const fn with_thresholds(self, thresholds: Thresholds) -> Self {
+        let rules = self.0 & Self::ZERO_IS_BOUND;
+        let Thresholds {
+            warn_percent,
+            rearm_percent,
+        } = thresholds;
+        Self(rules | warn_percent | rearm_percent << Self::REARM)
+    }
+
+    pub(crate) const fn thresholds(self) -> Thresholds {
+        Thresholds {
+            warn_percent: self.0 & Self::PERCENT,
+            rearm_percent: self.0 >> Self::REARM & Self::PERCENT,
+        }
+    }
+
+    /// Whether there is no bound at this capacity.
+    pub(crate) const fn is_unbounded(self, capacity: usize) -> bool {
+        capacity == 0 && self.0 & Self::ZERO_IS_BOUND == 0
+    }
+
+    pub(crate) const fn points(self, capacity: usize) -> TripPoints {
+        if self.is_unbounded(capacity) {
+            TripPoints::NONE
+        } else {
+            TripPoints::of(capacity, self.thresholds())
+        }
+    }
 }
 
 /// Why [`Thresholds::new`] refused.

@@ -287,7 +287,7 @@ impl Model {
             Op::DequeueN(n) if n <= usize::MAX / 32 => depth - n.cast_signed(),
             Op::DequeueN(n) => depth.min(0).max(depth.saturating_sub_unsigned(n)),
             Op::Clear | Op::TakeAll => depth.min(0),
-            Op::Deliver | Op::ComeBy => depth,
+            Op::Deliver | Op::ComeBy | Op::SetCapacity(_) | Op::SetThresholds(..) => depth,
             Op::Observe(depth) | Op::ObserveWith(depth) => depth.cast_signed(),
             Op::Fill(n) => depth + n.cast_signed(),
             Op::Drain => 0,

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::SeqCst;
 
 use fillgauge::modelled::AtomicUsize;
-use fillgauge::{Deliver, Gauge, StaticSink};
+use fillgauge::{Deliver, Gauge, StaticSink, Thresholds};
 
 use crate::mailbox::Courier;
 
@@ -30,6 +30,16 @@ pub enum Op {
     Deliver,
     /// The background thread, which is awake.
     ComeBy,
+    SetCapacity(usize),
+    /// Percentages at which to warn, and to be armed again.
+    SetThresholds(u8, u8),
+}
+
+impl Op {
+    /// Whether it changes a setting.
+    pub fn is_change(self) -> bool {
+        matches!(self, Self::SetCapacity(_) | Self::SetThresholds(..))
+    }
 }
 
 /// What a gauge reads.
@@ -47,6 +57,13 @@ pub trait Subject: Sync {
 
     /// What was enqueued and dequeued so far, read without a step that loom would see.
     fn counters_now(&self) -> (usize, usize);
+
+    /// The words of the state, of the capacity and of the thresholds, read in the same way, if they
+    /// can change.
+    #[cfg(fillgauge_search)]
+    fn settings_now(&self) -> Option<[usize; 3]> {
+        None
+    }
 
     /// Whether an event waits for a thread that delivers it.
     fn has_pending_event(&self) -> bool {
@@ -88,6 +105,10 @@ impl<D: Delivers> Subject for Gauge<D> {
             Op::TakeAll => self.deferred().record_clear(),
             Op::Deliver => D::background(self, false),
             Op::ComeBy => D::background(self, true),
+            Op::SetCapacity(capacity) => self.set_capacity(capacity),
+            Op::SetThresholds(warn, rearm) => {
+                self.set_thresholds(Thresholds::new(warn.into(), rearm.into()).unwrap());
+            }
         }
     }
 
@@ -102,6 +123,11 @@ impl<D: Delivers> Subject for Gauge<D> {
 
     fn counters_now(&self) -> (usize, usize) {
         self.counters_now()
+    }
+
+    #[cfg(fillgauge_search)]
+    fn settings_now(&self) -> Option<[usize; 3]> {
+        Some(self.settings_now())
     }
 
     fn has_pending_event(&self) -> bool {
@@ -148,6 +174,11 @@ impl<D: Delivers> Subject for Sampled<D> {
 
     fn counters_now(&self) -> (usize, usize) {
         self.gauge.counters_now()
+    }
+
+    #[cfg(fillgauge_search)]
+    fn settings_now(&self) -> Option<[usize; 3]> {
+        Some(self.gauge.settings_now())
     }
 
     fn has_pending_event(&self) -> bool {

@@ -53,6 +53,15 @@ pub struct Explorer {
     pub steps: Option<Vec<(Step, usize)>>,
     /// Accesses after the stop.
     ignored: usize,
+    learns: Learns,
+}
+
+/// What the words are whose values are read without an access.
+#[derive(Clone, Copy, Debug)]
+enum Learns {
+    Nothing,
+    Counters,
+    Settings,
 }
 
 /// Stops an operation.
@@ -73,9 +82,10 @@ pub fn start(program: &Program) {
     searched::use_explorer(&ThisThread);
     EXPLORER.set(Some(Explorer {
         setting: Setting {
-            points: program.points(),
+            choices: program.choices(),
             sink: program.sink,
             counters: Vec::new(),
+            settings: Vec::new(),
         },
         state: State::new(program),
         words: Vec::new(),
@@ -84,7 +94,18 @@ pub fn start(program: &Program) {
         broken: None,
         steps: None,
         ignored: 0,
+        learns: Learns::Nothing,
     }));
+}
+
+/// Learns which words of `subject` are the counters and the settings.
+pub fn learn_words(subject: &dyn Subject) {
+    let learn = |learns| with(|explorer| explorer.learns = learns);
+    learn(Learns::Counters);
+    subject.counters_now();
+    learn(Learns::Settings);
+    subject.settings_now();
+    learn(Learns::Nothing);
 }
 
 /// Has the explorer of this thread do something.
@@ -115,9 +136,16 @@ impl searched::Explorer for ThisThread {
 
     fn now(&self, word: usize) -> usize {
         with(|explorer| {
-            let counters = &mut explorer.setting.counters;
-            if !counters.contains(&word) {
-                counters.push(word);
+            let setting = &mut explorer.setting;
+            let words = match explorer.learns {
+                Learns::Nothing => None,
+                Learns::Counters => Some(&mut setting.counters),
+                Learns::Settings => Some(&mut setting.settings),
+            };
+            if let Some(words) = words
+                && !words.contains(&word)
+            {
+                words.push(word);
             }
             explorer.state.memory.newest(word)
         })

@@ -50,13 +50,6 @@ pub struct Points {
     pub unit: usize,
 }
 
-impl Points {
-    /// The depth that a difference of the counters stands for.
-    pub fn depth(&self, difference: isize) -> usize {
-        usize::try_from(difference).unwrap_or(0).min(self.most)
-    }
-}
-
 /// The sink. What it receives is part of the explorer's state.
 #[derive(Debug)]
 pub struct History;

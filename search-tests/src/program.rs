@@ -105,29 +105,55 @@ impl Program {
         config.thresholds(thresholds)
     }
 
-    /// From the percentages in wider integers, apart from what the gauge computes.
+    /// The points that the gauge begins with.
     pub fn points(&self) -> Points {
-        let (warn, rearm) = self.thresholds;
+        self.points_of(self.capacity, self.thresholds)
+    }
+
+    /// From the percentages in wider integers, apart from what the gauge computes.
+    fn points_of(&self, capacity: usize, (warn, rearm): (u8, u8)) -> Points {
         let first_depth_of = |percent: u8| {
-            let hundredfold = u128::from(percent) * self.capacity as u128;
+            let hundredfold = u128::from(percent) * capacity as u128;
             usize::try_from(hundredfold.div_ceil(100)).unwrap()
         };
-        let (warn_depth, rearm_depth) = match self.capacity {
-            0 => (usize::MAX, 0),
+        let (warn_depth, rearm_depth) = match (capacity, self.kind) {
+            (0, Kind::Limit | Kind::Queue) => (usize::MAX, usize::MAX),
+            (0, Kind::Rendezvous) => (usize::MAX, 0),
             _ => (first_depth_of(warn), first_depth_of(rearm + 1) - 1),
         };
         Points {
-            capacity: self.capacity,
-            thresholds: self.thresholds,
+            capacity,
+            thresholds: (warn, rearm),
             warn_depth,
             rearm_depth,
             for_queue: self.kind != Kind::Limit,
-            most: match (self.kind, self.capacity) {
+            most: match (self.kind, capacity) {
                 (Kind::Limit, _) | (Kind::Queue, 0) => usize::MAX,
                 (Kind::Queue | Kind::Rendezvous, capacity) => capacity,
             },
             unit: (self.capacity / 64).max(1),
         }
+    }
+
+    /// The settings that the gauge may come to have.
+    pub fn choices(&self) -> Choices {
+        let mut choices = Choices {
+            program: self.clone(),
+            capacities: vec![self.capacity],
+            thresholds: vec![self.thresholds],
+        };
+        for op in self.before.iter().chain(self.threads.iter().flatten()) {
+            match *op {
+                Op::SetCapacity(capacity) if !choices.capacities.contains(&capacity) => {
+                    choices.capacities.push(capacity);
+                }
+                Op::SetThresholds(warn, rearm) if !choices.thresholds.contains(&(warn, rearm)) => {
+                    choices.thresholds.push((warn, rearm));
+                }
+                _ => {}
+            }
+        }
+        choices
     }
 
     /// The number of an operation: those of the first thread come first.
@@ -145,7 +171,7 @@ impl Program {
             Op::DequeueN(n) if n <= usize::MAX / 32 => difference - n.cast_signed(),
             Op::DequeueN(n) => difference.min(0).max(difference.saturating_sub_unsigned(n)),
             Op::Clear | Op::TakeAll => difference.min(0),
-            Op::Deliver | Op::ComeBy => difference,
+            Op::Deliver | Op::ComeBy | Op::SetCapacity(_) | Op::SetThresholds(..) => difference,
             Op::Observe(depth) | Op::ObserveWith(depth) => depth.cast_signed(),
             Op::Fill(n) => difference + n.cast_signed(),
             Op::Drain => 0,
@@ -175,6 +201,37 @@ impl Program {
             }
         }
         ends
+    }
+}
+
+/// The capacities and the thresholds that a gauge may come to have, each with a number.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    program: Program,
+    capacities: Vec<usize>,
+    thresholds: Vec<(u8, u8)>,
+}
+
+impl Choices {
+    pub fn capacity(&self, capacity: usize) -> Option<usize> {
+        self.capacities.iter().position(|one| *one == capacity)
+    }
+
+    pub fn thresholds(&self, thresholds: Thresholds) -> Option<usize> {
+        self.thresholds.iter().position(|(warn, rearm)| {
+            (usize::from(*warn), usize::from(*rearm))
+                == (thresholds.warn_percent(), thresholds.rearm_percent())
+        })
+    }
+
+    /// The points of a capacity and of thresholds, by their numbers.
+    pub fn points(&self, capacity: usize, thresholds: usize) -> Points {
+        (self.program).points_of(self.capacities[capacity], self.thresholds[thresholds])
+    }
+
+    /// Whether there is but one choice.
+    pub fn is_fixed(&self) -> bool {
+        self.capacities.len() == 1 && self.thresholds.len() == 1
     }
 }
 

@@ -6,7 +6,7 @@ use std::mem::replace;
 
 use crate::history::{Event, Points};
 use crate::memory::THREADS;
-use crate::program::{Program, Sink};
+use crate::program::{Choices, Kind, Program, Sink};
 use crate::subject::{Figures, Op};
 
 /// The most writes of the counters while no operation ends. A correction that repeats writes once for
@@ -55,7 +55,7 @@ fn require(holds: bool, promise: Promise, how: impl FnOnce() -> String) -> Resul
     }
 }
 
-/// The bit that stands for a depth, if there is one.
+/// The bit that stands for a depth, if there is one. The unit is the same for all points.
 fn bit_of(depth: usize, points: &Points) -> Option<u64> {
     let units = u32::try_from(depth / points.unit).ok()?;
     1_u64
@@ -63,9 +63,70 @@ fn bit_of(depth: usize, points: &Points) -> Option<u64> {
         .filter(|_| depth.is_multiple_of(points.unit))
 }
 
+/// The settings of the gauge, by their numbers among the [`Choices`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct InForce {
+    pub capacity: u8,
+    pub thresholds: u8,
+    /// Depths above the capacity read as the capacity.
+    pub clamps: bool,
+    /// Changes in progress.
+    changes: u8,
+    /// Those that were in force since the sink returned, or since a change in progress began, a bit
+    /// each.
+    capacities_since: u8,
+    thresholds_since: u8,
+}
+
+impl InForce {
+    pub fn points(&self, choices: &Choices) -> Points {
+        choices.points(self.capacity.into(), self.thresholds.into())
+    }
+
+    /// The depth that a difference of the counters stands for.
+    pub fn depth(&self, difference: isize, choices: &Choices) -> usize {
+        let depth = usize::try_from(difference).unwrap_or(0);
+        if self.clamps {
+            depth.min(self.points(choices).most)
+        } else {
+            depth
+        }
+    }
+
+    /// Forgets what was in force before, unless an operation may still go by it.
+    fn starts_here(&mut self) {
+        if self.changes > 0 {
+            return;
+        }
+        self.capacities_since = 1 << self.capacity;
+        self.thresholds_since = 1 << self.thresholds;
+    }
+
+    fn add_to_past(&mut self) {
+        self.capacities_since |= 1 << self.capacity;
+        self.thresholds_since |= 1 << self.thresholds;
+    }
+
+    /// Whether an event stands at `depth`, by settings of which each was in force.
+    fn allows(&self, event: Event, depth: usize, choices: &Choices) -> bool {
+        let numbers = |bits: u8| (0..8).filter(move |number| bits >> number & 1 != 0);
+        numbers(self.capacities_since).any(|capacity| {
+            numbers(self.thresholds_since).any(|thresholds| {
+                let points = choices.points(capacity, thresholds);
+                match event {
+                    Event::NearCapacity => depth >= points.warn_depth,
+                    Event::Full => depth >= points.capacity,
+                    Event::Recovered => depth <= points.rearm_depth,
+                }
+            })
+        })
+    }
+}
+
 /// What the promises need to know of the past.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Promises {
+    pub in_force: InForce,
     // Alternation.
     warned: bool,
     full: bool,
@@ -97,7 +158,17 @@ impl Promises {
     pub fn new(program: &Program) -> Self {
         let has_order = program.threads.iter().any(|ops| ops.len() > 1);
         let operations = program.threads.iter().map(Vec::len).sum();
+        let mut in_force = InForce {
+            capacity: 0,
+            thresholds: 0,
+            clamps: program.kind != Kind::Limit,
+            changes: 0,
+            capacities_since: 0,
+            thresholds_since: 0,
+        };
+        in_force.starts_here();
         Self {
+            in_force,
             warned: false,
             full: false,
             in_sink: false,
@@ -115,19 +186,42 @@ impl Promises {
         }
     }
 
-    /// A counter was written. The depth is this from here on.
+    /// A counter was written. The counters differ by this from here on.
     ///
     /// # Errors
     ///
     /// Counters are written again and again, and no operation ends.
-    pub fn depth_is(&mut self, depth: usize, points: &Points) -> Result<(), Broken> {
-        self.depth = depth;
-        self.since |= bit_of(depth, points).expect("a depth of 0 to 63 units");
-        self.greatest = self.greatest.max(depth);
+    pub fn counters_differ_by(
+        &mut self,
+        difference: isize,
+        choices: &Choices,
+    ) -> Result<(), Broken> {
+        self.depth_is(difference, choices);
         self.writes += 1;
         require(self.writes <= MOST_WRITES, Promise::Progress, || {
             format!("{MOST_WRITES} writes of the counters, and no operation has ended")
         })
+    }
+
+    fn depth_is(&mut self, difference: isize, choices: &Choices) {
+        self.depth = self.in_force.depth(difference, choices);
+        let mut add = |depth| {
+            let unit = &self.in_force.points(choices);
+            self.since |= bit_of(depth, unit).expect("a depth of 0 to 63 units");
+            self.greatest = self.greatest.max(depth);
+        };
+        add(self.depth);
+        if !choices.is_fixed() {
+            // An operation may have found that depths are clamped, and another that they are not.
+            add(usize::try_from(difference).unwrap_or(0));
+        }
+    }
+
+    /// A setting was written.
+    pub fn settings_are(&mut self, in_force: InForce, difference: isize, choices: &Choices) {
+        self.in_force = in_force;
+        self.in_force.add_to_past();
+        self.depth_is(difference, choices);
     }
 
     /// The sink is called. Returns whether it panics or dequeues.
@@ -139,7 +233,7 @@ impl Promises {
         &mut self,
         event: Event,
         depth: usize,
-        points: &Points,
+        choices: &Choices,
     ) -> Result<bool, Broken> {
         let in_turn = match event {
             Event::NearCapacity => !replace(&mut self.warned, true),
@@ -151,12 +245,9 @@ impl Promises {
         require(in_turn && alone, Promise::Alternation, || {
             format!("{event:?} is out of turn")
         })?;
-        let stands = match event {
-            Event::NearCapacity => depth >= points.warn_depth,
-            Event::Full => depth >= points.capacity,
-            Event::Recovered => depth <= points.rearm_depth,
-        };
-        let was = bit_of(depth, points).is_some_and(|bit| self.since & bit != 0);
+        let stands = self.in_force.allows(event, depth, choices);
+        let was =
+            bit_of(depth, &self.in_force.points(choices)).is_some_and(|bit| self.since & bit != 0);
         require(stands && was, Promise::Soundness, || {
             format!("{event:?} at a depth that never was: {depth}")
         })?;
@@ -164,9 +255,10 @@ impl Promises {
     }
 
     /// The sink returns, also by a panic.
-    pub fn returned(&mut self, points: &Points) {
+    pub fn returned(&mut self, choices: &Choices) {
         self.in_sink = false;
-        self.since = bit_of(self.depth, points).unwrap_or(0);
+        self.since = bit_of(self.depth, &self.in_force.points(choices)).unwrap_or(0);
+        self.in_force.starts_here();
     }
 
     /// `operation` starts while `others` are in progress. Returns whether it checks what a panic
@@ -177,6 +269,7 @@ impl Promises {
         ops: &[Op],
         others: impl Iterator<Item = usize>,
     ) -> bool {
+        self.in_force.changes += u8::from(ops[operation].is_change());
         let is_observation = |op| matches!(op, Op::Observe(_) | Op::ObserveWith(_));
         for other in others {
             if self.overlaps.is_empty() {
@@ -193,8 +286,9 @@ impl Promises {
     }
 
     /// An operation ends that did `check` what an earlier panic may have left.
-    pub fn ended(&mut self, by_panic: bool, checked: bool) {
+    pub fn ended(&mut self, by_panic: bool, checked: bool, is_change: bool) {
         self.writes = 0;
+        self.in_force.changes -= u8::from(is_change);
         if by_panic {
             self.unchecked = true;
         } else if checked {
@@ -210,13 +304,14 @@ impl Promises {
     /// A promise is broken.
     pub fn rests(
         &mut self,
-        program: &Program,
+        (program, choices): (&Program, &Choices),
         recorded: [u8; THREADS],
         difference: isize,
         figures: Figures,
     ) -> Result<(), Broken> {
-        let points = program.points();
-        let (depth, mark) = (points.depth(difference), figures.high_water);
+        let points = self.in_force.points(choices);
+        let depth = self.in_force.depth(difference, choices);
+        let mark = figures.high_water;
         self.at_rest = self.at_rest.max(depth);
         require(self.warned == figures.warned, Promise::Alternation, || {
             format!("an edge was not delivered: {figures:?}")
@@ -225,7 +320,7 @@ impl Promises {
         require(figures.depth == depth, Promise::Conservation, || {
             format!("reads {} at depth {depth}", figures.depth)
         })?;
-        if points.capacity > 0 && !self.unchecked {
+        if !self.unchecked {
             require(
                 self.warned || depth < points.warn_depth,
                 Promise::Settledness,

@@ -15,6 +15,7 @@ struct Mix {
     is_deferred: bool,
     is_observed: bool,
     is_cleared: bool,
+    is_set: bool,
 }
 
 impl Programs {
@@ -42,6 +43,7 @@ impl Programs {
             is_deferred,
             is_observed,
             is_cleared,
+            is_set,
         } = mix;
         let n = 2 + self.below(2);
         let depth = self.below(capacity + 2);
@@ -58,6 +60,13 @@ impl Programs {
         }
         if is_cleared {
             ops.extend([Op::DequeueN(usize::MAX), Op::Clear]);
+        }
+        if is_set {
+            ops.extend([
+                Op::SetCapacity(depth),
+                Op::SetCapacity(2 * capacity),
+                Op::SetThresholds(60, 30),
+            ]);
         }
         if is_deferred {
             ops.extend([Op::Take, Op::Take, Op::ComeBy, Op::Deliver]);
@@ -102,6 +111,7 @@ impl Iterator for Programs {
             is_deferred: matches!(sink, Sink::HandedOver | Sink::Background),
             is_observed: is_observed || kind == Kind::Limit,
             is_cleared: !is_observed || kind == Kind::Limit,
+            is_set: self.below(4) == 0,
         };
         let (threads, most) = self.one_of(&[(2, 3), (2, 3), (3, 2)]);
         Some(Program {

@@ -11,7 +11,7 @@
 //! | to a word to which no other thread can still make a conflicting one | with the step before |
 //! | a relaxed store | the same: a thread that does not know it may read the value before |
 //! | a relaxed load | with the step after: what it may read now, it may read then |
-//! | a write of a counter, and what the sink does | as a step: the promises are about their order |
+//! | a write of a counter or a setting, and what the sink does | as a step: the promises are about their order |
 //! | any other | as a step |
 //!
 //! Which words an operation accesses is learned on the way. Whenever the search learns of a new one,
@@ -147,8 +147,7 @@ pub fn run(
     explorer::start(program);
     let subject: Rc<dyn Subject> = subject(program.points(), &History).into();
     with(|explorer| explorer.subject = Some(subject.clone()));
-    // So the explorer learns which words the counters are.
-    subject.counters_now();
+    explorer::learn_words(&*subject);
     let ops = program.threads.concat();
     assert!(program.threads.len() <= THREADS && ops.len() <= 32);
     let start_of = |op: &Op| Script::new(find_next(&*subject, *op, Vec::new()));
@@ -252,11 +251,11 @@ impl Search<'_> {
             let step = match self.scripts[number].next(record) {
                 Next::Step(step) => *step,
                 Next::Ends => {
-                    state.end_operation(thread, false);
+                    state.end_operation(thread, self.ops[number], false);
                     break;
                 }
                 Next::EndsByPanic => {
-                    state.end_operation(thread, true);
+                    state.end_operation(thread, self.ops[number], true);
                     break;
                 }
                 Next::Fails(message) => {
@@ -335,7 +334,10 @@ impl Search<'_> {
         let Step::Access(word, access, discipline) = step else {
             return Timing::AsStep;
         };
-        if self.settings.is_plain || self.setting.counts(word, access) {
+        if self.settings.is_plain
+            || self.setting.counts(word, access)
+            || self.setting.sets(word, access)
+        {
             return Timing::AsStep;
         }
         if !Touched::by(word, access).conflicts_with(others) {
@@ -392,7 +394,8 @@ impl Search<'_> {
         let figures = self.subject.figures();
         let difference = self.setting.difference(&state.memory);
         let recorded = state.recorded();
-        (state.promises).rests(self.program, recorded, difference, figures)
+        let setting = (self.program, &self.setting.choices);
+        (state.promises).rests(setting, recorded, difference, figures)
     }
 
     /// When all threads have ended, the gauge goes down to 0 and up to its warn point as it should;
@@ -409,7 +412,8 @@ impl Search<'_> {
             self.deliver_what_is_left()
         };
         let difference = with(|explorer| self.setting.difference(&explorer.state.memory));
-        let points = self.setting.points;
+        let in_force = with(|explorer| explorer.state.promises.in_force);
+        let points = in_force.points(&self.setting.choices);
         let (enqueue, dequeue) = match points.unit {
             1 => (Op::Enqueue, Op::Dequeue),
             unit => (Op::EnqueueN(unit), Op::DequeueN(unit)),
@@ -428,7 +432,7 @@ impl Search<'_> {
         };
         for depth in (points.unit..=top).step_by(points.unit) {
             records(enqueue)?;
-            self.check_depth(depth.min(points.most))?;
+            self.check_depth(in_force.depth(depth.cast_signed(), &self.setting.choices))?;
         }
         Ok(())
     }
@@ -468,7 +472,7 @@ impl Search<'_> {
         let by_panic = run_alone(&*self.subject, op)?;
         let mut state = with(|explorer| {
             let promises = &mut explorer.state.promises;
-            promises.ended(by_panic, checks);
+            promises.ended(by_panic, checks, op.is_change());
             promises.recorded_alone(op, self.program);
             explorer.state.clone()
         });

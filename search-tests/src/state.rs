@@ -4,12 +4,13 @@ use std::hash::{Hash, Hasher};
 use std::mem::take;
 
 use fillgauge::searched::Access;
+use fillgauge::{Gauge, StaticSink};
 
-use crate::history::Points;
 use crate::memory::{Memory, THREADS};
-use crate::program::{Program, Sink};
-use crate::promises::{Broken, Promises};
+use crate::program::{Choices, Program, Sink};
+use crate::promises::{Broken, InForce, Promises};
 use crate::script::{Script, Step};
+use crate::subject::Op;
 
 /// Where a thread is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -33,16 +34,44 @@ pub struct State {
 /// What does not change in a program.
 #[derive(Clone, Debug)]
 pub struct Setting {
-    pub points: Points,
+    pub choices: Choices,
     pub sink: Sink,
     /// The words of the counters: enqueued, and if there are two, dequeued.
     pub counters: Vec<usize>,
+    /// The words of the state, of the capacity and of the thresholds, if they can change.
+    pub settings: Vec<usize>,
 }
 
 impl Setting {
     /// Whether an access changes a counter.
     pub fn counts(&self, word: usize, access: Access) -> bool {
         access != Access::Load && self.counters.contains(&word)
+    }
+
+    /// Whether an access changes a setting.
+    pub fn sets(&self, word: usize, access: Access) -> bool {
+        match self.settings[..] {
+            // Nothing else that clears bits of the state.
+            [state, ..] if word == state => matches!(access, Access::And(_)),
+            [_, capacity, rules] => access != Access::Load && [capacity, rules].contains(&word),
+            _ => false,
+        }
+    }
+
+    /// The settings that are in force, after those that were in force.
+    fn in_force(&self, memory: &Memory, mut in_force: InForce) -> InForce {
+        let [state, capacity, rules] = self.settings[..] else {
+            return in_force;
+        };
+        let thresholds = Gauge::<StaticSink>::thresholds_of(memory.newest(rules));
+        let number = |found: Option<usize>| {
+            let number = found.expect("a setting that nobody has set");
+            u8::try_from(number).expect("few choices")
+        };
+        in_force.capacity = number(self.choices.capacity(memory.newest(capacity)));
+        in_force.thresholds = number(self.choices.thresholds(thresholds));
+        in_force.clamps = Gauge::<StaticSink>::clamps(memory.newest(state));
+        in_force
     }
 
     /// Enqueued less dequeued.
@@ -92,15 +121,19 @@ impl State {
                         (self.memory).execute(thread, word, access, discipline, outcome)
                     }
                 };
+                let (promises, choices) = (&mut self.promises, &setting.choices);
+                let difference = setting.difference(&self.memory);
                 if setting.counts(word, access) {
-                    let difference = setting.difference(&self.memory);
-                    let depth = setting.points.depth(difference);
-                    self.promises.depth_is(depth, &setting.points)?;
+                    promises.counters_differ_by(difference, choices)?;
+                }
+                if setting.sets(word, access) {
+                    let in_force = setting.in_force(&self.memory, promises.in_force);
+                    promises.settings_are(in_force, difference, choices);
                 }
                 Ok(value)
             }
             Step::CallSink(event, depth) => {
-                let acts = self.promises.delivers(event, depth, &setting.points)?;
+                let acts = self.promises.delivers(event, depth, &setting.choices)?;
                 if acts && matches!(setting.sink, Sink::DequeuesOnce(_)) {
                     self.promises.sink_dequeues_in = Some(match by {
                         By::Alone => (0, u8::MAX),
@@ -110,7 +143,7 @@ impl State {
                 Ok(usize::from(acts))
             }
             Step::SinkReturns => {
-                self.promises.returned(&setting.points);
+                self.promises.returned(&setting.choices);
                 Ok(0)
             }
         }
@@ -127,12 +160,13 @@ impl State {
     }
 
     /// The operation that `thread` is in has ended.
-    pub fn end_operation(&mut self, thread: usize, by_panic: bool) {
+    pub fn end_operation(&mut self, thread: usize, op: Op, by_panic: bool) {
+        let is_change = op.is_change();
         let thread = &mut self.threads[thread];
         thread.next += 1;
         thread.record = Script::START;
         let checks = take(&mut thread.checks);
-        self.promises.ended(by_panic, checks);
+        self.promises.ended(by_panic, checks, is_change);
     }
 
     /// What the program came to, whether or not the gauge was at rest on the way.

@@ -21,6 +21,7 @@
 //! | what changed last | who checks afterwards |
 //! |---|---|
 //! | the depth | the thread that changed it |
+//! | the capacity or the thresholds | the thread that changed them |
 //! | RUNNING ended | the thread that ended it |
 //! | RUNNING ended by a panic of the sink | the next operation of any kind: it finds UNCHECKED |
 //! | PENDING set | the thread that takes the event over, once it has delivered it |
@@ -38,6 +39,7 @@
 //! Every access to the state is sequentially consistent, so "before" and "after" have one meaning.
 
 pub(crate) mod delivery;
+mod identity;
 pub(crate) mod state;
 
 use core::cell::Cell;
@@ -48,9 +50,11 @@ use crate::event::{Edge, LimitEvent, LimitSink};
 use crate::limit::Limit;
 use crate::limit::atomic::AtomicLimit;
 use crate::snapshot::QueueSnapshot;
-use crate::sync::{AtomicUsize, Ordering, RelaxedUsize, SeqCstUsize, const_fn, fence};
-use crate::thresholds::{TripPoints, fill_percent};
+use crate::sync::{Ordering, RelaxedUsize, SeqCstUsize, SettingUsize, const_fn, fence};
+use crate::thresholds::{PointRules, Thresholds, TripPoints, fill_percent};
 use delivery::{Caller, Deliver, Delivery, StaticSink};
+use identity::Identity;
+pub(crate) use identity::MAX_INSTANCE;
 use state::AlarmState;
 
 /// What a depth source reads: figures of one instant.
@@ -72,11 +76,11 @@ pub(crate) trait DepthSource {
 pub(crate) struct Alarm<D> {
     state: SeqCstUsize,
     high_water: RelaxedUsize,
-    capacity: RelaxedUsize,
-    warn_depth: RelaxedUsize,
-    rearm_depth: RelaxedUsize,
-    /// 0 in a slot that is free, or about to be claimed.
-    instance: AtomicUsize,
+    capacity: SettingUsize,
+    /// The points that follow from the capacity and the rules.
+    warn_depth: SettingUsize,
+    rearm_depth: SettingUsize,
+    identity: Identity,
     limit: AtomicLimit,
     deliver: D,
 }
@@ -85,8 +89,9 @@ impl Alarm<StaticSink> {
     const_fn! {
         /// What a free slot holds: all zero.
         pub(crate) const fn vacant() -> Self {
+            let zero = PointRules::from_word(0);
             let points = TripPoints { capacity: 0, warn_depth: 0, rearm_depth: 0 };
-            Self::from_parts(AtomicLimit::empty(), points, AlarmState::new(false), StaticSink::NONE)
+            Self::from_parts(AtomicLimit::empty(), zero, points, AlarmState::VACANT, StaticSink::NONE)
         }
     }
 
@@ -102,8 +107,9 @@ impl<D> Alarm<D> {
         pub(crate) const fn new(config: GaugeConfig, deliver: D) -> Self {
             Self::from_parts(
                 AtomicLimit::new(config.limit),
+                config.rules(),
                 config.points(),
-                AlarmState::new(config.for_queue),
+                config.state(),
                 deliver,
             )
         }
@@ -111,14 +117,20 @@ impl<D> Alarm<D> {
 
     const_fn! {
         #[inline(always)]
-        const fn from_parts(limit: AtomicLimit, points: TripPoints, state: AlarmState, deliver: D) -> Self {
+        const fn from_parts(
+            limit: AtomicLimit,
+            rules: PointRules,
+            points: TripPoints,
+            state: AlarmState,
+            deliver: D,
+        ) -> Self {
             Self {
                 state: SeqCstUsize::new(state.0),
                 high_water: RelaxedUsize::new(0),
-                capacity: RelaxedUsize::new(points.capacity),
-                warn_depth: RelaxedUsize::new(points.warn_depth),
-                rearm_depth: RelaxedUsize::new(points.rearm_depth),
-                instance: AtomicUsize::new(0),
+                capacity: SettingUsize::new(points.capacity),
+                warn_depth: SettingUsize::new(points.warn_depth),
+                rearm_depth: SettingUsize::new(points.rearm_depth),
+                identity: Identity::new(rules),
                 limit,
                 deliver,
             }
@@ -182,14 +194,26 @@ impl<D> Alarm<D> {
         }
     }
 
-    /// A depth as the alarm shows it. A queue is recorded late: an item counts twice for a moment,
-    /// when another took its place before that was recorded.
+    #[inline]
+    pub(crate) fn rules(&self) -> PointRules {
+        self.identity.rules()
+    }
+
+    #[cfg(fillgauge_search)]
+    pub(crate) fn settings_now(&self) -> [usize; 3] {
+        [
+            self.state.now(),
+            self.capacity.now(),
+            self.identity.rules_now(),
+        ]
+    }
+
+    /// A depth as an alarm in `state` shows it. A queue is recorded late: an item counts twice for a
+    /// moment, when another took its place before that was recorded.
     #[inline]
     pub(crate) fn clamped(&self, state: AlarmState, depth: usize) -> usize {
-        let capacity = self.capacity();
-        // The re-arm point is above the capacity if that is unbounded.
-        if state.is_for_queue() && depth > capacity && self.rearm_depth() <= capacity {
-            capacity
+        if state.clamps() {
+            depth.min(self.capacity())
         } else {
             depth
         }
@@ -200,15 +224,19 @@ impl<D> Alarm<D> {
     }
 
     pub(crate) fn instance(&self) -> usize {
-        self.instance.load(Ordering::Relaxed)
+        self.identity.instance()
     }
 
     /// Inlined, so that nothing is copied on the way into an event: that takes longer than the code
     /// saves.
     #[inline(always)]
-    pub(crate) fn snapshot_from(&self, state: AlarmState, reading: Reading) -> QueueSnapshot {
+    pub(crate) fn snapshot_from(
+        &self,
+        state: AlarmState,
+        reading: Reading,
+        capacity: usize,
+    ) -> QueueSnapshot {
         let limit = self.limit();
-        let capacity = self.capacity();
         let depth = reading.depth;
         QueueSnapshot {
             name: limit,
@@ -293,12 +321,18 @@ impl<D: Deliver> Alarm<D> {
                 let Some(reading) = source.read(state) else {
                     return;
                 };
-                let Some(edge) = state.pending_edge(reading.depth, self.points()) else {
+                let points = self.points();
+                // If not, the thread that changes them checks afterwards. By points of which each
+                // edge leads to the other, this thread might never return.
+                if !points.are_consistent() {
+                    return;
+                }
+                let Some(edge) = state.pending_edge(reading.depth, points) else {
                     return;
                 };
                 let next = state.after(edge);
                 if self.deliver.wants(edge) {
-                    (next.running(), Some((edge, reading)))
+                    (next.running(), Some((edge, reading, points.capacity)))
                 } else {
                     (next, None)
                 }
@@ -312,8 +346,8 @@ impl<D: Deliver> Alarm<D> {
                 continue;
             }
             let delivery = Delivery::new(word, caller, &after);
-            if let Some((edge, reading)) = edge {
-                let snapshot = || self.snapshot_from(next, reading);
+            if let Some((edge, reading, capacity)) = edge {
+                let snapshot = || self.snapshot_from(next, reading, capacity);
                 let event = match edge {
                     Edge::NearCapacity => LimitEvent::NearCapacity(snapshot()),
                     Edge::Full => LimitEvent::Full(snapshot()),
@@ -350,39 +384,79 @@ impl Drop for LeaveUnchecked<'_> {
     }
 }
 
+/// Settings that change at run time. The thread that changes one checks afterwards.
+impl<D> Alarm<D> {
+    /// Stores another capacity.
+    pub(crate) fn set_capacity(&self, capacity: usize) {
+        // More may be in a queue than it has room for afterwards, and stay.
+        self.state.clear_bits(AlarmState::CLAMPS);
+        self.capacity.set(capacity);
+        self.store_points();
+    }
+
+    /// Stores other thresholds.
+    pub(crate) fn set_thresholds(&self, thresholds: Thresholds) {
+        self.identity
+            .change_rules(|rules| rules.with_thresholds(thresholds));
+        self.store_points();
+    }
+
+    /// Stores the points that follow from the capacity and the rules, until those are as they were
+    /// before.
+    ///
+    /// Of several changes at once, take the last store of a point. What its thread reads afterwards
+    /// leads to the same point. A change that this reading misses stores the point later, and there
+    /// is none later. Lock-free: a turn repeats only if there was another change.
+    fn store_points(&self) {
+        let read = || {
+            let rules = self.identity.rules_after_change();
+            (rules, self.capacity.get_after_change())
+        };
+        let mut before = read();
+        loop {
+            let (rules, capacity) = before;
+            let points = rules.points(capacity);
+            self.warn_depth.set(points.warn_depth);
+            self.rearm_depth.set(points.rearm_depth);
+            let now = read();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    }
+}
+
 /// Life in a slot of a registry, for which `instance` is the version of a sequence lock: 0 while
 /// the slot is free.
 impl<D> Alarm<D> {
-    /// Settings and state for a new gauge, except for its instance.
-    pub(crate) fn reset(&self, config: &GaugeConfig) {
+    /// Settings and state for a new gauge, which snapshots then see.
+    #[inline]
+    pub(crate) fn activate(&self, config: &GaugeConfig, instance: usize) {
         let points = config.points();
-        self.state.reset(AlarmState::new(config.for_queue).0);
+        self.state.reset(config.state().0);
         self.high_water.reset(0);
         self.capacity.reset(points.capacity);
         self.warn_depth.reset(points.warn_depth);
         self.rearm_depth.reset(points.rearm_depth);
         self.limit.reset(config.limit);
-    }
-
-    /// Lets snapshots see what was reset.
-    pub(crate) fn activate(&self, instance: usize) {
         // Pairs with the first load in `read_if_live`: a thread that loads the number sees what was
         // reset before.
-        self.instance.store(instance, Ordering::Release);
+        self.identity.publish(instance, config.rules());
     }
 
     /// Hides the slot from snapshots, before it is given back.
     pub(crate) fn deactivate(&self) {
         // Relaxed is enough: the slot is given back by a release, and `activate` comes after its
         // acquire.
-        self.instance.store(0, Ordering::Relaxed);
+        self.identity.withdraw();
     }
 
     /// What `read` returns, if the slot holds one and the same gauge from beginning to end.
     #[inline]
     pub(crate) fn read_if_live<R>(&self, read: impl FnOnce() -> R) -> Option<R> {
         // Pairs with the store in `activate`.
-        let instance = self.instance.load(Ordering::Acquire);
+        let instance = self.instance();
         if instance == 0 {
             return None;
         }
@@ -392,7 +466,7 @@ impl<D> Alarm<D> {
         // before the load below, and so does the `deactivate` before it: the load returns another
         // number.
         fence(Ordering::Acquire);
-        let unchanged = self.instance.load(Ordering::Relaxed) == instance;
+        let unchanged = self.instance() == instance;
         unchanged.then_some(figures)
     }
 }

@@ -27,11 +27,18 @@ impl AlarmState {
     pub(crate) const AGAIN: usize = 1 << 6;
     /// Kept for a gauge: every dequeue has its enqueue, in either order of records.
     const FOR_QUEUE: usize = 1 << 7;
+    /// Kept for a gauge: depths above the capacity read as the capacity.
+    pub(crate) const CLAMPS: usize = 1 << 8;
     /// The rest counts warnings.
-    const ONE_WARNING: usize = 1 << 8;
+    const ONE_WARNING: usize = 1 << 9;
 
-    pub(crate) const fn new(for_queue: bool) -> Self {
-        Self(if for_queue { Self::FOR_QUEUE } else { 0 })
+    /// All zero.
+    pub(crate) const VACANT: Self = Self::new(false, false);
+
+    pub(crate) const fn new(for_queue: bool, clamps: bool) -> Self {
+        let for_queue = if for_queue { Self::FOR_QUEUE } else { 0 };
+        let clamps = if clamps { Self::CLAMPS } else { 0 };
+        Self(for_queue | clamps)
     }
 
     pub(crate) const fn has_warned(self) -> bool {
@@ -58,6 +65,10 @@ impl AlarmState {
 
     pub(crate) const fn is_for_queue(self) -> bool {
         self.0 & Self::FOR_QUEUE != 0
+    }
+
+    pub(crate) const fn clamps(self) -> bool {
+        self.0 & Self::CLAMPS != 0
     }
 
     pub(crate) const fn warnings(self) -> usize {
@@ -124,7 +135,7 @@ mod tests {
 
     #[test]
     fn the_edge_that_is_due_follows_from_state_and_depth() {
-        let armed = AlarmState::new(false);
+        let armed = AlarmState::VACANT;
         let warned = armed.after(Edge::NearCapacity);
         let full = warned.after(Edge::Full);
         for depth in 0..=12 {
@@ -150,7 +161,7 @@ mod tests {
             GaugeConfig::rendezvous(&LIMIT),
         ] {
             for depth in [0, 8, usize::MAX - 1] {
-                let state = AlarmState::new(config.for_queue);
+                let state = config.state();
                 assert_eq!(state.pending_edge(depth, config.points()), None);
             }
         }
@@ -159,7 +170,7 @@ mod tests {
     #[test]
     fn no_state_comes_back_over_many_warnings() {
         for for_queue in [false, true] {
-            let mut state = AlarmState::new(for_queue);
+            let mut state = AlarmState::new(for_queue, for_queue);
             let mut seen = std::collections::HashSet::new();
             for warnings in 1..=100 {
                 for edge in [Edge::NearCapacity, Edge::Full, Edge::Recovered] {

@@ -3,7 +3,7 @@
 //! # The words
 //!
 //! ```text
-//! alarm       state · high_water · capacity · warn_depth · rearm_depth · instance · limit · sink
+//! alarm       state · high_water · capacity · warn_depth · rearm_depth · identity · limit · sink
 //! producers   enqueued · cached_dequeued
 //! consumers   dequeued · cached_enqueued
 //! ```
@@ -47,6 +47,8 @@ use crate::alarm::delivery::{Caller, Deliver};
 use crate::alarm::state::AlarmState;
 use crate::alarm::{Alarm, DepthSource, Reading};
 use crate::sync::{RelaxedUsize, SeqCstUsize, const_fn};
+#[cfg(fillgauge_search)]
+use crate::thresholds::{PointRules, Thresholds};
 
 /// Keeps what different threads write on cache lines of their own: no word of one side is nearer
 /// than 128 bytes to one of the other. That is two lines of most processors, since prefetchers
@@ -167,7 +169,7 @@ impl<D: Deliver> Gauge<D> {
         self.producers.cached_dequeued.set(dequeued);
         let depth = self.depth_between(state, enqueued, dequeued);
         alarm.raise_high_water(depth);
-        if alarm.must_check(state, depth, Caller::Delivers) {
+        if depth >= alarm.warn_depth() || alarm.must_deliver_now(Caller::Delivers) {
             alarm.check(self, Caller::Delivers);
         }
     }
@@ -281,5 +283,23 @@ impl<D> Gauge<D> {
     /// `enqueued` and `dequeued` at this moment, for a model that watches them.
     pub fn counters_now(&self) -> (usize, usize) {
         (self.producers.enqueued.now(), self.consumers.dequeued.now())
+    }
+}
+
+#[cfg(fillgauge_search)]
+impl<D> Gauge<D> {
+    /// The words of the state, of the capacity and of the thresholds at this moment.
+    pub fn settings_now(&self) -> [usize; 3] {
+        self.alarm.settings_now()
+    }
+
+    /// Whether depths above the capacity read as that, by the word of the state.
+    pub fn clamps(state: usize) -> bool {
+        AlarmState(state).clamps()
+    }
+
+    /// What the word of the thresholds stands for.
+    pub fn thresholds_of(word: usize) -> Thresholds {
+        PointRules::from_word(word).thresholds()
     }
 }

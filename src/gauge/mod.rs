@@ -9,14 +9,14 @@ use core::fmt;
 
 pub use deferred::Deferred;
 
-use crate::alarm::Alarm;
 use crate::alarm::delivery::{Caller, Deliver, StaticSink};
+use crate::alarm::{Alarm, DepthSource};
 use crate::config::GaugeConfig;
 use crate::event::LimitSink;
 use crate::limit::Limit;
 use crate::snapshot::QueueSnapshot;
 use crate::sync::const_fn;
-use crate::thresholds::fill_percent;
+use crate::thresholds::{Thresholds, fill_percent};
 use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
 
 /// The usage gauge of one bounded queue or limit.
@@ -67,6 +67,7 @@ use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
 /// | `record_enqueue`, `record_dequeue` and their `_n` | one atomic addition and a few loads: wait-free | lock-free, then the sink |
 /// | more than `usize::MAX / 32` dequeued at once, `record_clear` | lock-free | lock-free, then the sink |
 /// | `observe_depth`, `observe_with` | lock-free | lock-free, then the sink |
+/// | `set_capacity`, `set_thresholds` | lock-free, then the sink | the same |
 /// | what the gauge reads | wait-free | wait-free |
 ///
 /// Lock-free means: an operation repeats a step only if another operation came between. On a target
@@ -325,6 +326,54 @@ impl<D: Deliver> Gauge<D> {
         self.observe(depth);
     }
 
+    /// Changes the capacity, for instance when a pool has grown or shrunk.
+    ///
+    /// The points follow: with the default thresholds the gauge warns at 80 % of the new capacity,
+    /// and is armed again at 50 % of it. It warns or recovers in this call if its depth asks for it.
+    /// An operation that overlaps the call goes by the old or the new capacity. Several changes may
+    /// be made at once: one of them comes last.
+    ///
+    /// Capacity 0 means unbounded, unless the gauge is [a rendezvous](GaugeConfig::rendezvous). A
+    /// queue may have more in it than a smaller capacity has room for. So the depth of a queue may
+    /// read above its capacity once that was changed, also for a moment while records are in
+    /// progress.
+    ///
+    /// Lock-free: it repeats a step only if another change came between. Then the sink.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static POOL: Gauge = Gauge::new(&Limit::resource("connections"), 10);
+    ///
+    /// POOL.record_enqueue_n(8);
+    /// assert!(POOL.has_warned());
+    /// POOL.set_capacity(20);
+    /// assert!(!POOL.has_warned(), "8 of 20 are 40 %");
+    /// ```
+    pub fn set_capacity(&self, capacity: usize) {
+        self.alarm.set_capacity(capacity);
+        // A queue may have had more in it than its capacity before, and shows that now.
+        if let Some(reading) = self.read(self.alarm.state()) {
+            self.alarm.raise_high_water(reading.depth);
+        }
+        self.alarm.check(self, Caller::Delivers);
+    }
+
+    /// Changes the thresholds. What is said of [`set_capacity`](Self::set_capacity) holds here too.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit, Thresholds};
+    /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 10);
+    ///
+    /// TX.record_enqueue_n(6);
+    /// TX.set_thresholds(Thresholds::new(60, 20)?);
+    /// assert!(TX.has_warned());
+    /// # Ok::<(), fillgauge::ThresholdsError>(())
+    /// ```
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        self.alarm.set_thresholds(thresholds);
+        self.alarm.check(self, Caller::Delivers);
+    }
+
     /// The same gauge for operations that must not be held up by what receives its events.
     #[inline]
     pub const fn deferred(&self) -> Deferred<'_, D> {
@@ -361,10 +410,16 @@ impl<D> Gauge<D> {
         self.alarm.high_water()
     }
 
-    /// The bound that the gauge was made with; 0 is unbounded, or a rendezvous.
+    /// The bound; 0 is unbounded, or a rendezvous.
     #[inline]
     pub fn capacity(&self) -> usize {
         self.alarm.capacity()
+    }
+
+    /// At which fill the gauge warns, and is armed again.
+    #[inline]
+    pub fn thresholds(&self) -> Thresholds {
+        self.alarm.rules().thresholds()
     }
 
     /// `floor(100 * depth / capacity)`, exact; it may be above 100, and stops at `usize::MAX`. 0
@@ -395,7 +450,7 @@ impl<D> Gauge<D> {
         self.alarm.state().is_pending()
     }
 
-    /// Warnings so far. Wraps at `usize::MAX / 256`.
+    /// Warnings so far. Wraps at `usize::MAX / 512`.
     pub fn warnings(&self) -> usize {
         self.alarm.state().warnings()
     }
@@ -417,7 +472,8 @@ impl<D> Gauge<D> {
     }
 
     /// Distinguishes gauges of one limit: the serial number of the registration in its registry,
-    /// from 1; 0 for a gauge that is a static of its own.
+    /// from 1; 0 for a gauge that is a static of its own. It wraps, see [the
+    /// range](crate::guarantees#range).
     pub fn instance(&self) -> usize {
         self.alarm.instance()
     }
@@ -439,8 +495,9 @@ impl<D> Gauge<D> {
         // In the order of `depth`.
         let enqueued = self.producers.enqueued.get();
         let dequeued = self.consumers.dequeued.get();
+        let reading = self.reading(state, (enqueued, dequeued));
         self.alarm
-            .snapshot_from(state, self.reading(state, (enqueued, dequeued)))
+            .snapshot_from(state, reading, self.alarm.capacity())
     }
 }
 

@@ -22,8 +22,7 @@ impl<D> Gauge<D> {
     pub(crate) fn activate(&self, config: GaugeConfig, instance: usize) {
         self.producers.reset();
         self.consumers.reset();
-        self.alarm.reset(&config);
-        self.alarm.activate(instance);
+        self.alarm.activate(&config, instance);
     }
 }
 

@@ -26,6 +26,7 @@ pub use handle::QueueGauge;
 
 use free_list::{FreeList, MAX_SLOTS, Slot};
 
+use crate::alarm::MAX_INSTANCE;
 use crate::config::GaugeConfig;
 use crate::event::LimitSink;
 use crate::gauge::Gauge;
@@ -211,7 +212,8 @@ impl<const N: usize> QueueRegistry<N> {
             let instance = self
                 .registered
                 .fetch_add(1, Ordering::Relaxed)
-                .wrapping_add(1);
+                .wrapping_add(1)
+                & MAX_INSTANCE;
             // 0 means a free slot; the count passes it when it wraps.
             if instance != 0 {
                 return instance;

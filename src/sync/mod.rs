@@ -8,10 +8,10 @@
 //! - [`SeqCstUsize`], the words of the gauge protocol: every access by an operation is sequentially
 //!   consistent. Such accesses take place in one total order, hence the protocol is argued by
 //!   interleaving alone.
-//! - [`RelaxedUsize`], bounds and marks that may be read stale, and the settings of a gauge.
-//!   Relaxed.
+//! - [`SettingUsize`], the settings of a gauge, which few programs change after all: the same.
+//! - [`RelaxedUsize`], bounds and marks that may be read stale, and sums that order nothing. Relaxed.
 //!
-//! Both have `reset`, a release store for the one thread that claims a slot; its partner is
+//! All have `reset`, a release store for the one thread that claims a slot; its partner is
 //! `Alarm::read_if_live`.
 
 #[cfg(fillgauge_loom)]
@@ -129,6 +129,70 @@ impl SeqCstUsize {
 
     pub(crate) fn reset(&self, value: usize) {
         self.0.store(value, RESET);
+    }
+}
+
+/// A setting: sequentially consistent. An operation changes a counter and loads it; a change stores
+/// it and loads the counters. One of the two sees what the other did.
+#[derive(Debug)]
+pub(crate) struct SettingUsize(atomic::AtomicUsize);
+
+/// How a setting is loaded. Loom takes each load for an acquire load. That is enough there: it takes
+/// the loads of the counters for writes, and each of two writes of a word sees what came before the
+/// other.
+const LOAD_SETTING: Ordering = if cfg!(fillgauge_loom) {
+    Ordering::Acquire
+} else {
+    Ordering::SeqCst
+};
+
+impl SettingUsize {
+    const_fn! {
+        #[cfg_attr(fillgauge_search, track_caller)]
+        pub(crate) const fn new(value: usize) -> Self {
+            Self(atomic::AtomicUsize::new(value))
+        }
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(LOAD_SETTING)
+    }
+
+    /// The same for a thread that changes another setting: each of two such threads sees what the
+    /// other one stored, or is seen by it. That takes more than an acquire load of loom.
+    pub(crate) fn get_after_change(&self) -> usize {
+        if cfg!(fillgauge_loom) {
+            self.0.fetch_add(0, Ordering::SeqCst)
+        } else {
+            self.get()
+        }
+    }
+
+    #[cfg(fillgauge_search)]
+    pub(crate) fn now(&self) -> usize {
+        self.0.now()
+    }
+
+    /// A read-modify-write and never a store, as [`RelaxedUsize::raise`].
+    pub(crate) fn set(&self, value: usize) {
+        self.0.swap(value, Ordering::SeqCst);
+    }
+
+    /// Stores `new` if the word is `current`; otherwise returns what it is.
+    pub(crate) fn compare_exchange(&self, current: usize, new: usize) -> Result<(), usize> {
+        self.0
+            .compare_exchange(current, new, Ordering::SeqCst, Ordering::SeqCst)
+            .map(drop)
+    }
+
+    pub(crate) fn reset(&self, value: usize) {
+        self.0.store(value, RESET);
+    }
+
+    /// For the one thread that owns the slot.
+    pub(crate) fn store(&self, value: usize, ordering: Ordering) {
+        self.0.store(value, ordering);
     }
 }
 

@@ -49,7 +49,12 @@ impl Subject for Flag {
                 self.depth.swap(depth, SeqCst);
                 depth
             }
-            Op::Deliver | Op::ComeBy | Op::Fill(_) | Op::Drain => return,
+            Op::Deliver
+            | Op::ComeBy
+            | Op::Fill(_)
+            | Op::Drain
+            | Op::SetCapacity(_)
+            | Op::SetThresholds(..) => return,
             Op::Dequeue | Op::DequeueN(_) | Op::Clear | Op::Take | Op::TakeAll => {
                 let n = match op {
                     Op::Dequeue | Op::Take => 1,

@@ -5,3 +5,4 @@ mod corrections;
 mod edges;
 mod handover;
 mod registry;
+mod settings;

@@ -1,4 +1,4 @@
-//! The searches. `pairs`, `handover`, `panics`, `samplers` and `sinks` are tables of programs,
+//! The searches. `pairs`, `handover`, `panics`, `samplers`, `settings` and `sinks` are tables of programs,
 //! `progress` is two of them, `random` goes beyond them, `canaries` and `stale` show that the
 //! search can fail, and `plain` that it leaves nothing out.
 
@@ -10,5 +10,6 @@ mod plain;
 mod progress;
 mod random;
 mod samplers;
+mod settings;
 mod sinks;
 mod stale;

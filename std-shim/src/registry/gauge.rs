@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use fillgauge::{Deferred, Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot};
+use fillgauge::{Deferred, Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot, Thresholds};
 
 use super::account::{Birth, HandingOver, Particulars};
 use super::listing::ListingRef;
@@ -188,6 +188,31 @@ impl<N> QueueGauge<N> {
     /// Records that the queue has been emptied at once, see [`Gauge::record_clear`].
     pub fn record_clear(&self) {
         self.slot.record_clear();
+    }
+
+    /// Changes the capacity, for instance when a pool has grown or shrunk. The gauge warns or recovers
+    /// in this call if its depth asks for it. See [`Gauge::set_capacity`].
+    ///
+    /// ```
+    /// use fillgauge_std::register_limit;
+    ///
+    /// let pool = register_limit("connections", 10);
+    /// pool.observe_depth(8);
+    /// pool.set_capacity(20);
+    /// assert!(!pool.has_warned(), "8 of 20 are 40 %");
+    /// ```
+    pub fn set_capacity(&self, capacity: usize) {
+        self.slot.set_capacity(capacity);
+    }
+
+    /// Changes at which fill it warns, and is armed again, see [`Gauge::set_thresholds`].
+    pub fn set_thresholds(&self, thresholds: Thresholds) {
+        self.slot.set_thresholds(thresholds);
+    }
+
+    /// At which fill it warns, and is armed again.
+    pub fn thresholds(&self) -> Thresholds {
+        self.slot.thresholds()
     }
 
     /// The same gauge, for a consumer or a destructor: what is recorded through it leaves its

@@ -1,7 +1,7 @@
 //! A gauge in plain wide integers. It keeps what the documentation promises of one operation after
 //! the other.
 
-use fillgauge::{Gauge, Limit, LimitCategory, QueueSnapshot};
+use fillgauge::{Gauge, Limit, LimitCategory, QueueSnapshot, Thresholds};
 
 use super::history::{Point, Setup};
 
@@ -69,6 +69,9 @@ impl From<&Gauge> for Figures {
 #[derive(Debug)]
 pub(super) struct ReferenceGauge {
     setup: Setup,
+    /// Depths above the capacity read as the capacity.
+    clamps: bool,
+    zero_is_bound: bool,
     instance: usize,
     /// Enqueued less dequeued; below 0 if the gauge of a queue waits for enqueues.
     balance: i128,
@@ -86,6 +89,8 @@ impl ReferenceGauge {
     pub(super) fn new(setup: Setup, instance: usize) -> Self {
         Self {
             setup,
+            clamps: setup.for_queue,
+            zero_is_bound: setup.is_rendezvous(),
             instance,
             balance: 0,
             high_water: 0,
@@ -129,6 +134,18 @@ impl ReferenceGauge {
         self.edges()
     }
 
+    pub(super) fn set_capacity(&mut self, capacity: usize) -> Vec<char> {
+        self.setup.capacity = capacity;
+        // What a queue has in it beyond a capacity that was changed is shown.
+        self.clamps = false;
+        self.edges()
+    }
+
+    pub(super) fn set_thresholds(&mut self, thresholds: Thresholds) -> Vec<char> {
+        self.setup.thresholds = thresholds;
+        self.edges()
+    }
+
     fn take(&mut self, n: i128) {
         self.balance -= n;
         self.dequeued = self.dequeued.wrapping_add(n as usize);
@@ -139,6 +156,15 @@ impl ReferenceGauge {
         self.high_water = self.high_water.max(depth);
         let mut edges = Vec::new();
         if capacity == 0 {
+            // It cannot warn, but recover from a warning of before.
+            if self.warned && (depth == 0 || !self.zero_is_bound) {
+                self.warned = false;
+                self.full = false;
+                edges.push('-');
+            } else if self.warned && !self.full {
+                self.full = true;
+                edges.push('=');
+            }
             return edges;
         }
         let warn = self.setup.thresholds.warn_percent() as i128;
@@ -194,19 +220,11 @@ impl ReferenceGauge {
     }
 
     fn depth(&self) -> i128 {
-        if self.setup.for_queue {
-            self.balance.clamp(0, self.greatest_depth())
+        let is_unbounded = self.capacity() == 0 && !self.zero_is_bound;
+        if self.clamps && !is_unbounded {
+            self.balance.clamp(0, self.capacity())
         } else {
-            self.balance
-        }
-    }
-
-    /// Of a queue, whose records may come late.
-    fn greatest_depth(&self) -> i128 {
-        if self.capacity() == 0 && !self.setup.is_rendezvous() {
-            MAX
-        } else {
-            self.capacity()
+            self.balance.max(0)
         }
     }
 

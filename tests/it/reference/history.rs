@@ -61,6 +61,8 @@ pub(crate) enum Operation {
     Dequeue(Amount),
     Observe(Amount),
     Clear,
+    SetCapacity(Amount),
+    SetThresholds(#[arbitrary(with = any_thresholds)] Thresholds),
 }
 
 /// An amount or a depth, in terms of where things happen.

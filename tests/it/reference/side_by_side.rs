@@ -163,6 +163,16 @@ fn record(
             gauge.record_clear();
             reference.clear()
         }
+        Operation::SetCapacity(amount) => {
+            let capacity = amount.of(reference);
+            gauge.set_capacity(capacity);
+            reference.set_capacity(capacity)
+        }
+        Operation::SetThresholds(thresholds) => {
+            gauge.set_thresholds(thresholds);
+            assert_eq!(gauge.thresholds(), thresholds);
+            reference.set_thresholds(thresholds)
+        }
     };
     reference.count_strays(gauge.dequeued());
     let figures = reference.figures();
