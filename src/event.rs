@@ -120,6 +120,7 @@ impl LimitEvent {
             warnings: 1,
             enqueued: observed,
             dequeued: 0,
+            refused: 0,
         })
     }
 

@@ -39,7 +39,7 @@
 //! | to | see |
 //! |---|---|
 //! | name what is watched | [`Limit`], [`LimitCategory`], [`LimitUnit`], [`limit_catalog!`], [`IntoLimit`], [`LimitRef`] |
-//! | record use, and read it | [`Gauge`], [`GaugeConfig`], [`Thresholds`] |
+//! | record use, and read it | [`Gauge`], [`Hold`], [`GaugeConfig`], [`Thresholds`] |
 //! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`RegistryFull`] |
 //! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
 //! | receive events | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
@@ -110,7 +110,7 @@ pub use config::GaugeConfig;
 #[doc(hidden)]
 pub use defmt as __defmt;
 pub use event::{Edge, LimitEvent, LimitEventKind, LimitSink, LimitWarning};
-pub use gauge::{Deferred, Gauge};
+pub use gauge::{Deferred, Gauge, Hold};
 #[doc(hidden)]
 pub use limit::__assert_unique;
 pub use limit::{IntoLimit, Limit, LimitCategory, LimitRef, LimitUnit};

@@ -36,4 +36,7 @@ pub struct QueueSnapshot {
     pub enqueued: usize,
     /// Total dequeued so far, and what observations added. Strays count. Never steps back; wraps.
     pub dequeued: usize,
+    /// Requests that were refused so far, see [`Gauge::record_refused`](crate::Gauge::record_refused).
+    /// Never steps back; wraps.
+    pub refused: usize,
 }

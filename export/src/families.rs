@@ -109,8 +109,8 @@ static METRICS: [Metric; 11] = [
         name: "refused",
         unit: Unit::None,
         kind: Kind::Counter,
-        help: "Items that were given back because the queue was full.",
-        value: |figures| count(figures.backpressure?.refused),
+        help: "Requests that were refused because there was no room.",
+        value: |figures| count(figures.refused),
     },
     Metric {
         name: "waiting",

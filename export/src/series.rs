@@ -36,6 +36,7 @@ pub(crate) struct Figures {
     pub(crate) warned: usize,
     pub(crate) warnings: usize,
     pub(crate) totals: Option<Totals>,
+    pub(crate) refused: usize,
     pub(crate) backpressure: Option<Backpressure>,
 }
 
@@ -129,6 +130,7 @@ impl<'report> Row<'report> {
             warned: limit.warned,
             warnings: limit.warnings,
             totals: limit.totals,
+            refused: limit.refused,
             backpressure: limit.backpressure,
         };
         let labels = vec![
@@ -150,6 +152,7 @@ impl<'report> Row<'report> {
             warned: gauge.warned.into(),
             warnings: gauge.warnings,
             totals: gauge.totals,
+            refused: gauge.refused,
             backpressure: gauge.backpressure,
         };
         let mut labels = vec![

@@ -76,6 +76,7 @@ pub(crate) trait DepthSource {
 pub(crate) struct Alarm<D> {
     state: SeqCstUsize,
     high_water: RelaxedUsize,
+    refused: RelaxedUsize,
     capacity: SettingUsize,
     /// The points that follow from the capacity and the rules.
     warn_depth: SettingUsize,
@@ -127,6 +128,7 @@ impl<D> Alarm<D> {
             Self {
                 state: SeqCstUsize::new(state.0),
                 high_water: RelaxedUsize::new(0),
+                refused: RelaxedUsize::new(0),
                 capacity: SettingUsize::new(points.capacity),
                 warn_depth: SettingUsize::new(points.warn_depth),
                 rearm_depth: SettingUsize::new(points.rearm_depth),
@@ -168,6 +170,16 @@ impl<D> Alarm<D> {
         if depth > self.high_water() {
             self.high_water.raise(depth);
         }
+    }
+
+    #[inline]
+    pub(crate) fn refused(&self) -> usize {
+        self.refused.get()
+    }
+
+    #[inline]
+    pub(crate) fn add_refused(&self, n: usize) {
+        self.refused.add(n);
     }
 
     #[inline]
@@ -250,6 +262,7 @@ impl<D> Alarm<D> {
             warnings: state.warnings(),
             enqueued: reading.enqueued,
             dequeued: reading.dequeued,
+            refused: self.refused(),
         }
     }
 }
@@ -436,6 +449,7 @@ impl<D> Alarm<D> {
         let points = config.points();
         self.state.reset(config.state().0);
         self.high_water.reset(0);
+        self.refused.reset(0);
         self.capacity.reset(points.capacity);
         self.warn_depth.reset(points.warn_depth);
         self.rearm_depth.reset(points.rearm_depth);

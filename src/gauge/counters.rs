@@ -3,7 +3,7 @@
 //! # The words
 //!
 //! ```text
-//! alarm       state · high_water · capacity · warn_depth · rearm_depth · identity · limit · sink
+//! alarm       state · high_water · refused · capacity · warn_depth · rearm_depth · identity · limit · sink
 //! producers   enqueued · cached_dequeued
 //! consumers   dequeued · cached_enqueued
 //! ```
@@ -174,9 +174,20 @@ impl<D: Deliver> Gauge<D> {
         }
     }
 
-    /// An enqueue that may lead beyond the range.
+    /// `n`, or as many as the range has room for.
+    #[inline]
+    pub(super) fn in_range(&self, n: usize) -> usize {
+        let producers = &self.producers;
+        let bound = producers
+            .enqueued
+            .get()
+            .wrapping_sub(producers.cached_dequeued.get());
+        let room = MAX_DEPTH.saturating_sub(bound);
+        if n <= room { n } else { self.in_exact_range(n) }
+    }
+
     #[cold]
-    pub(super) fn enqueue_saturating(&self, n: usize) {
+    fn in_exact_range(&self, n: usize) -> usize {
         let dequeued = self.consumers.dequeued.get();
         self.producers.cached_dequeued.set(dequeued);
         let difference = self.producers.enqueued.get().wrapping_sub(dequeued);
@@ -187,8 +198,7 @@ impl<D: Deliver> Gauge<D> {
         } else {
             difference
         };
-        let room = MAX_DEPTH.wrapping_sub(depth);
-        self.enqueue(n.min(room));
+        n.min(MAX_DEPTH.wrapping_sub(depth))
     }
 
     #[inline]

@@ -3,11 +3,13 @@
 mod corrections;
 mod counters;
 mod deferred;
+mod hold;
 mod slot;
 
 use core::fmt;
 
 pub use deferred::Deferred;
+pub use hold::Hold;
 
 use crate::alarm::delivery::{Caller, Deliver, StaticSink};
 use crate::alarm::{Alarm, DepthSource};
@@ -17,7 +19,7 @@ use crate::limit::Limit;
 use crate::snapshot::QueueSnapshot;
 use crate::sync::const_fn;
 use crate::thresholds::{Thresholds, fill_percent};
-use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
+use counters::{CacheGap, Consumers, Producers};
 
 /// The usage gauge of one bounded queue or limit.
 ///
@@ -64,9 +66,10 @@ use counters::{CacheGap, Consumers, MAX_DEPTH, Producers};
 ///
 /// | operation | far from thresholds, strays and new marks | otherwise |
 /// |---|---|---|
-/// | `record_enqueue`, `record_dequeue` and their `_n` | one atomic addition and a few loads: wait-free | lock-free, then the sink |
+/// | `record_enqueue`, `record_dequeue` and their `_n`, `hold` and its end | one atomic addition and a few loads: wait-free | lock-free, then the sink |
 /// | more than `usize::MAX / 32` dequeued at once, `record_clear` | lock-free | lock-free, then the sink |
 /// | `observe_depth`, `observe_with` | lock-free | lock-free, then the sink |
+/// | `record_refused` | wait-free | wait-free |
 /// | `set_capacity`, `set_thresholds` | lock-free, then the sink | the same |
 /// | what the gauge reads | wait-free | wait-free |
 ///
@@ -201,17 +204,7 @@ impl<D: Deliver> Gauge<D> {
     /// ```
     #[inline]
     pub fn record_enqueue_n(&self, n: usize) {
-        let producers = &self.producers;
-        let bound = producers
-            .enqueued
-            .get()
-            .wrapping_sub(producers.cached_dequeued.get());
-        let room = MAX_DEPTH.saturating_sub(bound);
-        if n <= room {
-            self.enqueue(n);
-        } else {
-            self.enqueue_saturating(n);
-        }
+        self.enqueue(self.in_range(n));
     }
 
     /// Records that one item has left the queue. At depth 0 this is a stray and has no effect,
@@ -271,6 +264,45 @@ impl<D: Deliver> Gauge<D> {
     /// ```
     pub fn record_clear(&self) {
         self.dequeue_saturating(usize::MAX, Caller::Delivers);
+    }
+
+    /// Records `n` bytes (or permits, or items) that this guard gives back when it is dropped: also
+    /// after an early return, a panic, or in a future that is cancelled.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static BUFFERS: Gauge = Gauge::new(&Limit::memory("buffers"), 4_096);
+    ///
+    /// fn parse(line: &str) -> Result<u8, std::num::ParseIntError> {
+    ///     let _buffer = BUFFERS.hold(line.len());
+    ///     let number = line.parse()?;
+    ///     assert_eq!(BUFFERS.depth(), 2);
+    ///     Ok(number)
+    /// }
+    /// assert_eq!(parse("42"), Ok(42));
+    /// assert!(parse("a number").is_err());
+    /// assert_eq!(BUFFERS.depth(), 0);
+    /// ```
+    #[inline]
+    pub fn hold(&self, n: usize) -> Hold<'_, D> {
+        Hold::new(self, n)
+    }
+
+    /// Records that `n` requests were refused, because there was no room. Each counts one, however
+    /// much it asked for. The depth stays as it is.
+    ///
+    /// Wait-free.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 8);
+    ///
+    /// TX.record_refused(1);
+    /// assert_eq!((TX.refused(), TX.depth()), (1, 0));
+    /// ```
+    #[inline]
+    pub fn record_refused(&self, n: usize) {
+        self.alarm.add_refused(n);
     }
 
     /// Observes the depth of a queue or limit that knows it: `sample` returns it.
@@ -464,6 +496,12 @@ impl<D> Gauge<D> {
     /// Total dequeued so far, and what observations found less. It never steps back; it wraps.
     pub fn dequeued(&self) -> usize {
         self.consumers.dequeued.get()
+    }
+
+    /// Requests that were [refused](Self::record_refused) so far. It never steps back; it wraps.
+    #[inline]
+    pub fn refused(&self) -> usize {
+        self.alarm.refused()
     }
 
     /// What the gauge watches.

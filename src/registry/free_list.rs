@@ -9,10 +9,9 @@ pub(super) const MAX_SLOTS: usize = TaggedIndex::INDEX_MASK;
 /// 60 bytes with 32-bit words, where nothing is kept apart.
 pub(super) struct Slot {
     pub(super) gauge: Gauge,
-    /// Handles that share the gauge.
-    pub(super) handles: AtomicUsize,
-    /// Of a free slot that was used before: the free slot below it in the stack.
-    next_free: AtomicUsize,
+    /// Handles that share the gauge. Of a free slot that was used before: the free slot below it in
+    /// the stack, a [`TaggedIndex`].
+    pub(super) handles_or_next: AtomicUsize,
 }
 
 #[cfg(target_pointer_width = "32")]
@@ -23,8 +22,7 @@ impl Slot {
         pub(super) const fn new() -> Self {
             Self {
                 gauge: Gauge::vacant(),
-                handles: AtomicUsize::new(0),
-                next_free: AtomicUsize::new(0),
+                handles_or_next: AtomicUsize::new(0),
             }
         }
     }
@@ -70,14 +68,14 @@ impl FreeList {
 
     fn pop<'slots>(&self, slots: &'slots [Slot]) -> Option<(usize, &'slots Slot)> {
         // Acquire, here and on failure: pairs with the compare-exchange in `give_back`, whose
-        // thread wrote `next_free` and ended the slot's previous life.
+        // thread wrote `handles_or_next` and ended the slot's previous life.
         let mut head = TaggedIndex(self.head.load(Ordering::Acquire));
         loop {
             let index = head.index()?;
             let slot = slots.get(index)?;
-            // If another thread has taken the slot already, this may be any old link; the tag of
-            // `head` has changed then, and the compare-exchange fails.
-            let next_free = TaggedIndex(slot.next_free.load(Ordering::Relaxed));
+            // If another thread has taken the slot already, this may be any old link, or a number of
+            // handles. The tag of `head` has changed then, and the compare-exchange fails.
+            let next_free = TaggedIndex(slot.handles_or_next.load(Ordering::Relaxed));
             let next = head.with_next_tag(next_free);
             match self.head.compare_exchange_weak(
                 head.0,
@@ -94,7 +92,7 @@ impl FreeList {
     pub(super) fn give_back(&self, index: usize, slot: &Slot) {
         let mut head = self.head.load(Ordering::Relaxed);
         loop {
-            slot.next_free.store(head, Ordering::Relaxed);
+            slot.handles_or_next.store(head, Ordering::Relaxed);
             let next = TaggedIndex(head).with_next_tag(TaggedIndex::to(index));
             // Release: pairs with the acquire in `pop`. The slots further down stay covered: each
             // compare-exchange continues the release sequence of the one that pushed them.

@@ -57,7 +57,7 @@ impl Clone for QueueGauge {
         // Relaxed: another thread gets the clone from this one. Handles that are forgotten are
         // counted for ever. If so many are that the count wraps, the slot is given back too early,
         // which mixes up two gauges and no memory.
-        self.slot.handles.fetch_add(1, Ordering::Relaxed);
+        self.slot.handles_or_next.fetch_add(1, Ordering::Relaxed);
         Self { ..*self }
     }
 }
@@ -67,7 +67,7 @@ impl Drop for QueueGauge {
         // Release: what this handle recorded comes before the slot's next life. Acquire: so does
         // what the handles dropped before this one recorded. Pairs with itself in the other
         // handles.
-        if self.slot.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if self.slot.handles_or_next.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.slot.gauge.deactivate();
             self.free.give_back(self.index, self.slot);
         }

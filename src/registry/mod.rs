@@ -66,6 +66,8 @@ pub struct QueueRegistry<const N: usize> {
     free: FreeList,
     /// The serial number of the latest registration.
     registered: AtomicUsize,
+    /// Registrations for which there was no slot.
+    refused: AtomicUsize,
     /// An option, because even an empty slice is not all zero.
     presets: Option<&'static [&'static Gauge]>,
     slots: [Slot; N],
@@ -79,6 +81,7 @@ impl<const N: usize> QueueRegistry<N> {
             Self {
                 free: FreeList::new(),
                 registered: AtomicUsize::new(0),
+                refused: AtomicUsize::new(0),
                 presets: None,
                 slots: const_array![Slot::new(); N],
             }
@@ -167,12 +170,13 @@ impl<const N: usize> QueueRegistry<N> {
     pub fn register_with(&'static self, config: GaugeConfig) -> Result<QueueGauge, RegistryFull> {
         let claimed = self.free.take(&self.slots);
         let Some((index, slot)) = claimed else {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return Err(RegistryFull {
                 limit: config.limit,
                 slots: N,
             });
         };
-        slot.handles.store(1, Ordering::Relaxed);
+        slot.handles_or_next.store(1, Ordering::Relaxed);
         slot.gauge.activate(config, self.next_instance());
         Ok(QueueGauge::new(slot, &self.free, index))
     }
@@ -205,6 +209,21 @@ impl<const N: usize> QueueRegistry<N> {
     /// ```
     pub const fn slots(&self) -> usize {
         N
+    }
+
+    /// Registrations that were refused so far, because all slots were taken. It never steps back; it
+    /// wraps.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, QueueRegistry};
+    /// static REGISTRY: QueueRegistry<0> = QueueRegistry::new();
+    /// static FRAMES: Limit = Limit::queue("frames");
+    ///
+    /// assert!(REGISTRY.register(&FRAMES, 8).is_err());
+    /// assert_eq!(REGISTRY.refused(), 1);
+    /// ```
+    pub fn refused(&self) -> usize {
+        self.refused.load(Ordering::Relaxed)
     }
 
     fn next_instance(&self) -> usize {

@@ -224,6 +224,12 @@ impl RelaxedUsize {
         self.0.fetch_max(value, Ordering::Relaxed);
     }
 
+    /// Adds `n`, wrapping.
+    #[inline]
+    pub(crate) fn add(&self, n: usize) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
     pub(crate) fn reset(&self, value: usize) {
         self.0.store(value, RESET);
     }

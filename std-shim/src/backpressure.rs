@@ -56,7 +56,6 @@ pub(crate) struct SendStats {
     waiting: AtomicUsize,
     /// Locked only by producers that had to wait anyway.
     waits: Mutex<WaitStats>,
-    refused: AtomicUsize,
     disconnected: AtomicUsize,
 }
 
@@ -77,21 +76,18 @@ impl SendStats {
         self.closed.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn count_refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
-    }
-
     pub(crate) fn count_disconnected(&self) {
         self.disconnected.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn backpressure(&self) -> Backpressure {
+    /// With what the gauge of the channel counts.
+    pub(crate) fn backpressure(&self, refused: usize) -> Backpressure {
         let waits = lock(&self.waits);
         Backpressure {
             waiting: self.waiting.load(Ordering::Relaxed),
             waits: waits.count,
             waited: waits.time,
-            refused: self.refused.load(Ordering::Relaxed),
+            refused,
             disconnected: self.disconnected.load(Ordering::Relaxed),
         }
     }

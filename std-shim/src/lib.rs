@@ -178,7 +178,7 @@ pub use track::{Track, track};
 pub use fillgauge;
 #[doc(no_inline)]
 pub use fillgauge::{
-    Gauge, GaugeConfig, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink,
+    Gauge, GaugeConfig, Hold, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink,
     LimitUnit, QueueSnapshot, REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT,
     limit_catalog,
 };

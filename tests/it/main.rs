@@ -7,6 +7,7 @@ mod delivery;
 mod event_log;
 mod events;
 mod gauge;
+mod hold;
 mod oracle;
 mod plain_data;
 #[cfg(feature = "heapless")]

@@ -78,6 +78,8 @@ fn operations() -> impl Strategy<Value = Operation> {
         4 => amount.clone().prop_map(Operation::Dequeue),
         1 => amount.clone().prop_map(Operation::Observe),
         1 => Just(Operation::Clear),
+        1 => amount.clone().prop_map(Operation::Hold),
+        1 => any::<usize>().prop_map(Operation::Refuse),
         1 => prop_oneof![amount, capacities().prop_map(Amount::Exactly)]
             .prop_map(Operation::SetCapacity),
         1 => thresholds().prop_map(Operation::SetThresholds),

@@ -91,6 +91,7 @@ fn plain_data_serializes_with_the_stable_names() {
             "warnings": 1,
             "enqueued": 9,
             "dequeued": 0,
+            "refused": 0,
         })
     );
     assert_eq!(

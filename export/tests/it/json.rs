@@ -63,6 +63,7 @@ fn the_members_are_those_of_the_schema() {
                     "depth": 4, "high_water": 5, "capacity": 5, "fill_percent": 80,
                     "warned": true, "warned_since_us": "time", "warnings": 1,
                     "totals": { "enqueued": 5, "dequeued": 1 },
+                    "refused": 1,
                     "backpressure": backpressure,
                     "last_edges": [
                         { "kind": "near_capacity", "depth": 4, "at_us": "time" },
@@ -75,6 +76,7 @@ fn the_members_are_those_of_the_schema() {
                     "depth": 0, "high_water": 0, "capacity": 0, "fill_percent": 0,
                     "warned": false, "warned_since_us": null, "warnings": 0,
                     "totals": { "enqueued": 0, "dequeued": 0 },
+                    "refused": 0,
                     "backpressure": null,
                     "last_edges": [],
                 },
@@ -86,6 +88,7 @@ fn the_members_are_those_of_the_schema() {
                     "depth": 4, "capacity": 5, "max_fill_percent": 80, "high_water": 5,
                     "warnings": 1,
                     "totals": { "enqueued": 5, "dequeued": 1 },
+                    "refused": 1,
                     "backpressure": backpressure,
                 },
                 {
@@ -95,6 +98,7 @@ fn the_members_are_those_of_the_schema() {
                     "depth": 0, "capacity": 0, "max_fill_percent": 0, "high_water": 0,
                     "warnings": 0,
                     "totals": { "enqueued": 0, "dequeued": 0 },
+                    "refused": 0,
                     "backpressure": null,
                 },
             ],

@@ -26,7 +26,7 @@ impl<'q, T> TrackedProducer<'q, T> {
     ///
     /// # Errors
     ///
-    /// Gives `item` back if the queue is full.
+    /// Gives `item` back if the queue is full, and counts it as [refused](Gauge::record_refused).
     ///
     /// ```
     /// # use fillgauge::{Limit, queues::heapless::SpscGauge};
@@ -37,13 +37,16 @@ impl<'q, T> TrackedProducer<'q, T> {
     /// let (mut producer, _consumer) = TX.split(&mut queue);
     /// assert_eq!(producer.enqueue('a'), Ok(()));
     /// assert_eq!(producer.enqueue('b'), Err('b'));
-    /// assert_eq!(TX.depth(), 1);
+    /// assert_eq!((TX.depth(), TX.refused()), (1, 1));
     /// ```
     #[inline]
     pub fn enqueue(&mut self, item: T) -> Result<(), T> {
-        self.producer.enqueue(item)?;
-        self.gauge.record_enqueue();
-        Ok(())
+        let outcome = self.producer.enqueue(item);
+        match outcome {
+            Ok(()) => self.gauge.record_enqueue(),
+            Err(_) => self.gauge.record_refused(1),
+        }
+        outcome
     }
 
     /// Adds `item` to the end of the queue, without a look whether it is full.

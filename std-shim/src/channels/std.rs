@@ -111,9 +111,7 @@ impl<T, N> TrackedSyncSender<T, N> {
         let outcome = self.inner.try_send(value);
         match &outcome {
             Ok(()) => self.record_sent(),
-            Err(TrySendError::Full(_)) => {
-                self.stats.count_refused();
-            }
+            Err(TrySendError::Full(_)) => self.gauge.record_refused(1),
             Err(TrySendError::Disconnected(_)) => self.stats.count_disconnected(),
         }
         outcome
@@ -126,7 +124,7 @@ impl<T, N> TrackedSyncSender<T, N> {
 
     /// How the channel held its producers back so far.
     pub fn backpressure(&self) -> Backpressure {
-        self.stats.backpressure()
+        self.stats.backpressure(self.gauge.refused())
     }
 
     #[inline]
@@ -225,7 +223,8 @@ impl<T, N> TrackedReceiver<T, N> {
 
     /// How the channel held its producers back so far.
     pub fn backpressure(&self) -> Backpressure {
-        self.closing.stats.backpressure()
+        let CloseOnDrop { gauge, stats } = &self.closing;
+        stats.backpressure(gauge.refused())
     }
 
     #[inline]

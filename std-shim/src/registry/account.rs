@@ -100,9 +100,9 @@ pub(super) struct Remains {
 
 impl Remains {
     /// What is left of the channel that the gauge was of.
-    pub(super) fn backpressure(&self) -> Option<Backpressure> {
+    pub(super) fn backpressure(&self, refused: usize) -> Option<Backpressure> {
         let stats = self.particulars.backpressure.as_ref();
-        stats.map(|stats| stats.backpressure())
+        stats.map(|stats| stats.backpressure(refused))
     }
 
     /// Has the background thread say how many lines were suppressed.

@@ -4,7 +4,9 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use fillgauge::{Deferred, Gauge, GaugeConfig, Limit, LimitCategory, QueueSnapshot, Thresholds};
+use fillgauge::{
+    Deferred, Gauge, GaugeConfig, Hold, Limit, LimitCategory, QueueSnapshot, Thresholds,
+};
 
 use super::account::{Birth, HandingOver, Particulars};
 use super::listing::ListingRef;
@@ -141,6 +143,11 @@ impl<N> QueueGauge<N> {
         self.slot.dequeued()
     }
 
+    /// Requests that were refused so far; it wraps. See [`Gauge::refused`].
+    pub fn refused(&self) -> usize {
+        self.slot.refused()
+    }
+
     /// All figures of the gauge, see [`Gauge::snapshot`].
     pub fn snapshot(&self) -> QueueSnapshot {
         self.slot.snapshot()
@@ -183,6 +190,30 @@ impl<N> QueueGauge<N> {
     #[inline]
     pub fn record_dequeue_n(&self, n: usize) {
         self.slot.record_dequeue_n(n);
+    }
+
+    /// Records `n` bytes (or permits, or items) that the guard gives back when it is dropped: also
+    /// after an early return, a panic, or in a future that is cancelled. See [`Gauge::hold`].
+    ///
+    /// ```
+    /// use fillgauge_std::register_limit;
+    ///
+    /// let buffers = register_limit("buffers", 4_096);
+    /// let held = buffers.hold(100);
+    /// assert_eq!(buffers.depth(), 100);
+    /// drop(held);
+    /// assert_eq!(buffers.depth(), 0);
+    /// ```
+    #[inline]
+    pub fn hold(&self, n: usize) -> Hold<'_, Outlet> {
+        self.slot.hold(n)
+    }
+
+    /// Records that `n` requests were refused, because there was no room. See
+    /// [`Gauge::record_refused`].
+    #[inline]
+    pub fn record_refused(&self, n: usize) {
+        self.slot.record_refused(n);
     }
 
     /// Records that the queue has been emptied at once, see [`Gauge::record_clear`].

@@ -276,7 +276,7 @@ impl QueueRegistry {
         }
         for (snapshot, label, stats, has_crossed) in gauges {
             let mut gauge = GaugeReport::new(&snapshot, label.as_deref());
-            gauge.backpressure = stats.map(|stats| stats.backpressure());
+            gauge.backpressure = stats.map(|stats| stats.backpressure(gauge.refused));
             if has_crossed {
                 // They are many bytes: not read while the registry is locked.
                 if let Some(pinned) = self.listing.pin(snapshot.instance) {

@@ -333,8 +333,10 @@ impl Gauges {
         }
         let slot = chunk.chunk.slot(instance);
         let remains = slot.delivery().take_remains();
-        let backpressure = remains.as_ref().and_then(Remains::backpressure);
-        if slot.high_water() > 0 || slot.dequeued() > 0 || backpressure.is_some() {
+        let refused = slot.refused();
+        let backpressure = (remains.as_ref()).and_then(|remains| remains.backpressure(refused));
+        let was_used = slot.high_water() > 0 || slot.dequeued() > 0 || refused > 0;
+        if was_used || backpressure.is_some() {
             if let Some(sums) = sums_of(&mut self.sums, slot.limit()) {
                 sums.add(slot, backpressure);
             }

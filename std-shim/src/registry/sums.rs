@@ -18,6 +18,7 @@ pub(crate) struct LimitSums {
     pub(crate) warnings: usize,
     pub(crate) enqueued: usize,
     pub(crate) dequeued: usize,
+    pub(crate) refused: usize,
     /// `None` if none of them was of a channel.
     pub(crate) backpressure: Option<Backpressure>,
 }
@@ -31,6 +32,7 @@ impl LimitSums {
             warnings: 0,
             enqueued: 0,
             dequeued: 0,
+            refused: 0,
             backpressure: None,
         }
     }
@@ -46,7 +48,10 @@ impl LimitSums {
         if let Ok(position) = sums.binary_search_by_key(&key, Self::key) {
             if let Some(sums) = sums.get_mut(position) {
                 let stats = gauge.delivery().backpressure();
-                sums.add(gauge, stats.map(|stats| stats.backpressure()));
+                sums.add(
+                    gauge,
+                    stats.map(|stats| stats.backpressure(gauge.refused())),
+                );
             }
         }
     }
@@ -56,6 +61,7 @@ impl LimitSums {
         self.warnings = self.warnings.wrapping_add(gauge.warnings());
         self.enqueued = self.enqueued.wrapping_add(gauge.enqueued());
         self.dequeued = self.dequeued.wrapping_add(gauge.dequeued());
+        self.refused = self.refused.wrapping_add(gauge.refused());
         if let Some(backpressure) = backpressure {
             self.backpressure.get_or_insert_default().add(backpressure);
         }

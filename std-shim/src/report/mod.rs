@@ -90,6 +90,9 @@ pub struct GaugeReport {
     pub warnings: usize,
     /// What went in and out so far. `None` if its source does not count that.
     pub totals: Option<Totals>,
+    /// Requests that were refused so far.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub refused: usize,
     /// How the channel that the gauge is of held its producers back. `None` if it is not of a
     /// channel.
     pub backpressure: Option<Backpressure>,
@@ -154,6 +157,9 @@ pub struct LimitReport {
     pub warnings: usize,
     /// What went in and out so far, also of gauges that are gone. `None` if no gauge counts that.
     pub totals: Option<Totals>,
+    /// Requests that were refused so far, also by gauges that are gone.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub refused: usize,
     /// How all channels of the limit held their producers back, also those that are gone. `None` if
     /// there was none.
     pub backpressure: Option<Backpressure>,
@@ -180,6 +186,7 @@ impl Report {
             enqueued: sums.enqueued,
             dequeued: sums.dequeued,
         });
+        limit.refused = limit.refused.wrapping_add(sums.refused);
         limit.add_backpressure(sums.backpressure);
     }
 
@@ -196,6 +203,7 @@ impl Report {
         if let Some(totals) = gauge.totals {
             limit.add_totals(totals);
         }
+        limit.refused = limit.refused.wrapping_add(gauge.refused);
         limit.add_backpressure(gauge.backpressure);
         self.gauges.push(gauge);
     }
@@ -255,6 +263,7 @@ impl GaugeReport {
                 enqueued: snapshot.enqueued,
                 dequeued: snapshot.dequeued,
             }),
+            refused: snapshot.refused,
             backpressure: None,
             last_edges: Vec::new(),
         }
@@ -291,6 +300,7 @@ impl LimitReport {
             high_water: 0,
             warnings: 0,
             totals: None,
+            refused: 0,
             backpressure: None,
         }
     }

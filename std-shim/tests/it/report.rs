@@ -14,6 +14,29 @@ use crate::channel::until;
 use crate::size::native_or_miri;
 
 #[test]
+fn what_was_refused_is_in_the_figures_and_in_the_sums() {
+    let registry = QueueRegistry::new("refusals").silent();
+    let of = |name| track(name).capacity(1).registry(&registry);
+    let permits = of("permits").gauge();
+    permits.record_refused(3);
+    let (sender, receiver) = of("permits").sync_channel();
+    for item in 0..3 {
+        let _ = sender.try_send(item);
+    }
+    let refused = || {
+        let report = registry.report();
+        let gauges: Vec<_> = report.gauges.iter().map(|gauge| gauge.refused).collect();
+        (gauges, report.limits[0].refused)
+    };
+    assert_eq!(refused(), (vec![3, 2], 5));
+    assert_eq!(sender.backpressure().refused, sender.gauge().refused());
+    drop(permits);
+    assert_eq!(refused(), (vec![2], 5));
+    drop((sender, receiver));
+    assert_eq!(refused(), (vec![], 5));
+}
+
+#[test]
 fn it_lists_live_gauges_in_order_of_registration_with_all_that_is_known() {
     let registry = QueueRegistry::new("order").silent();
     let of = |name| track(name).capacity(10).registry(&registry);

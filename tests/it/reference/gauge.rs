@@ -26,6 +26,7 @@ pub(super) struct Figures {
     warnings: usize,
     enqueued: usize,
     dequeued: usize,
+    refused: usize,
 }
 
 impl From<&QueueSnapshot> for Figures {
@@ -42,6 +43,7 @@ impl From<&QueueSnapshot> for Figures {
             warnings: snapshot.warnings,
             enqueued: snapshot.enqueued,
             dequeued: snapshot.dequeued,
+            refused: snapshot.refused,
         }
     }
 }
@@ -60,6 +62,7 @@ impl From<&Gauge> for Figures {
             warnings: gauge.warnings(),
             enqueued: gauge.enqueued(),
             dequeued: gauge.dequeued(),
+            refused: gauge.refused(),
         }
     }
 }
@@ -80,6 +83,7 @@ pub(super) struct ReferenceGauge {
     full: bool,
     warnings: usize,
     dequeued: usize,
+    refused: usize,
     /// Strays of the last operation, which may or may not count as dequeued.
     strays: i128,
 }
@@ -98,6 +102,7 @@ impl ReferenceGauge {
             full: false,
             warnings: 0,
             dequeued: setup.start,
+            refused: 0,
             strays: 0,
         }
     }
@@ -127,6 +132,15 @@ impl ReferenceGauge {
         self.take((self.balance - depth).max(0));
         self.balance = depth;
         self.edges()
+    }
+
+    /// How much of `n` the range has room for.
+    pub(super) fn room_for(&self, n: usize) -> usize {
+        (n as i128).min(self.end_of_range() - self.balance) as usize
+    }
+
+    pub(super) fn refuse(&mut self, n: usize) {
+        self.refused = self.refused.wrapping_add(n);
     }
 
     pub(super) fn clear(&mut self) -> Vec<char> {
@@ -216,6 +230,7 @@ impl ReferenceGauge {
             // Conservation, modulo the word.
             enqueued: self.dequeued.wrapping_add(self.balance as usize),
             dequeued: self.dequeued,
+            refused: self.refused,
         }
     }
 

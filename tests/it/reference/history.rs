@@ -61,6 +61,9 @@ pub(crate) enum Operation {
     Dequeue(Amount),
     Observe(Amount),
     Clear,
+    /// Held and given back.
+    Hold(Amount),
+    Refuse(usize),
     SetCapacity(Amount),
     SetThresholds(#[arbitrary(with = any_thresholds)] Thresholds),
 }

@@ -90,6 +90,7 @@ impl RegistryHistory {
                 .collect();
             figures.sort_by_key(|figures| figures.instance);
             assert_eq!(figures, reference.figures(), "step {step}: {operation:?}");
+            assert_eq!(registry.refused(), kinds.matches('!').count());
         }
         kinds
     }
@@ -162,6 +163,23 @@ fn record(
         Operation::Clear => {
             gauge.record_clear();
             reference.clear()
+        }
+        Operation::Hold(amount) => {
+            let n = amount.of(reference);
+            let room = reference.room_for(n);
+            let expected = reference.enqueue(n);
+            let hold = gauge.hold(n);
+            assert_eq!(hold.amount(), room, "{at}");
+            assert_eq!(Figures::from(gauge), reference.figures(), "held: {at}");
+            let kinds: Vec<char> = take_events().iter().map(kind).collect();
+            assert_eq!(kinds, expected, "events: {at}");
+            drop(hold);
+            reference.dequeue(room)
+        }
+        Operation::Refuse(n) => {
+            gauge.record_refused(n);
+            reference.refuse(n);
+            Vec::new()
         }
         Operation::SetCapacity(amount) => {
             let capacity = amount.of(reference);
