@@ -34,10 +34,10 @@ mutants() { # of the source that changed
     ci/mutants.sh --in-diff "$diff"
 }
 
-step miri ci/miri.sh "${MIRI_SEEDS:-64}"
+step miri ci/miri.sh "${MIRI_SEEDS:-32}"
 step search env SEARCH_SECONDS="${SEARCH_SECONDS:-600}" ci/search.sh
-step schedules env SCHEDULES_FACTOR="${SCHEDULES_FACTOR:-50}" ci/schedules.sh
-step fuzz ci/fuzz.sh "${FUZZ_SECONDS:-300}"
+step schedules env SCHEDULES_FACTOR="${SCHEDULES_FACTOR:-20}" ci/schedules.sh
+step fuzz ci/fuzz.sh "${FUZZ_SECONDS:-180}"
 # How long a scrape takes under attack says something with optimization only.
 step attack cargo test --release -p fillgauge-export --test it flood
 step mutants mutants
