@@ -34,7 +34,8 @@ pub struct GaugeConfig {
     capacity: usize,
     thresholds: Thresholds,
     for_queue: bool,
-    rendezvous: bool,
+    /// Capacity 0 is a bound, and not none.
+    zero_is_bound: bool,
 }
 
 impl GaugeConfig {
@@ -76,7 +77,7 @@ impl GaugeConfig {
     /// ```
     pub const fn rendezvous(limit: &'static Limit) -> Self {
         Self {
-            rendezvous: true,
+            zero_is_bound: true,
             ..Self::for_queue(limit, 0)
         }
     }
@@ -91,7 +92,7 @@ impl GaugeConfig {
             capacity,
             thresholds: Thresholds::DEFAULT,
             for_queue: false,
-            rendezvous: false,
+            zero_is_bound: false,
         }
     }
 
@@ -108,13 +109,22 @@ impl GaugeConfig {
         }
     }
 
+    /// The same settings for a budget.
+    pub(crate) const fn enforced(self) -> Self {
+        Self {
+            for_queue: false,
+            zero_is_bound: true,
+            ..self
+        }
+    }
+
     /// The limit that the gauge is to watch.
     pub const fn limit(&self) -> &'static Limit {
         self.limit
     }
 
     pub(crate) const fn rules(&self) -> PointRules {
-        PointRules::new(self.thresholds, self.rendezvous)
+        PointRules::new(self.thresholds, self.zero_is_bound)
     }
 
     #[inline]
@@ -132,6 +142,6 @@ impl GaugeConfig {
     }
 
     const fn is_unbounded(&self) -> bool {
-        self.capacity == 0 && !self.rendezvous
+        self.capacity == 0 && !self.zero_is_bound
     }
 }

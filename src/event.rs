@@ -118,8 +118,7 @@ impl LimitEvent {
             fill_percent: fill_percent(observed, capacity),
             warned: true,
             warnings: 1,
-            enqueued: observed,
-            dequeued: 0,
+            totals: None,
             refused: 0,
         })
     }

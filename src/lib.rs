@@ -40,6 +40,7 @@
 //! |---|---|
 //! | name what is watched | [`Limit`], [`LimitCategory`], [`LimitUnit`], [`limit_catalog!`], [`IntoLimit`], [`LimitRef`] |
 //! | record use, and read it | [`Gauge`], [`Hold`], [`GaugeConfig`], [`Thresholds`] |
+//! | enforce a limit | [`Budget`], [`Reservation`], [`LimitExceeded`] |
 //! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`RegistryFull`] |
 //! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
 //! | receive events | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
@@ -85,11 +86,13 @@ pub mod guarantees {}
 //     registry/    slots, handles, the free list
 //     sinks/       what receives events: an event log, defmt
 //     gauge/       a depth source: two counters, corrections
+//     budget/      a depth source: one word, requests that are admitted or refused
 //     alarm/       the state machine: the state word, the check, the mark, delivery
 //     config, event, snapshot, thresholds, limit/
 //                  plain data
 //     sync/        the one place that names an atomics crate
 mod alarm;
+mod budget;
 mod config;
 mod event;
 mod gauge;
@@ -104,6 +107,7 @@ mod sync;
 mod thresholds;
 
 pub use alarm::delivery::{Deliver, Delivery, Renew, StaticSink};
+pub use budget::{Budget, LimitExceeded, Reservation};
 pub use config::GaugeConfig;
 /// For the expansion of `limit_catalog!`.
 #[cfg(feature = "defmt")]
@@ -119,7 +123,7 @@ pub use registry::{QueueGauge, QueueRegistry, RegistryFull};
 pub use sinks::DefmtSink;
 #[cfg(feature = "event-log")]
 pub use sinks::{EventLog, LogEntry};
-pub use snapshot::QueueSnapshot;
+pub use snapshot::{QueueSnapshot, Totals};
 #[cfg(fillgauge_loom)]
 pub use sync::modelled;
 #[cfg(fillgauge_search)]

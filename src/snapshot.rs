@@ -32,11 +32,30 @@ pub struct QueueSnapshot {
     pub warned: bool,
     /// Warnings so far. Wraps at `usize::MAX / 512`.
     pub warnings: usize,
-    /// Total enqueued so far, and what observations and strays added. Never steps back; wraps.
-    pub enqueued: usize,
-    /// Total dequeued so far, and what observations added. Strays count. Never steps back; wraps.
-    pub dequeued: usize,
+    /// What went in and out so far. `None` of what does not count that, as a
+    /// [`Budget`](crate::Budget).
+    pub totals: Option<Totals>,
     /// Requests that were refused so far, see [`Gauge::record_refused`](crate::Gauge::record_refused).
     /// Never steps back; wraps.
     pub refused: usize,
+}
+
+/// What went through a gauge. The totals never step back. They wrap. Of a gauge that is observed
+/// they are what it rose and fell by, from one observation to the next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub struct Totals {
+    /// Total enqueued so far, and what observations and strays added.
+    pub enqueued: usize,
+    /// Total dequeued so far, and what observations added. Strays count.
+    pub dequeued: usize,
+}
+
+impl Totals {
+    /// So much in, and so much out.
+    pub const fn new(enqueued: usize, dequeued: usize) -> Self {
+        Self { enqueued, dequeued }
+    }
 }

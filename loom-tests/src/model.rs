@@ -291,6 +291,7 @@ impl Model {
             Op::Observe(depth) | Op::ObserveWith(depth) => depth.cast_signed(),
             Op::Fill(n) => depth + n.cast_signed(),
             Op::Drain => 0,
+            Op::Reserve(_) | Op::Borrow(_) | Op::GiveBack(_) => panic!("{op:?} needs a budget"),
         };
         if self.for_queue { after } else { after.max(0) }
     }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
+#[cfg(fillgauge_search)]
+use fillgauge::Budget;
 use fillgauge::modelled::AtomicUsize;
 use fillgauge::{Deliver, Gauge, StaticSink, Thresholds};
 
@@ -30,6 +32,12 @@ pub enum Op {
     Deliver,
     /// The background thread, which is awake.
     ComeBy,
+    /// A request of a budget, which keeps what it is given.
+    Reserve(usize),
+    /// A request that gives back what it is given.
+    Borrow(usize),
+    /// So much of what a request was given before.
+    GiveBack(usize),
     SetCapacity(usize),
     /// Percentages at which to warn, and to be armed again.
     SetThresholds(u8, u8),
@@ -62,6 +70,12 @@ pub trait Subject: Sync {
     /// can change.
     #[cfg(fillgauge_search)]
     fn settings_now(&self) -> Option<[usize; 3]> {
+        None
+    }
+
+    /// The word that counts refusals, read in the same way, if there is one.
+    #[cfg(fillgauge_search)]
+    fn refused_now(&self) -> Option<usize> {
         None
     }
 
@@ -101,6 +115,7 @@ impl<D: Delivers> Subject for Gauge<D> {
             Op::Observe(depth) => self.observe_depth(depth),
             Op::ObserveWith(depth) => self.observe_with(|| depth),
             Op::Fill(_) | Op::Drain => panic!("{op:?} needs a queue: see `Sampled`"),
+            Op::Reserve(_) | Op::Borrow(_) | Op::GiveBack(_) => panic!("{op:?} needs a budget"),
             Op::Take => self.deferred().record_dequeue(),
             Op::TakeAll => self.deferred().record_clear(),
             Op::Deliver => D::background(self, false),
@@ -132,6 +147,47 @@ impl<D: Delivers> Subject for Gauge<D> {
 
     fn has_pending_event(&self) -> bool {
         self.has_pending_event()
+    }
+}
+
+#[cfg(fillgauge_search)]
+impl Subject for Budget {
+    fn record(&self, op: Op) {
+        match op {
+            Op::Reserve(n) => {
+                if let Ok(reservation) = self.try_reserve(n) {
+                    reservation.forget();
+                }
+            }
+            Op::Borrow(n) => drop(self.try_reserve(n)),
+            Op::GiveBack(n) => self.give_back(n),
+            Op::SetCapacity(capacity) => self.set_capacity(capacity),
+            Op::SetThresholds(warn, rearm) => {
+                self.set_thresholds(Thresholds::new(warn.into(), rearm.into()).unwrap());
+            }
+            _ => panic!("{op:?} is not for a budget"),
+        }
+    }
+
+    fn figures(&self) -> Figures {
+        let snapshot = self.snapshot();
+        Figures {
+            depth: snapshot.depth,
+            high_water: snapshot.high_water,
+            warned: snapshot.warned,
+        }
+    }
+
+    fn counters_now(&self) -> (usize, usize) {
+        (self.used_now(), 0)
+    }
+
+    fn settings_now(&self) -> Option<[usize; 3]> {
+        Some(self.settings_now())
+    }
+
+    fn refused_now(&self) -> Option<usize> {
+        Some(self.refused_now())
     }
 }
 

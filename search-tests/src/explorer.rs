@@ -62,6 +62,7 @@ enum Learns {
     Nothing,
     Counters,
     Settings,
+    Refusals,
 }
 
 /// Stops an operation.
@@ -86,6 +87,7 @@ pub fn start(program: &Program) {
             sink: program.sink,
             counters: Vec::new(),
             settings: Vec::new(),
+            refusals: Vec::new(),
         },
         state: State::new(program),
         words: Vec::new(),
@@ -105,6 +107,8 @@ pub fn learn_words(subject: &dyn Subject) {
     subject.counters_now();
     learn(Learns::Settings);
     subject.settings_now();
+    learn(Learns::Refusals);
+    subject.refused_now();
     learn(Learns::Nothing);
 }
 
@@ -141,6 +145,7 @@ impl searched::Explorer for ThisThread {
                 Learns::Nothing => None,
                 Learns::Counters => Some(&mut setting.counters),
                 Learns::Settings => Some(&mut setting.settings),
+                Learns::Refusals => Some(&mut setting.refusals),
             };
             if let Some(words) = words
                 && !words.contains(&word)

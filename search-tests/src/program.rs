@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use fillgauge::modelled::AtomicUsize;
-use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
+use fillgauge::{Budget, Gauge, GaugeConfig, Limit, Thresholds};
 
 use crate::history::{History, Points};
 use crate::mailbox::Courier;
@@ -37,6 +37,8 @@ pub enum Kind {
     Queue,
     /// A queue without room. Its capacity is 0, which of the other kinds means unbounded.
     Rendezvous,
+    /// It admits and refuses. Capacity 0 is a bound.
+    Budget,
 }
 
 /// A gauge, and what several threads record on it at once.
@@ -70,6 +72,10 @@ impl Program {
     /// A promise is broken.
     pub fn search_sampled(&self, settings: Settings, is_old: bool) -> Result<Counts, Box<Failure>> {
         self.search_on(settings, |points, history| match self.sink {
+            _ if self.kind == Kind::Budget => {
+                assert!(!matches!(self.sink, Sink::HandedOver | Sink::Background));
+                Box::new(Budget::with_config(self.config(points)).with_sink(history))
+            }
             Sink::InPlace | Sink::PanicsOnce | Sink::DequeuesOnce(_) => {
                 let gauge = Gauge::with_config(self.config(points)).with_sink(history);
                 sampled(gauge, is_old)
@@ -101,6 +107,7 @@ impl Program {
             Kind::Limit => GaugeConfig::new(&QUEUE, points.capacity),
             Kind::Queue => GaugeConfig::for_queue(&QUEUE, points.capacity),
             Kind::Rendezvous => GaugeConfig::rendezvous(&QUEUE),
+            Kind::Budget => GaugeConfig::new(&QUEUE, points.capacity),
         };
         config.thresholds(thresholds)
     }
@@ -118,7 +125,7 @@ impl Program {
         };
         let (warn_depth, rearm_depth) = match (capacity, self.kind) {
             (0, Kind::Limit | Kind::Queue) => (usize::MAX, usize::MAX),
-            (0, Kind::Rendezvous) => (usize::MAX, 0),
+            (0, Kind::Rendezvous | Kind::Budget) => (usize::MAX, 0),
             _ => (first_depth_of(warn), first_depth_of(rearm + 1) - 1),
         };
         Points {
@@ -126,9 +133,9 @@ impl Program {
             thresholds: (warn, rearm),
             warn_depth,
             rearm_depth,
-            for_queue: self.kind != Kind::Limit,
+            for_queue: matches!(self.kind, Kind::Queue | Kind::Rendezvous),
             most: match (self.kind, capacity) {
-                (Kind::Limit, _) | (Kind::Queue, 0) => usize::MAX,
+                (Kind::Limit | Kind::Budget, _) | (Kind::Queue, 0) => usize::MAX,
                 (Kind::Queue | Kind::Rendezvous, capacity) => capacity,
             },
             unit: (self.capacity / 64).max(1),
@@ -175,10 +182,14 @@ impl Program {
             Op::Observe(depth) | Op::ObserveWith(depth) => depth.cast_signed(),
             Op::Fill(n) => difference + n.cast_signed(),
             Op::Drain => 0,
+            // Alone, and it fits.
+            Op::Reserve(n) => difference + n.cast_signed(),
+            Op::GiveBack(n) => difference - n.cast_signed(),
+            Op::Borrow(_) => difference,
         };
         match self.kind {
             Kind::Limit => after.max(0),
-            Kind::Queue | Kind::Rendezvous => after,
+            Kind::Queue | Kind::Rendezvous | Kind::Budget => after,
         }
     }
 
@@ -229,6 +240,10 @@ impl Choices {
         (self.program).points_of(self.capacities[capacity], self.thresholds[thresholds])
     }
 
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
     /// Whether there is but one choice.
     pub fn is_fixed(&self) -> bool {
         self.capacities.len() == 1 && self.thresholds.len() == 1
@@ -254,6 +269,7 @@ impl fmt::Debug for Program {
             Kind::Limit => "",
             Kind::Queue => "for a queue, ",
             Kind::Rendezvous => "a rendezvous, ",
+            Kind::Budget => "a budget, ",
         };
         write!(
             f,

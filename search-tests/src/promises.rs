@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::mem::replace;
+use std::ops::RangeInclusive;
 
 use crate::history::{Event, Points};
 use crate::memory::THREADS;
@@ -21,6 +22,8 @@ pub enum Promise {
     Settledness,
     Conservation,
     HighWater,
+    /// A budget never exceeds its capacity, and refuses only what does not fit.
+    Admission,
     /// An event that was left pending is delivered once, and somebody is woken for it.
     Delivery,
     /// Afterwards the gauge goes down to 0 and up to its warn point as it should.
@@ -123,9 +126,29 @@ impl InForce {
     }
 }
 
+/// What was while a thread is in an operation on a budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Request {
+    most_used: usize,
+    /// A bit each.
+    capacities: u8,
+}
+
+impl Request {
+    /// The capacities that were in force.
+    fn capacities(self, choices: &Choices) -> impl Iterator<Item = usize> + '_ {
+        let numbers = (0..8).filter(move |number| self.capacities >> number & 1 != 0);
+        numbers.map(|number| choices.points(number, 0).capacity)
+    }
+}
+
 /// What the promises need to know of the past.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Promises {
+    /// Admission, for each thread.
+    pub requests: [Request; THREADS],
+    /// The operations that were refused, a bit each.
+    refused: u32,
     pub in_force: InForce,
     // Alternation.
     warned: bool,
@@ -161,13 +184,15 @@ impl Promises {
         let mut in_force = InForce {
             capacity: 0,
             thresholds: 0,
-            clamps: program.kind != Kind::Limit,
+            clamps: matches!(program.kind, Kind::Queue | Kind::Rendezvous),
             changes: 0,
             capacities_since: 0,
             thresholds_since: 0,
         };
         in_force.starts_here();
         Self {
+            requests: [Request::default(); THREADS],
+            refused: 0,
             in_force,
             warned: false,
             full: false,
@@ -217,10 +242,81 @@ impl Promises {
         }
     }
 
+    /// Thread `thread` begins an operation.
+    pub fn begins(&mut self, thread: usize, difference: isize, program: &Program) {
+        if program.kind == Kind::Budget {
+            self.requests[thread] = Request {
+                most_used: difference.cast_unsigned(),
+                capacities: 1 << self.in_force.capacity,
+            };
+        }
+    }
+
+    /// Thread `thread` has changed the use of a budget, from one number to another.
+    ///
+    /// # Errors
+    ///
+    /// It has exceeded every capacity since it began.
+    pub fn admits(
+        &mut self,
+        thread: usize,
+        change: RangeInclusive<isize>,
+        choices: &Choices,
+    ) -> Result<(), Broken> {
+        let has_risen = !change.is_empty() && change.start() != change.end();
+        let used = change.end().cast_unsigned();
+        let own = self.requests[thread];
+        if own.capacities == 0 {
+            return Ok(());
+        }
+        for request in &mut self.requests {
+            if request.capacities != 0 {
+                request.most_used = request.most_used.max(used);
+            }
+        }
+        let fits = own.capacities(choices).any(|capacity| used <= capacity);
+        require(fits || !has_risen, Promise::Admission, || {
+            format!("{used} in use are more than was ever allowed")
+        })
+    }
+
+    /// Thread `thread` counts a refusal of its operation `index`.
+    ///
+    /// # Errors
+    ///
+    /// It has fitted all the time.
+    pub fn refuses(
+        &mut self,
+        (thread, index): (usize, usize),
+        choices: &Choices,
+    ) -> Result<(), Broken> {
+        let program = choices.program();
+        let (Op::Reserve(n) | Op::Borrow(n)) = program.threads[thread][index] else {
+            panic!("a refusal of no request");
+        };
+        self.refused |= 1 << program.number(thread, index);
+        let request = self.requests[thread];
+        let mut capacities = request.capacities(choices);
+        let exceeds = capacities.any(|capacity| request.most_used + n > capacity);
+        require(exceeds, Promise::Admission, || {
+            format!("{n} were refused, and would have fitted all the time")
+        })
+    }
+
+    /// A sink has panicked in operation `number`, a request: it has nothing.
+    pub fn gives_back_what_panicked(&mut self, number: usize) {
+        self.refused |= 1 << number;
+    }
+
     /// A setting was written.
     pub fn settings_are(&mut self, in_force: InForce, difference: isize, choices: &Choices) {
         self.in_force = in_force;
         self.in_force.add_to_past();
+        for request in &mut self.requests {
+            if request.capacities != 0 {
+                request.capacities |= 1 << in_force.capacity;
+            }
+        }
         self.depth_is(difference, choices);
     }
 
@@ -359,6 +455,9 @@ impl Promises {
         recorded: [u8; THREADS],
         difference: isize,
     ) -> Result<(), Broken> {
+        if program.kind == Kind::Budget {
+            return self.gives_back(program, recorded, difference);
+        }
         let (mut ops, mut numbers, mut earlier) = (Vec::new(), Vec::new(), Vec::new());
         let (mut first_number, mut before_sink) = (0, 0);
         for (thread, thread_ops) in program.threads.iter().enumerate() {
@@ -390,6 +489,31 @@ impl Promises {
         let allowed = program.differences(self.start, &ops, &earlier);
         require(allowed.contains(&difference), Promise::Conservation, || {
             format!("the counters differ by {difference}, not by one of {allowed:?}")
+        })
+    }
+
+    /// What was admitted is in use, until it is given back.
+    fn gives_back(
+        &self,
+        program: &Program,
+        recorded: [u8; THREADS],
+        difference: isize,
+    ) -> Result<(), Broken> {
+        let mut expected = self.start;
+        for (thread, ops) in program.threads.iter().enumerate() {
+            let since = usize::from(self.recorded[thread])..usize::from(recorded[thread]);
+            for (index, op) in ops.iter().enumerate() {
+                let is_refused = self.refused >> program.number(thread, index) & 1 != 0;
+                expected += match *op {
+                    _ if !since.contains(&index) => 0,
+                    Op::Reserve(n) if !is_refused => n.cast_signed(),
+                    Op::GiveBack(n) => -n.cast_signed(),
+                    _ => 0,
+                };
+            }
+        }
+        require(difference == expected, Promise::Conservation, || {
+            format!("{difference} are in use, not {expected}")
         })
     }
 

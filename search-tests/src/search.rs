@@ -24,7 +24,7 @@ use std::rc::Rc;
 use crate::explorer::{self, find_next, run_alone, with};
 use crate::history::{History, Points};
 use crate::memory::{Discipline, THREADS};
-use crate::program::{Program, Sink};
+use crate::program::{Kind, Program, Sink};
 use crate::promises::{Broken, Promise};
 use crate::script::{Next, Script, Step, Touched};
 use crate::state::{By, Setting, State};
@@ -251,11 +251,11 @@ impl Search<'_> {
             let step = match self.scripts[number].next(record) {
                 Next::Step(step) => *step,
                 Next::Ends => {
-                    state.end_operation(thread, self.ops[number], false);
+                    state.end_operation(thread, (number, self.ops[number]), false);
                     break;
                 }
                 Next::EndsByPanic => {
-                    state.end_operation(thread, self.ops[number], true);
+                    state.end_operation(thread, (number, self.ops[number]), true);
                     break;
                 }
                 Next::Fails(message) => {
@@ -305,6 +305,8 @@ impl Search<'_> {
         if state.threads[thread].record != Script::START {
             return;
         }
+        let difference = self.setting.difference(&state.memory);
+        state.promises.begins(thread, difference, self.program);
         let in_progress: Vec<_> = (0..state.threads.len())
             .filter(|other| state.threads[*other].record != Script::START)
             .map(|other| self.number(state, other))
@@ -337,6 +339,7 @@ impl Search<'_> {
         if self.settings.is_plain
             || self.setting.counts(word, access)
             || self.setting.sets(word, access)
+            || self.setting.refuses(word, access)
         {
             return Timing::AsStep;
         }
@@ -415,6 +418,7 @@ impl Search<'_> {
         let in_force = with(|explorer| explorer.state.promises.in_force);
         let points = in_force.points(&self.setting.choices);
         let (enqueue, dequeue) = match points.unit {
+            1 if self.program.kind == Kind::Budget => (Op::Reserve(1), Op::GiveBack(1)),
             1 => (Op::Enqueue, Op::Dequeue),
             unit => (Op::EnqueueN(unit), Op::DequeueN(unit)),
         };
@@ -425,10 +429,10 @@ impl Search<'_> {
             records(enqueue)?;
         }
         self.check_depth(0)?;
-        let top = if points.capacity == 0 {
-            2
-        } else {
-            points.warn_depth
+        let top = match (self.program.kind, points.capacity) {
+            (Kind::Budget, 0) => 0,
+            (_, 0) => 2,
+            _ => points.warn_depth,
         };
         for depth in (points.unit..=top).step_by(points.unit) {
             records(enqueue)?;
@@ -465,6 +469,16 @@ impl Search<'_> {
 
     /// Records `op` in the only thread there is.
     fn record_alone(&self, op: Op) -> Result<(), Broken> {
+        let by_panic = self.record_alone_once(op)?;
+        if by_panic && matches!(op, Op::Reserve(_)) {
+            // The request was given back.
+            self.record_alone_once(op)?;
+        }
+        Ok(())
+    }
+
+    /// Returns whether the sink has panicked.
+    fn record_alone_once(&self, op: Op) -> Result<bool, Broken> {
         let checks = with(|explorer| {
             let promises = &mut explorer.state.promises;
             promises.started(0, &[op], [].into_iter())
@@ -473,12 +487,14 @@ impl Search<'_> {
         let mut state = with(|explorer| {
             let promises = &mut explorer.state.promises;
             promises.ended(by_panic, checks, op.is_change());
-            promises.recorded_alone(op, self.program);
+            if !(by_panic && matches!(op, Op::Reserve(_))) {
+                promises.recorded_alone(op, self.program);
+            }
             explorer.state.clone()
         });
         self.check_rest(&mut state)?;
         with(|explorer| explorer.state = state);
-        Ok(())
+        Ok(by_panic)
     }
 
     fn failure(

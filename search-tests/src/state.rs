@@ -8,7 +8,7 @@ use fillgauge::{Gauge, StaticSink};
 
 use crate::memory::{Memory, THREADS};
 use crate::program::{Choices, Program, Sink};
-use crate::promises::{Broken, InForce, Promises};
+use crate::promises::{Broken, InForce, Promises, Request};
 use crate::script::{Script, Step};
 use crate::subject::Op;
 
@@ -40,6 +40,8 @@ pub struct Setting {
     pub counters: Vec<usize>,
     /// The words of the state, of the capacity and of the thresholds, if they can change.
     pub settings: Vec<usize>,
+    /// The word that counts refusals, if there is one.
+    pub refusals: Vec<usize>,
 }
 
 impl Setting {
@@ -56,6 +58,11 @@ impl Setting {
             [_, capacity, rules] => access != Access::Load && [capacity, rules].contains(&word),
             _ => false,
         }
+    }
+
+    /// Whether an access counts a refusal.
+    pub fn refuses(&self, word: usize, access: Access) -> bool {
+        matches!(access, Access::Add(_)) && self.refusals.contains(&word)
     }
 
     /// The settings that are in force, after those that were in force.
@@ -115,6 +122,7 @@ impl State {
     pub fn take(&mut self, step: Step, by: By, setting: &Setting) -> Result<usize, Broken> {
         match step {
             Step::Access(word, access, discipline) => {
+                let before = setting.difference(&self.memory);
                 let value = match by {
                     By::Alone => self.memory.execute_alone(word, access),
                     By::Thread(thread, outcome) => {
@@ -125,6 +133,15 @@ impl State {
                 let difference = setting.difference(&self.memory);
                 if setting.counts(word, access) {
                     promises.counters_differ_by(difference, choices)?;
+                    if let By::Thread(thread, _) = by {
+                        promises.admits(thread, before..=difference, choices)?;
+                    }
+                }
+                if let By::Thread(thread, _) = by
+                    && setting.refuses(word, access)
+                {
+                    let next = usize::from(self.threads[thread].next);
+                    promises.refuses((thread, next), choices)?;
                 }
                 if setting.sets(word, access) {
                     let in_force = setting.in_force(&self.memory, promises.in_force);
@@ -160,8 +177,12 @@ impl State {
     }
 
     /// The operation that `thread` is in has ended.
-    pub fn end_operation(&mut self, thread: usize, op: Op, by_panic: bool) {
+    pub fn end_operation(&mut self, thread: usize, (number, op): (usize, Op), by_panic: bool) {
         let is_change = op.is_change();
+        self.promises.requests[thread] = Request::default();
+        if by_panic && matches!(op, Op::Reserve(_)) {
+            self.promises.gives_back_what_panicked(number);
+        }
         let thread = &mut self.threads[thread];
         thread.next += 1;
         thread.record = Script::START;

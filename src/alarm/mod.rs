@@ -49,7 +49,7 @@ use crate::config::GaugeConfig;
 use crate::event::{Edge, LimitEvent, LimitSink};
 use crate::limit::Limit;
 use crate::limit::atomic::AtomicLimit;
-use crate::snapshot::QueueSnapshot;
+use crate::snapshot::{QueueSnapshot, Totals};
 use crate::sync::{Ordering, RelaxedUsize, SeqCstUsize, SettingUsize, const_fn, fence};
 use crate::thresholds::{PointRules, Thresholds, TripPoints, fill_percent};
 use delivery::{Caller, Deliver, Delivery, StaticSink};
@@ -61,8 +61,8 @@ use state::AlarmState;
 #[derive(Clone, Copy)]
 pub(crate) struct Reading {
     pub(crate) depth: usize,
-    pub(crate) enqueued: usize,
-    pub(crate) dequeued: usize,
+    /// `None` from a source that does not count them.
+    pub(crate) totals: Option<Totals>,
 }
 
 /// Where an alarm reads the depth.
@@ -212,6 +212,11 @@ impl<D> Alarm<D> {
     }
 
     #[cfg(fillgauge_search)]
+    pub(crate) fn refused_now(&self) -> usize {
+        self.refused.now()
+    }
+
+    #[cfg(fillgauge_search)]
     pub(crate) fn settings_now(&self) -> [usize; 3] {
         [
             self.state.now(),
@@ -260,8 +265,7 @@ impl<D> Alarm<D> {
             fill_percent: fill_percent(depth, capacity),
             warned: state.has_warned(),
             warnings: state.warnings(),
-            enqueued: reading.enqueued,
-            dequeued: reading.dequeued,
+            totals: reading.totals,
             refused: self.refused(),
         }
     }

@@ -46,6 +46,7 @@ use super::Gauge;
 use crate::alarm::delivery::{Caller, Deliver};
 use crate::alarm::state::AlarmState;
 use crate::alarm::{Alarm, DepthSource, Reading};
+use crate::snapshot::Totals;
 use crate::sync::{RelaxedUsize, SeqCstUsize, const_fn};
 #[cfg(fillgauge_search)]
 use crate::thresholds::{PointRules, Thresholds};
@@ -264,8 +265,7 @@ impl<D> Gauge<D> {
     ) -> Reading {
         Reading {
             depth: self.depth_between(state, enqueued, dequeued),
-            enqueued,
-            dequeued,
+            totals: Some(Totals::new(enqueued, dequeued)),
         }
     }
 

@@ -213,6 +213,11 @@ impl RelaxedUsize {
         self.0.load(Ordering::Relaxed)
     }
 
+    #[cfg(fillgauge_search)]
+    pub(crate) fn now(&self) -> usize {
+        self.0.now()
+    }
+
     #[inline]
     pub(crate) fn set(&self, value: usize) {
         self.0.store(value, Ordering::Relaxed);

@@ -167,7 +167,7 @@ pub use registry::{
     Chain, Outlet, QueueGauge, QueueRegistry, chain, log_queue_snapshot, queue_snapshot,
     register_limit, register_queue,
 };
-pub use report::{ChainReport, EdgeReport, GaugeReport, LimitReport, Report, StageReport, Totals};
+pub use report::{ChainReport, EdgeReport, GaugeReport, LimitReport, Report, StageReport};
 #[cfg(fillgauge_shuttle)]
 pub use sync::refuse_threads;
 pub use track::{Track, track};
@@ -179,8 +179,8 @@ pub use fillgauge;
 #[doc(no_inline)]
 pub use fillgauge::{
     Gauge, GaugeConfig, Hold, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink,
-    LimitUnit, QueueSnapshot, REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT,
-    limit_catalog,
+    LimitUnit, QueueSnapshot, REARM_FILL_PERCENT, Thresholds, ThresholdsError, Totals,
+    WARN_FILL_PERCENT, limit_catalog,
 };
 
 /// The examples of the project's README are tests.

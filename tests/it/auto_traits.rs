@@ -6,6 +6,7 @@ fn shared<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
 
 #[test]
 fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
+    shared::<Budget>();
     shared::<Deferred<'_>>();
     shared::<Edge>();
     shared::<Gauge>();
@@ -14,14 +15,17 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<Limit>();
     shared::<LimitCategory>();
     shared::<LimitEvent>();
+    shared::<LimitExceeded>();
     shared::<LimitWarning>();
     shared::<QueueGauge>();
     shared::<QueueRegistry<4>>();
     shared::<QueueSnapshot>();
     shared::<RegistryFull>();
+    shared::<Reservation<'_>>();
     shared::<StaticSink>();
     shared::<Thresholds>();
     shared::<ThresholdsError>();
+    shared::<Totals>();
 }
 
 #[cfg(feature = "defmt")]

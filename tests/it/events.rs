@@ -2,7 +2,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
-use fillgauge::{Gauge, GaugeConfig, Limit, LimitEvent, LimitSink};
+use fillgauge::{Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, Totals};
 
 use crate::{RECORDER, short_events};
 
@@ -30,7 +30,7 @@ fn an_event_carries_the_figures_of_its_gauge() {
         (9, 9, 90)
     );
     assert_eq!((snapshot.warned, snapshot.warnings), (true, 1));
-    assert_eq!((snapshot.enqueued, snapshot.dequeued), (9, 0));
+    assert_eq!(snapshot.totals, Some(Totals::new(9, 0)));
 }
 
 /// A sink empties the queue when it is warned, and fills it when it has recovered. Each event is

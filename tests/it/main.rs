@@ -1,6 +1,7 @@
 //! The behaviour of the core through its public API.
 
 mod auto_traits;
+mod budget;
 mod concurrency;
 mod delivery;
 #[cfg(feature = "event-log")]

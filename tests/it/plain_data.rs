@@ -89,8 +89,7 @@ fn plain_data_serializes_with_the_stable_names() {
             "fill_percent": 90,
             "warned": true,
             "warnings": 1,
-            "enqueued": 9,
-            "dequeued": 0,
+            "totals": { "enqueued": 9, "dequeued": 0 },
             "refused": 0,
         })
     );

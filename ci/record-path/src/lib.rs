@@ -10,8 +10,8 @@ mod with_heapless;
 use core::hint::black_box;
 
 use fillgauge::{
-    Deliver, Delivery, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueGauge, QueueRegistry,
-    Renew,
+    Budget, Deliver, Delivery, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueGauge,
+    QueueRegistry, Renew, Thresholds,
 };
 
 unsafe extern "C" {
@@ -78,7 +78,7 @@ macro_rules! export {
         $(
             #[unsafe(no_mangle)]
             fn $exported(gauge: &$gauge $(, $argument: $kind)*) {
-                black_box(gauge.$method($($argument),*));
+                let _ = black_box(gauge.$method($($argument),*));
             }
         )+
     };
@@ -107,6 +107,43 @@ export! {
     gauge_deliver_pending = deliver_pending();
     gauge_delivery = delivery();
     gauge_deferred = deferred();
+    gauge_hold = hold(n: usize);
+    gauge_record_refused = record_refused(n: usize);
+    gauge_refused = refused();
+    gauge_thresholds = thresholds();
+    gauge_set_capacity = set_capacity(capacity: usize);
+    gauge_set_thresholds = set_thresholds(thresholds: Thresholds);
+}
+
+export! {
+    Budget:
+    budget_try_reserve = try_reserve(n: usize);
+    budget_set_capacity = set_capacity(capacity: usize);
+    budget_set_thresholds = set_thresholds(thresholds: Thresholds);
+    budget_deliver_pending = deliver_pending();
+    budget_delivery = delivery();
+    budget_used = used();
+    budget_remaining = remaining();
+    budget_high_water = high_water();
+    budget_refused = refused();
+    budget_capacity = capacity();
+    budget_thresholds = thresholds();
+    budget_fill_percent = fill_percent();
+    budget_has_warned = has_warned();
+    budget_has_pending_event = has_pending_event();
+    budget_warnings = warnings();
+    budget_limit = limit();
+    budget_snapshot = snapshot();
+}
+
+#[unsafe(no_mangle)]
+fn reservation_split_and_merge(budget: &Budget, n: usize, part: usize) {
+    if let Ok(mut reservation) = budget.try_reserve(n) {
+        if let Some(part) = reservation.split(part) {
+            black_box(reservation.merge(part).is_ok());
+        }
+        black_box(reservation.forget());
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -49,12 +49,7 @@ impl Subject for Flag {
                 self.depth.swap(depth, SeqCst);
                 depth
             }
-            Op::Deliver
-            | Op::ComeBy
-            | Op::Fill(_)
-            | Op::Drain
-            | Op::SetCapacity(_)
-            | Op::SetThresholds(..) => return,
+            Op::Deliver | Op::ComeBy => return,
             Op::Dequeue | Op::DequeueN(_) | Op::Clear | Op::Take | Op::TakeAll => {
                 let n = match op {
                     Op::Dequeue | Op::Take => 1,
@@ -70,6 +65,7 @@ impl Subject for Flag {
                 }
                 depth.saturating_sub(n)
             }
+            _ => panic!("{op:?} is not for the flag"),
         };
         self.evaluate(depth);
     }

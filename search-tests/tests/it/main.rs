@@ -1,7 +1,8 @@
-//! The searches. `pairs`, `handover`, `panics`, `samplers`, `settings` and `sinks` are tables of programs,
+//! The searches. `budget`, `pairs`, `handover`, `panics`, `samplers`, `settings` and `sinks` are tables of programs,
 //! `progress` is two of them, `random` goes beyond them, `canaries` and `stale` show that the
 //! search can fail, and `plain` that it leaves nothing out.
 
+mod budget;
 mod canaries;
 mod handover;
 mod pairs;

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::slice;
 use std::time::SystemTime;
 
-use fillgauge::{Limit, LimitCategory, LimitEventKind, LimitUnit, QueueSnapshot};
+use fillgauge::{Limit, LimitCategory, LimitEventKind, LimitUnit, QueueSnapshot, Totals};
 
 pub use chain::{ChainReport, StageReport};
 
@@ -100,18 +100,6 @@ pub struct GaugeReport {
     pub last_edges: Vec<EdgeReport>,
 }
 
-/// What went through a gauge. The totals never step back. They wrap. Of a gauge that is observed
-/// they are what it rose and fell by, from one observation to the next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
-#[non_exhaustive]
-pub struct Totals {
-    /// Total enqueued so far, see [`QueueSnapshot::enqueued`].
-    pub enqueued: usize,
-    /// Total dequeued so far, see [`QueueSnapshot::dequeued`].
-    pub dequeued: usize,
-}
-
 /// An edge in the past of a gauge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
@@ -182,10 +170,7 @@ impl Report {
         limit.registered = limit.registered.wrapping_add(sums.registered);
         limit.high_water = limit.high_water.max(sums.high_water);
         limit.warnings = limit.warnings.wrapping_add(sums.warnings);
-        limit.add_totals(Totals {
-            enqueued: sums.enqueued,
-            dequeued: sums.dequeued,
-        });
+        limit.add_totals(Totals::new(sums.enqueued, sums.dequeued));
         limit.refused = limit.refused.wrapping_add(sums.refused);
         limit.add_backpressure(sums.backpressure);
     }
@@ -259,10 +244,7 @@ impl GaugeReport {
             warned: snapshot.warned,
             warned_since: None,
             warnings: snapshot.warnings,
-            totals: Some(Totals {
-                enqueued: snapshot.enqueued,
-                dequeued: snapshot.dequeued,
-            }),
+            totals: snapshot.totals,
             refused: snapshot.refused,
             backpressure: None,
             last_edges: Vec::new(),

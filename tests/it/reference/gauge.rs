@@ -1,7 +1,7 @@
 //! A gauge in plain wide integers. It keeps what the documentation promises of one operation after
 //! the other.
 
-use fillgauge::{Gauge, Limit, LimitCategory, QueueSnapshot, Thresholds};
+use fillgauge::{Gauge, Limit, LimitCategory, QueueSnapshot, Thresholds, Totals};
 
 use super::history::{Point, Setup};
 
@@ -24,8 +24,7 @@ pub(super) struct Figures {
     fill_percent: usize,
     warned: bool,
     warnings: usize,
-    enqueued: usize,
-    dequeued: usize,
+    totals: Option<Totals>,
     refused: usize,
 }
 
@@ -41,8 +40,7 @@ impl From<&QueueSnapshot> for Figures {
             fill_percent: snapshot.fill_percent,
             warned: snapshot.warned,
             warnings: snapshot.warnings,
-            enqueued: snapshot.enqueued,
-            dequeued: snapshot.dequeued,
+            totals: snapshot.totals,
             refused: snapshot.refused,
         }
     }
@@ -60,8 +58,7 @@ impl From<&Gauge> for Figures {
             fill_percent: gauge.fill_percent(),
             warned: gauge.has_warned(),
             warnings: gauge.warnings(),
-            enqueued: gauge.enqueued(),
-            dequeued: gauge.dequeued(),
+            totals: Some(Totals::new(gauge.enqueued(), gauge.dequeued())),
             refused: gauge.refused(),
         }
     }
@@ -228,8 +225,10 @@ impl ReferenceGauge {
             warned: self.warned,
             warnings: self.warnings,
             // Conservation, modulo the word.
-            enqueued: self.dequeued.wrapping_add(self.balance as usize),
-            dequeued: self.dequeued,
+            totals: Some(Totals::new(
+                self.dequeued.wrapping_add(self.balance as usize),
+                self.dequeued,
+            )),
             refused: self.refused,
         }
     }

@@ -263,6 +263,7 @@ fn print_snapshot(title: &str) -> Vec<QueueSnapshot, 7> {
         "dequeued"
     );
     for gauge in &gauges {
+        let totals = gauge.totals.unwrap();
         hprintln!(
             "  {:<14} {:<9} {:>8} {:>6} {:>11} {:>9} {:>4} % {:>9} {:>9} {:>9}",
             gauge.name,
@@ -273,8 +274,8 @@ fn print_snapshot(title: &str) -> Vec<QueueSnapshot, 7> {
             gauge.capacity,
             gauge.fill_percent,
             gauge.warnings,
-            gauge.enqueued,
-            gauge.dequeued
+            totals.enqueued,
+            totals.dequeued
         );
     }
     gauges
@@ -343,7 +344,8 @@ fn check_at_rest(radio: &Radio) {
     for gauge in &gauges {
         let name = gauge.name;
         assert_eq!(gauge.depth, 0, "{name}: conservation");
-        assert_eq!(gauge.enqueued, gauge.dequeued, "{name}: conservation");
+        let totals = gauge.totals.unwrap();
+        assert_eq!(totals.enqueued, totals.dequeued, "{name}: conservation");
         assert!(gauge.high_water <= gauge.capacity, "{name}: high water");
         assert!(!gauge.warned, "{name}: armed when empty");
     }

@@ -1,0 +1,146 @@
+//! One word of what is in use, and an alarm.
+//!
+//! # The words
+//!
+//! ```text
+//! alarm       state · high_water · refused · capacity · warn_depth · rearm_depth · ..
+//! used        what is in use
+//! ```
+//!
+//! All but the mark and the count of refusals are sequentially consistent.
+//!
+//! # Who checks
+//!
+//! | what changed the use last | who checks afterwards |
+//! |---|---|
+//! | a request that was admitted | its thread, unless the use is below the warn point, or it has warned and the use is below the capacity |
+//! | a reservation that ended | its thread, unless the use is above the re-arm point, or it is armed |
+//!
+//! Each knows the use exactly: its own compare-and-swap or addition made it. It loads the state
+//! after that.
+//!
+//! # Admission
+//!
+//! A request reads the use and then the capacity. It is refused if it does not fit into those two.
+//! It is admitted by one compare-and-swap of the use, from the value that it had compared. So the
+//! use goes beyond no capacity that was read since the request began. Nothing is added that is
+//! taken back: no request ever sees the overshoot of another.
+
+use super::{LimitExceeded, Reservation};
+use crate::alarm::delivery::{Caller, Deliver};
+use crate::alarm::state::AlarmState;
+use crate::alarm::{Alarm, DepthSource, Reading};
+use crate::snapshot::QueueSnapshot;
+use crate::sync::SeqCstUsize;
+
+/// The words of a budget, wherever they are.
+pub(crate) struct Account<'budget, D> {
+    alarm: &'budget Alarm<D>,
+    used: &'budget SeqCstUsize,
+}
+
+impl<D> Clone for Account<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for Account<'_, D> {}
+
+impl<'budget, D> Account<'budget, D> {
+    #[inline]
+    pub(crate) const fn new(alarm: &'budget Alarm<D>, used: &'budget SeqCstUsize) -> Self {
+        Self { alarm, used }
+    }
+
+    /// Whether both are of the same budget.
+    #[inline]
+    pub(super) fn is(self, other: Self) -> bool {
+        core::ptr::eq(self.used, other.used)
+    }
+
+    pub(super) fn remaining(self) -> usize {
+        // In this order, as a request reads them.
+        let used = self.used.get();
+        self.alarm.capacity().saturating_sub(used)
+    }
+
+    pub(super) fn snapshot(self) -> QueueSnapshot {
+        let state = self.alarm.state();
+        let reading = self.reading();
+        self.alarm
+            .snapshot_from(state, reading, self.alarm.capacity())
+    }
+
+    fn reading(self) -> Reading {
+        Reading {
+            depth: self.used.get(),
+            totals: None,
+        }
+    }
+}
+
+impl<'budget, D: Deliver> Account<'budget, D> {
+    #[inline]
+    pub(super) fn try_reserve(self, n: usize) -> Result<Reservation<'budget, D>, LimitExceeded> {
+        let mut used = self.used.get();
+        loop {
+            let capacity = self.alarm.capacity();
+            if n > capacity.saturating_sub(used) {
+                return Err(self.refuse(n, used, capacity));
+            }
+            // It fits, so it is no more than the capacity.
+            let sum = used.wrapping_add(n);
+            match self.used.compare_exchange(used, sum) {
+                Ok(()) => {
+                    // First the reservation: it gives back if a sink panics.
+                    let reservation = Reservation::new(self, n);
+                    self.has_risen_to(sum);
+                    return Ok(reservation);
+                }
+                Err(now) => used = now,
+            }
+        }
+    }
+
+    #[cold]
+    fn refuse(self, requested: usize, used: usize, capacity: usize) -> LimitExceeded {
+        self.alarm.add_refused(1);
+        LimitExceeded::new(self.alarm.limit(), requested, used, capacity)
+    }
+
+    #[inline]
+    fn has_risen_to(self, used: usize) {
+        let alarm = self.alarm;
+        alarm.raise_high_water(used);
+        if used >= alarm.warn_depth() && alarm.may_rise_to(used)
+            || alarm.must_deliver_now(Caller::Delivers)
+        {
+            self.check();
+        }
+    }
+
+    /// Gives back `n`, in a destructor.
+    #[inline]
+    pub(super) fn release(self, n: usize) {
+        let used = self.used.add_fetch(n.wrapping_neg());
+        let (alarm, caller) = (self.alarm, Caller::Defers);
+        let state = alarm.state();
+        if state.has_warned() && used <= alarm.rearm_depth()
+            || Alarm::<D>::must_deliver(state, caller)
+        {
+            alarm.check(&self, caller);
+        }
+    }
+
+    pub(super) fn check(self) {
+        self.alarm.check(&self, Caller::Delivers);
+    }
+}
+
+impl<D> DepthSource for Account<'_, D> {
+    #[inline]
+    fn read(&self, _state: AlarmState) -> Option<Reading> {
+        Some(self.reading())
+    }
+}
