@@ -41,7 +41,7 @@
 //! | name what is watched | [`Limit`], [`LimitCategory`], [`LimitUnit`], [`limit_catalog!`], [`IntoLimit`], [`LimitRef`] |
 //! | record use, and read it | [`Gauge`], [`Hold`], [`GaugeConfig`], [`Thresholds`] |
 //! | enforce a limit | [`Budget`], [`Reservation`], [`LimitExceeded`] |
-//! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`RegistryFull`] |
+//! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`BudgetHandle`], [`RegistryFull`] |
 //! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
 //! | receive events | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
 //! | receive them later, or through `defmt` | `EventLog`, `DefmtSink` |
@@ -118,7 +118,7 @@ pub use gauge::{Deferred, Gauge, Hold};
 #[doc(hidden)]
 pub use limit::__assert_unique;
 pub use limit::{IntoLimit, Limit, LimitCategory, LimitRef, LimitUnit};
-pub use registry::{QueueGauge, QueueRegistry, RegistryFull};
+pub use registry::{BudgetHandle, QueueGauge, QueueRegistry, RegistryFull};
 #[cfg(feature = "defmt")]
 pub use sinks::DefmtSink;
 #[cfg(feature = "event-log")]

@@ -26,12 +26,15 @@
 //! use goes beyond no capacity that was read since the request began. Nothing is added that is
 //! taken back: no request ever sees the overshoot of another.
 
+use core::fmt;
+
 use super::{LimitExceeded, Reservation};
 use crate::alarm::delivery::{Caller, Deliver};
 use crate::alarm::state::AlarmState;
 use crate::alarm::{Alarm, DepthSource, Reading};
 use crate::snapshot::QueueSnapshot;
 use crate::sync::SeqCstUsize;
+use crate::thresholds::Thresholds;
 
 /// The words of a budget, wherever they are.
 pub(crate) struct Account<'budget, D> {
@@ -55,17 +58,31 @@ impl<'budget, D> Account<'budget, D> {
 
     /// Whether both are of the same budget.
     #[inline]
-    pub(super) fn is(self, other: Self) -> bool {
+    pub(crate) fn is(self, other: Self) -> bool {
         core::ptr::eq(self.used, other.used)
     }
 
-    pub(super) fn remaining(self) -> usize {
+    #[inline]
+    pub(crate) fn used(self) -> usize {
+        self.used.get()
+    }
+
+    pub(crate) fn fmt_as(self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("limit", self.alarm.limit())
+            .field("used", &self.used())
+            .field("high_water", &self.alarm.high_water())
+            .field("capacity", &self.alarm.capacity())
+            .finish_non_exhaustive()
+    }
+
+    pub(crate) fn remaining(self) -> usize {
         // In this order, as a request reads them.
         let used = self.used.get();
         self.alarm.capacity().saturating_sub(used)
     }
 
-    pub(super) fn snapshot(self) -> QueueSnapshot {
+    pub(crate) fn snapshot(self) -> QueueSnapshot {
         let state = self.alarm.state();
         let reading = self.reading();
         self.alarm
@@ -82,7 +99,7 @@ impl<'budget, D> Account<'budget, D> {
 
 impl<'budget, D: Deliver> Account<'budget, D> {
     #[inline]
-    pub(super) fn try_reserve(self, n: usize) -> Result<Reservation<'budget, D>, LimitExceeded> {
+    pub(crate) fn try_reserve(self, n: usize) -> Result<Reservation<'budget, D>, LimitExceeded> {
         let mut used = self.used.get();
         loop {
             let capacity = self.alarm.capacity();
@@ -112,7 +129,7 @@ impl<'budget, D: Deliver> Account<'budget, D> {
     #[inline]
     fn has_risen_to(self, used: usize) {
         let alarm = self.alarm;
-        alarm.raise_high_water(used);
+        alarm.raise_high_water_if_less(used);
         if used >= alarm.warn_depth() && alarm.may_rise_to(used)
             || alarm.must_deliver_now(Caller::Delivers)
         {
@@ -122,7 +139,7 @@ impl<'budget, D: Deliver> Account<'budget, D> {
 
     /// Gives back `n`, in a destructor.
     #[inline]
-    pub(super) fn release(self, n: usize) {
+    pub(crate) fn release(self, n: usize) {
         let used = self.used.add_fetch(n.wrapping_neg());
         let (alarm, caller) = (self.alarm, Caller::Defers);
         let state = alarm.state();
@@ -133,7 +150,17 @@ impl<'budget, D: Deliver> Account<'budget, D> {
         }
     }
 
-    pub(super) fn check(self) {
+    pub(crate) fn set_capacity(self, capacity: usize) {
+        self.alarm.set_capacity(capacity);
+        self.check();
+    }
+
+    pub(crate) fn set_thresholds(self, thresholds: Thresholds) {
+        self.alarm.set_thresholds(thresholds);
+        self.check();
+    }
+
+    pub(crate) fn check(self) {
         self.alarm.check(&self, Caller::Delivers);
     }
 }

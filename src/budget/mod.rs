@@ -1,6 +1,6 @@
 //! The budget: a limit that is enforced.
 
-mod account;
+pub(crate) mod account;
 mod error;
 mod reservation;
 
@@ -145,14 +145,12 @@ impl<D: Deliver> Budget<D> {
     /// # Ok::<(), fillgauge::LimitExceeded>(())
     /// ```
     pub fn set_capacity(&self, capacity: usize) {
-        self.alarm.set_capacity(capacity);
-        self.account().check();
+        self.account().set_capacity(capacity);
     }
 
     /// Changes the thresholds, see [`Gauge::set_thresholds`](crate::Gauge::set_thresholds).
     pub fn set_thresholds(&self, thresholds: Thresholds) {
-        self.alarm.set_thresholds(thresholds);
-        self.account().check();
+        self.account().set_thresholds(thresholds);
     }
 
     /// Delivers the event that was [left pending](crate::Delivery::leave_pending), if there is one,
@@ -251,12 +249,7 @@ impl<D> Budget<D> {
 
 impl<D> fmt::Debug for Budget<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Budget")
-            .field("limit", self.limit())
-            .field("used", &self.used())
-            .field("high_water", &self.high_water())
-            .field("capacity", &self.capacity())
-            .finish_non_exhaustive()
+        self.account().fmt_as("Budget", f)
     }
 }
 

@@ -2,10 +2,9 @@
 
 use super::Gauge;
 use crate::alarm::Alarm;
-use crate::alarm::delivery::Renew;
+use crate::alarm::delivery::{Renew, StaticSink};
 use crate::config::GaugeConfig;
-use crate::snapshot::QueueSnapshot;
-use crate::sync::const_fn;
+use crate::sync::{SeqCstUsize, const_fn};
 
 impl Gauge {
     const_fn! {
@@ -44,8 +43,15 @@ impl Gauge {
         self.alarm.deactivate();
     }
 
-    /// All figures, if the slot holds one and the same gauge from beginning to end.
-    pub(crate) fn snapshot_if_live(&self) -> Option<QueueSnapshot> {
-        self.alarm.read_if_live(|| self.snapshot())
+    /// The alarm of what is in the slot.
+    #[inline]
+    pub(crate) const fn alarm(&self) -> &Alarm<StaticSink> {
+        &self.alarm
+    }
+
+    /// The counter that something else in the slot uses.
+    #[inline]
+    pub(crate) const fn first_counter(&self) -> &SeqCstUsize {
+        &self.producers.enqueued
     }
 }

@@ -1,6 +1,9 @@
 //! The slots of a registry, and which of them are free.
 
+use crate::alarm::delivery::StaticSink;
+use crate::budget::account::Account;
 use crate::gauge::Gauge;
+use crate::snapshot::QueueSnapshot;
 use crate::sync::{AtomicUsize, Ordering, const_fn};
 
 /// The most slots that a registry can have.
@@ -18,6 +21,24 @@ pub(super) struct Slot {
 const _: () = assert!(size_of::<Slot>() <= 64);
 
 impl Slot {
+    /// The budget in the slot, which uses one of its counters.
+    #[inline]
+    pub(super) const fn account(&self) -> Account<'_, StaticSink> {
+        Account::new(self.gauge.alarm(), self.gauge.first_counter())
+    }
+
+    /// The figures of what is in the slot, if it is one and the same from beginning to end.
+    pub(super) fn snapshot_if_live(&self) -> Option<QueueSnapshot> {
+        let alarm = self.gauge.alarm();
+        alarm.read_if_live(|| {
+            if alarm.is_enforced() {
+                self.account().snapshot()
+            } else {
+                self.gauge.snapshot()
+            }
+        })
+    }
+
     const_fn! {
         pub(super) const fn new() -> Self {
             Self {

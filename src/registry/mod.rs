@@ -2,7 +2,7 @@
 
 // How the promises of a registry are kept.
 //
-//     register   FreeList::take ──► Gauge::activate ──► QueueGauge, handles = 1
+//     register   FreeList::take ──► Gauge::activate ──► a handle, handles = 1
 //     clone      handles + 1
 //     drop       handles - 1; the last: Gauge::deactivate ──► FreeList::give_back
 //
@@ -22,9 +22,10 @@ mod handle;
 
 use core::fmt;
 
-pub use handle::QueueGauge;
+pub use handle::{BudgetHandle, QueueGauge};
 
 use free_list::{FreeList, MAX_SLOTS, Slot};
+use handle::Handle;
 
 use crate::alarm::MAX_INSTANCE;
 use crate::config::GaugeConfig;
@@ -168,6 +169,26 @@ impl<const N: usize> QueueRegistry<N> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn register_with(&'static self, config: GaugeConfig) -> Result<QueueGauge, RegistryFull> {
+        self.claim(config).map(QueueGauge)
+    }
+
+    /// Registers a budget of `limit` with `capacity`, as of [`Budget::new`](crate::Budget::new).
+    /// Dropping the handle and all its clones gives the slot back. Lock-free and in constant time,
+    /// as [`register`](Self::register).
+    ///
+    /// # Errors
+    ///
+    /// [`RegistryFull`] if all slots are taken.
+    pub fn register_budget(
+        &'static self,
+        limit: &'static Limit,
+        capacity: usize,
+    ) -> Result<BudgetHandle, RegistryFull> {
+        let config = GaugeConfig::new(limit, capacity).enforced();
+        self.claim(config).map(BudgetHandle)
+    }
+
+    fn claim(&'static self, config: GaugeConfig) -> Result<Handle, RegistryFull> {
         let claimed = self.free.take(&self.slots);
         let Some((index, slot)) = claimed else {
             self.refused.fetch_add(1, Ordering::Relaxed);
@@ -178,7 +199,7 @@ impl<const N: usize> QueueRegistry<N> {
         };
         slot.handles_or_next.store(1, Ordering::Relaxed);
         slot.gauge.activate(config, self.next_instance());
-        Ok(QueueGauge::new(slot, &self.free, index))
+        Ok(Handle::new(slot, &self.free, index))
     }
 
     /// The figures of every live gauge, presets first, read one by one as the iterator goes.
@@ -192,10 +213,7 @@ impl<const N: usize> QueueRegistry<N> {
             .into_iter()
             .flatten()
             .map(|gauge| gauge.snapshot());
-        let registered = self
-            .slots
-            .iter()
-            .filter_map(|slot| slot.gauge.snapshot_if_live());
+        let registered = self.slots.iter().filter_map(Slot::snapshot_if_live);
         presets.chain(registered)
     }
 

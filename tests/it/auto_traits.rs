@@ -7,6 +7,7 @@ fn shared<T: Send + Sync + Unpin + UnwindSafe + RefUnwindSafe>() {}
 #[test]
 fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<Budget>();
+    shared::<BudgetHandle>();
     shared::<Deferred<'_>>();
     shared::<Edge>();
     shared::<Gauge>();

@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry, Thresholds};
+use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry, Thresholds, Totals};
 
 use crate::{RECORDER, short_events};
 
@@ -125,4 +125,47 @@ fn debug_shows_the_figures() {
     for figure in ["slots: 2", "depth: 3", "high_water: 3"] {
         assert!(shown.contains(figure), "{figure} in {shown}");
     }
+}
+
+/// A budget takes a slot as a gauge does, and a slot that changes hands keeps nothing of it.
+#[test]
+fn budgets_and_gauges_share_the_slots() {
+    static REGISTRY: QueueRegistry<2> = QueueRegistry::new().with_sink(&RECORDER);
+    for round in 1..=3 {
+        let bytes = REGISTRY.register_budget(&LIMIT, 10).unwrap();
+        let gauge = REGISTRY.register(&LIMIT, 10).unwrap();
+        let full = REGISTRY.register_budget(&LIMIT, 10).unwrap_err();
+        assert_eq!(full.slots(), 2);
+        assert_eq!(REGISTRY.refused(), round);
+
+        let clone = bytes.clone();
+        let held = clone.try_reserve(8).unwrap();
+        let refused = bytes.try_reserve(3).unwrap_err();
+        assert_eq!((refused.used(), refused.capacity()), (8, 10));
+        gauge.record_enqueue();
+        let mut shown: Vec<_> = REGISTRY.snapshot().collect();
+        shown.sort_by_key(|shown| shown.instance);
+        let shown: Vec<_> = shown
+            .iter()
+            .map(|shown| (shown.depth, shown.totals, shown.refused, shown.warned))
+            .collect();
+        let counted = Some(Totals::new(1, 0));
+        assert_eq!(shown, [(8, None, 1, true), (1, counted, 0, false)]);
+        assert_eq!(bytes.snapshot().depth, bytes.used());
+        assert!(bytes.instance() < gauge.instance());
+
+        drop(held);
+        bytes.set_capacity(5);
+        assert_eq!((bytes.remaining(), bytes.fill_percent()), (5, 0));
+        bytes.set_thresholds(Thresholds::new(40, 20).unwrap());
+        assert!(bytes.try_reserve(2).is_ok());
+        assert_eq!((bytes.warnings(), bytes.high_water()), (2, 8));
+        assert_eq!(short_events(), [('+', 8), ('-', 0), ('+', 2), ('-', 0)]);
+        drop((bytes, clone));
+        // What was a budget is a gauge next, and the other way round.
+        let again = REGISTRY.register(&LIMIT, 10).unwrap();
+        assert_eq!((again.depth(), again.refused()), (0, 0));
+        assert_eq!(again.snapshot().totals, Some(Totals::new(0, 0)));
+    }
+    assert_eq!(REGISTRY.snapshot().count(), 0);
 }

@@ -200,6 +200,13 @@ fn registry_register(limit: &'static Limit, capacity: usize) {
 }
 
 #[unsafe(no_mangle)]
+fn registry_register_budget(limit: &'static Limit, capacity: usize, n: usize) {
+    if let Ok(budget) = REGISTRY.register_budget(limit, capacity) {
+        drop(black_box(budget.try_reserve(n)));
+    }
+}
+
+#[unsafe(no_mangle)]
 fn registry_clone(gauge: &QueueGauge) {
     drop(black_box(gauge.clone()));
 }
