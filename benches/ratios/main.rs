@@ -5,6 +5,7 @@
 //! whose title has one of the words. A table goes to stdout, the same as JSON to
 //! `target/ratios.json`.
 
+mod budgets;
 mod channels;
 mod compare;
 mod memory;
@@ -17,6 +18,7 @@ use compare::Run;
 fn main() {
     let mut run = Run::from_arguments();
     recording::compare(&mut run);
+    budgets::compare(&mut run);
     channels::compare(&mut run);
     registries::compare(&mut run);
     memory::compare(&mut run);
