@@ -11,7 +11,7 @@
 //! a few instructions. Services with threads use the crate `fillgauge-std`.
 //!
 //! ```
-//! use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueRegistry};
+//! use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueRegistry, presets};
 //!
 //! struct Log;
 //!
@@ -23,7 +23,7 @@
 //! }
 //!
 //! static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64).with_sink(&Log);
-//! static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_presets(&[&UART_RX]).with_sink(&Log);
+//! static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_presets(presets![UART_RX]).with_sink(&Log);
 //!
 //! for _byte in 0..52 {
 //!     UART_RX.record_enqueue(); // the 52nd prints "uart_rx: 52 of 64"
@@ -42,7 +42,7 @@
 //! | record use, and read it | [`Gauge`], [`Hold`], [`GaugeConfig`], [`Thresholds`] |
 //! | enforce a limit | [`Budget`], [`Reservation`], [`LimitExceeded`] |
 //! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`BudgetHandle`], [`RegistryFull`] |
-//! | read all of them | [`QueueRegistry::snapshot`], [`QueueSnapshot`] |
+//! | read all of them | [`QueueRegistry::snapshot`], [`presets!`], [`QueueSnapshot`] |
 //! | receive events | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
 //! | receive them later, or through `defmt` | `EventLog`, `DefmtSink` |
 //! | track a queue of heapless | the module `queues` |
@@ -118,7 +118,7 @@ pub use gauge::{Deferred, Gauge, Hold};
 #[doc(hidden)]
 pub use limit::__assert_unique;
 pub use limit::{IntoLimit, Limit, LimitCategory, LimitRef, LimitUnit};
-pub use registry::{BudgetHandle, QueueGauge, QueueRegistry, RegistryFull};
+pub use registry::{BudgetHandle, Preset, QueueGauge, QueueRegistry, RegistryFull};
 #[cfg(feature = "defmt")]
 pub use sinks::DefmtSink;
 #[cfg(feature = "event-log")]

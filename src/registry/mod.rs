@@ -19,10 +19,12 @@
 
 mod free_list;
 mod handle;
+mod preset;
 
 use core::fmt;
 
 pub use handle::{BudgetHandle, QueueGauge};
+pub use preset::Preset;
 
 use free_list::{FreeList, MAX_SLOTS, Slot};
 use handle::Handle;
@@ -30,7 +32,6 @@ use handle::Handle;
 use crate::alarm::MAX_INSTANCE;
 use crate::config::GaugeConfig;
 use crate::event::LimitSink;
-use crate::gauge::Gauge;
 use crate::limit::Limit;
 use crate::snapshot::QueueSnapshot;
 use crate::sync::{AtomicUsize, Ordering, const_array, const_fn};
@@ -46,11 +47,11 @@ use crate::sync::{AtomicUsize, Ordering, const_array, const_fn};
 /// Ownership and snapshots, see [the guarantees](crate::guarantees).
 ///
 /// ```
-/// use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry};
+/// use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry, presets};
 ///
 /// static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64);
 /// static SESSION: Limit = Limit::queue("session_frames");
-/// static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_presets(&[&UART_RX]);
+/// static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_presets(presets![UART_RX]);
 ///
 /// let session = REGISTRY.register_with(GaugeConfig::for_queue(&SESSION, 16))?;
 /// session.record_enqueue();
@@ -70,7 +71,7 @@ pub struct QueueRegistry<const N: usize> {
     /// Registrations for which there was no slot.
     refused: AtomicUsize,
     /// An option, because even an empty slice is not all zero.
-    presets: Option<&'static [&'static Gauge]>,
+    presets: Option<&'static [Preset]>,
     slots: [Slot; N],
 }
 
@@ -89,18 +90,18 @@ impl<const N: usize> QueueRegistry<N> {
         }
     }
 
-    /// Gauges that are known at compile time: statics of their own, which any code may use with no
-    /// registration, and which the registry's snapshots begin with.
+    /// What is known at compile time: statics of their own, which any code may use with no
+    /// registration, and which the registry's snapshots begin with. See [`presets!`](crate::presets).
     ///
     /// ```
-    /// # use fillgauge::{Gauge, Limit, QueueRegistry};
+    /// # use fillgauge::{Gauge, Limit, QueueRegistry, presets};
     /// static RX: Gauge = Gauge::for_queue(&Limit::queue("rx"), 64);
-    /// static REGISTRY: QueueRegistry<0> = QueueRegistry::new().with_presets(&[&RX]);
+    /// static REGISTRY: QueueRegistry<0> = QueueRegistry::new().with_presets(presets![RX]);
     ///
     /// assert_eq!(REGISTRY.snapshot().count(), 1);
     /// ```
     #[must_use]
-    pub const fn with_presets(mut self, presets: &'static [&'static Gauge]) -> Self {
+    pub const fn with_presets(mut self, presets: &'static [Preset]) -> Self {
         self.presets = Some(presets);
         self
     }
@@ -208,11 +209,7 @@ impl<const N: usize> QueueRegistry<N> {
     /// gauge that is there from the beginning of the iteration to its end is shown once; an entry
     /// is never a mix of two registrations.
     pub fn snapshot(&self) -> impl Iterator<Item = QueueSnapshot> {
-        let presets = self
-            .presets
-            .into_iter()
-            .flatten()
-            .map(|gauge| gauge.snapshot());
+        let presets = self.presets.into_iter().flatten().map(Preset::snapshot);
         let registered = self.slots.iter().filter_map(Slot::snapshot_if_live);
         presets.chain(registered)
     }

@@ -5,7 +5,7 @@ use std::thread;
 use fillgauge::queues::heapless::{
     SnapshotTruncated, SpscGauge, TrackedConsumer, TrackedProducer, snapshot,
 };
-use fillgauge::{Gauge, Limit, QueueRegistry, QueueSnapshot, Thresholds};
+use fillgauge::{Gauge, Limit, QueueRegistry, QueueSnapshot, Thresholds, presets};
 use heapless::Vec;
 use heapless::spsc::Queue;
 use proptest::collection::vec;
@@ -199,7 +199,7 @@ fn two_threads_leave_no_residue() {
 #[test]
 fn a_snapshot_fits_or_says_how_many_were_left_out() {
     static FIRST: Gauge = Gauge::new(&Limit::queue("first"), 8);
-    static REGISTRY: QueueRegistry<2> = QueueRegistry::new().with_presets(&[&FIRST]);
+    static REGISTRY: QueueRegistry<2> = QueueRegistry::new().with_presets(presets![FIRST]);
     let _second = REGISTRY.register(&LIMIT, 8).unwrap();
     let _third = REGISTRY.register(&LIMIT, 8).unwrap();
 

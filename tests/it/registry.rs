@@ -1,6 +1,6 @@
 use std::collections::HashSet;
 
-use fillgauge::{Gauge, GaugeConfig, Limit, QueueRegistry, Thresholds, Totals};
+use fillgauge::{Budget, Gauge, GaugeConfig, Limit, QueueRegistry, Thresholds, Totals, presets};
 
 use crate::{RECORDER, short_events};
 
@@ -60,16 +60,28 @@ fn registrations_are_numbered_one_by_one() {
 
 #[test]
 fn presets_come_first_in_snapshots_and_take_no_slot() {
+    struct Board {
+        tx: [Gauge; 2],
+    }
     static RX: Gauge = Gauge::new(&Limit::queue("rx"), 10);
-    static TX: Gauge = Gauge::new(&Limit::queue("tx"), 20);
-    static REGISTRY: QueueRegistry<1> = QueueRegistry::new().with_presets(&[&RX, &TX]);
-    TX.record_enqueue();
+    static TX: Limit = Limit::queue("tx");
+    static BOARD: Board = Board {
+        tx: [const { Gauge::new(&TX, 20) }; 2],
+    };
+    static BYTES: Budget = Budget::new(&Limit::memory("bytes"), 10);
+    static REGISTRY: QueueRegistry<1> =
+        QueueRegistry::new().with_presets(presets![RX, BOARD.tx[0], BYTES]);
+    BOARD.tx[0].record_enqueue();
+    let _held = BYTES.try_reserve(5).unwrap();
     let gauge = REGISTRY.register(&LIMIT, 8).unwrap();
     let entries: Vec<_> = REGISTRY
         .snapshot()
         .map(|entry| (entry.name.as_str(), entry.instance, entry.depth))
         .collect();
-    assert_eq!(entries, [("rx", 0, 0), ("tx", 0, 1), ("queue", 1, 0)]);
+    assert_eq!(
+        entries,
+        [("rx", 0, 0), ("tx", 0, 1), ("bytes", 0, 5), ("queue", 1, 0)]
+    );
     drop(gauge);
 }
 

@@ -11,7 +11,7 @@ use core::hint::black_box;
 
 use fillgauge::{
     Budget, Deliver, Delivery, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueGauge,
-    QueueRegistry, Renew, Thresholds,
+    QueueRegistry, Renew, Thresholds, presets,
 };
 
 unsafe extern "C" {
@@ -64,8 +64,9 @@ impl Renew for Keeper {
 
 static LIMIT: Limit = Limit::queue("limit");
 static PRESET: Gauge = Gauge::new(&LIMIT, 100).with_sink(&Sink);
+static BUDGET: Budget = Budget::new(&LIMIT, 100).with_sink(&Sink);
 static REGISTRY: QueueRegistry<8> = QueueRegistry::new()
-    .with_presets(&[&PRESET])
+    .with_presets(presets![PRESET, BUDGET])
     .with_sink(&Sink);
 
 /// Lies in `.bss`.

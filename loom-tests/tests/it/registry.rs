@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use fillgauge::{Gauge, Limit, QueueGauge, QueueRegistry, QueueSnapshot, Totals};
+use fillgauge::{Gauge, Limit, Preset, QueueGauge, QueueRegistry, QueueSnapshot, Totals};
 use fillgauge_loom_tests::broken::{Claim, UncheckedSlot, UncountedSlot, UntaggedStack};
 use fillgauge_loom_tests::{Outcomes, explore, leaked};
 use loom::sync::atomic::{AtomicUsize, Ordering};
@@ -382,7 +382,7 @@ fn canary_a_snapshot_against_release_and_registration() {
 fn presets_and_neighbours_are_shown_once() {
     explore(Some(3), 12_000, || {
         let preset: &'static Gauge = leaked(Gauge::new(&FIRST, 1));
-        let presets: &'static [&'static Gauge] = leaked([preset]);
+        let presets: &'static [Preset] = leaked([preset.preset()]);
         let registry: &'static QueueRegistry<2> =
             leaked(QueueRegistry::new().with_presets(presets));
         let leaving = registry.register(&SECOND, 20).unwrap();

@@ -7,12 +7,12 @@
 //!
 //! ```
 //! use fillgauge::queues::heapless::{SpscGauge, TrackedConsumer, TrackedProducer};
-//! use fillgauge::{Limit, QueueRegistry};
+//! use fillgauge::{Limit, QueueRegistry, presets};
 //! use heapless::spsc::Queue;
 //!
 //! // A queue of 16 places holds 15 items: the gauge knows.
 //! static UART_RX: SpscGauge<16> = SpscGauge::new(&Limit::queue("uart_rx"));
-//! static GAUGES: QueueRegistry<0> = QueueRegistry::new().with_presets(&[UART_RX.gauge()]);
+//! static GAUGES: QueueRegistry<0> = QueueRegistry::new().with_presets(presets![UART_RX]);
 //!
 //! fn on_rx_interrupt(received: &mut TrackedProducer<'_, u8>) {
 //!     if received.enqueue(b'x').is_err() {
@@ -68,6 +68,7 @@ use crate::config::GaugeConfig;
 use crate::event::LimitSink;
 use crate::gauge::Gauge;
 use crate::limit::Limit;
+use crate::registry::Preset;
 use crate::sync::const_fn;
 use crate::thresholds::Thresholds;
 
@@ -149,10 +150,14 @@ impl<const N: usize> SpscGauge<N> {
         Self(self.0.with_sink(sink))
     }
 
-    /// The gauge, to be preset in a [`QueueRegistry`](crate::QueueRegistry), where there is no
-    /// deref.
+    /// The gauge, where there is no deref: in a constant.
     pub const fn gauge(&self) -> &Gauge {
         &self.0
+    }
+
+    /// The gauge for [`presets!`](crate::presets), which calls this.
+    pub const fn preset(&'static self) -> Preset {
+        self.0.preset()
     }
 
     /// Splits `queue` into its two ends, which record what they do in this gauge.

@@ -18,12 +18,12 @@ use crate::snapshot::QueueSnapshot;
 /// are there.
 ///
 /// ```
-/// use fillgauge::{Gauge, Limit, QueueRegistry, QueueSnapshot};
+/// use fillgauge::{Gauge, Limit, QueueRegistry, QueueSnapshot, presets};
 /// use heapless::Vec;
 ///
 /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 8);
 /// static RX: Gauge = Gauge::for_queue(&Limit::queue("rx"), 8);
-/// static GAUGES: QueueRegistry<0> = QueueRegistry::new().with_presets(&[&TX, &RX]);
+/// static GAUGES: QueueRegistry<0> = QueueRegistry::new().with_presets(presets![TX, RX]);
 ///
 /// let mut figures: Vec<QueueSnapshot, 4> = Vec::new();
 /// fillgauge::queues::heapless::snapshot(&GAUGES, &mut figures)?;

@@ -6,12 +6,12 @@
 use core::panic::PanicInfo;
 
 use cortex_m_rt::{entry, exception};
-use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueRegistry};
+use fillgauge::{Gauge, Limit, LimitEvent, LimitSink, QueueRegistry, presets};
 use fillgauge_firmware::board;
 
 static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64).with_sink(&Lamp);
 static HEAP: Gauge = Gauge::new(&Limit::memory("heap"), 4_096).with_sink(&Lamp);
-static GAUGES: QueueRegistry<2> = QueueRegistry::new().with_presets(&[&UART_RX, &HEAP]);
+static GAUGES: QueueRegistry<2> = QueueRegistry::new().with_presets(presets![UART_RX, HEAP]);
 static SESSION: Limit = Limit::queue("session");
 
 struct Lamp;

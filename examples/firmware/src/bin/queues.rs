@@ -21,7 +21,7 @@ use cortex_m_semihosting::hprintln;
 use critical_section::Mutex;
 use fillgauge::queues::heapless::{SpscGauge, TrackedConsumer, TrackedProducer};
 use fillgauge::{
-    EventLog, Gauge, Limit, LimitEvent, LimitSink, LogEntry, QueueRegistry, QueueSnapshot,
+    EventLog, Gauge, Limit, LimitEvent, LimitSink, LogEntry, QueueRegistry, QueueSnapshot, presets,
 };
 use fillgauge_firmware::{board, succeed};
 use heapless::Vec;
@@ -46,7 +46,7 @@ static FRAME_BYTES: Gauge = Gauge::new(&Limit::memory("frame_bytes"), 900).with_
 static SHARED_BUS: Gauge = Gauge::new(&Limit::resource("shared_bus"), 5).with_sink(&EDGES);
 static SESSION: Limit = Limit::queue("session");
 static GAUGES: QueueRegistry<4> = QueueRegistry::new()
-    .with_presets(&[FRAMES.gauge(), &FRAME_BYTES, &SHARED_BUS])
+    .with_presets(presets![FRAMES, FRAME_BYTES, SHARED_BUS])
     .with_sink(&LOG);
 
 /// The producer, until the SysTick's handler has fetched it.
@@ -362,10 +362,10 @@ fn check_at_rest(radio: &Radio) {
     assert_eq!(SHARED_BUS.warnings(), warnings);
 
     // Every registration had a number of its own. One was of `main`. The next number is one more
-    // than there were registrations.
+    // than there were registrations. Numbers go from 1 to the greatest of 16 bits.
     let sessions = SESSIONS.iter().map(read).sum::<usize>() + 1;
     let next = GAUGES.register(&SESSION, 8).expect("all slots are free");
-    assert_eq!(next.instance(), sessions + 1);
+    assert_eq!(next.instance(), sessions % usize::from(u16::MAX) + 1);
 
     hprintln!(
         "{} frames received, {} refused; {} sessions",
