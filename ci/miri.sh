@@ -10,7 +10,7 @@ seeds=${1:-8}
 export RUST_BACKTRACE=0
 
 # Modules of tests, by the target that they are in.
-core=(concurrency:: event_log:: queue::)
+core=(budget::one_of_two concurrency:: event_log:: probe::threads queue::)
 shim=(channel:: handler:: registry:: report:: sessions::)
 shim_unit=(names:: sync::)
 

@@ -52,6 +52,7 @@ checked() { # checked TYPE LEAST: fails unless all of them are exported, so many
 }
 checked Gauge 27
 checked Budget 17
+checked Probe 17
 
 for static in EMPTY_REGISTRY EMPTY_LOG; do
     grep -qi " b $static$" <<<"$with_heapless" || { echo "record-path: $static does not lie in .bss"; exit 1; }

@@ -118,6 +118,15 @@ impl GaugeConfig {
         }
     }
 
+    /// The same settings for a probe, whose depths are read and not recorded late.
+    pub(crate) const fn uncounted(self) -> Self {
+        Self {
+            for_queue: false,
+            zero_is_bound: false,
+            ..self
+        }
+    }
+
     /// The limit that the gauge is to watch.
     pub const fn limit(&self) -> &'static Limit {
         self.limit

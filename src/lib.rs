@@ -40,6 +40,7 @@
 //! |---|---|
 //! | name what is watched | [`Limit`], [`LimitCategory`], [`LimitUnit`], [`limit_catalog!`], [`IntoLimit`], [`LimitRef`] |
 //! | record use, and read it | [`Gauge`], [`Hold`], [`GaugeConfig`], [`Thresholds`] |
+//! | wrap a queue that knows its length | [`Probe`] |
 //! | enforce a limit | [`Budget`], [`Reservation`], [`LimitExceeded`] |
 //! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`BudgetHandle`], [`RegistryFull`] |
 //! | read all of them | [`QueueRegistry::snapshot`], [`presets!`], [`QueueSnapshot`] |
@@ -86,6 +87,7 @@ pub mod guarantees {}
 //     registry/    slots, handles, the free list
 //     sinks/       what receives events: an event log, defmt
 //     gauge/       a depth source: two counters, corrections
+//     probe        a depth source: a queue that knows its own length
 //     budget/      a depth source: one word, requests that are admitted or refused
 //     alarm/       the state machine: the state word, the check, the mark, delivery
 //     config, event, snapshot, thresholds, limit/
@@ -97,6 +99,7 @@ mod config;
 mod event;
 mod gauge;
 mod limit;
+mod probe;
 #[cfg(feature = "heapless")]
 pub mod queues;
 mod registry;
@@ -118,6 +121,7 @@ pub use gauge::{Deferred, Gauge, Hold};
 #[doc(hidden)]
 pub use limit::__assert_unique;
 pub use limit::{IntoLimit, Limit, LimitCategory, LimitRef, LimitUnit};
+pub use probe::Probe;
 pub use registry::{BudgetHandle, Preset, QueueGauge, QueueRegistry, RegistryFull};
 #[cfg(feature = "defmt")]
 pub use sinks::DefmtSink;

@@ -154,6 +154,12 @@ impl<D> Alarm<D> {
         AlarmState(self.state.get())
     }
 
+    /// The state, for a thread that has had a fence since it changed the depth.
+    #[inline]
+    pub(crate) fn state_after_fence(&self) -> AlarmState {
+        AlarmState(self.state.get_acquire())
+    }
+
     /// The state word, for a source that keeps a mark of its own in it.
     #[inline]
     pub(crate) const fn state_word(&self) -> &SeqCstUsize {

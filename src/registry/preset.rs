@@ -2,6 +2,7 @@
 
 use crate::budget::Budget;
 use crate::gauge::Gauge;
+use crate::probe::Probe;
 use crate::snapshot::QueueSnapshot;
 
 /// A static of its own that a registry shows, from [`presets!`](crate::presets).
@@ -12,6 +13,7 @@ pub struct Preset(Source);
 enum Source {
     Gauge(&'static Gauge),
     Budget(&'static Budget),
+    Probe(&'static Probe),
 }
 
 impl Preset {
@@ -20,6 +22,7 @@ impl Preset {
         match self.0 {
             Source::Gauge(gauge) => gauge.snapshot(),
             Source::Budget(budget) => budget.snapshot(),
+            Source::Probe(probe) => probe.snapshot(),
         }
     }
 }
@@ -38,7 +41,15 @@ impl Budget {
     }
 }
 
-/// The presets of a registry: gauges, budgets and tracked queues, as statics, fields of statics, or
+impl Probe {
+    /// The probe for [`presets!`](crate::presets), which calls this. It is shown with the depth of
+    /// its last check.
+    pub const fn preset(&'static self) -> Preset {
+        Preset(Source::Probe(self))
+    }
+}
+
+/// The presets of a registry: gauges, budgets, probes and tracked queues, as statics, fields of statics, or
 /// elements of static arrays.
 ///
 /// ```

@@ -98,6 +98,12 @@ impl SeqCstUsize {
         self.0.load(LOAD)
     }
 
+    /// After a fence, which orders it.
+    #[inline]
+    pub(crate) fn get_acquire(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+
     #[cfg(any(fillgauge_loom, fillgauge_search))]
     pub(crate) fn now(&self) -> usize {
         self.0.now()

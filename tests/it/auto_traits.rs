@@ -18,6 +18,8 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<LimitEvent>();
     shared::<LimitExceeded>();
     shared::<LimitWarning>();
+    shared::<Preset>();
+    shared::<Probe>();
     shared::<QueueGauge>();
     shared::<QueueRegistry<4>>();
     shared::<QueueSnapshot>();

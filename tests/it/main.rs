@@ -11,6 +11,7 @@ mod gauge;
 mod hold;
 mod oracle;
 mod plain_data;
+mod probe;
 #[cfg(feature = "heapless")]
 mod queue;
 mod recorder;

@@ -10,7 +10,7 @@ mod with_heapless;
 use core::hint::black_box;
 
 use fillgauge::{
-    Budget, Deliver, Delivery, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, QueueGauge,
+    Budget, Deliver, Delivery, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, Probe, QueueGauge,
     QueueRegistry, Renew, Thresholds, presets,
 };
 
@@ -137,6 +137,43 @@ export! {
     budget_snapshot = snapshot();
 }
 
+export! {
+    Probe:
+    probe_record_refused = record_refused(n: usize);
+    probe_delivery = delivery();
+    probe_depth = depth();
+    probe_high_water = high_water();
+    probe_refused = refused();
+    probe_capacity = capacity();
+    probe_thresholds = thresholds();
+    probe_fill_percent = fill_percent();
+    probe_has_warned = has_warned();
+    probe_has_pending_event = has_pending_event();
+    probe_warnings = warnings();
+    probe_limit = limit();
+    probe_snapshot = snapshot();
+}
+
+#[unsafe(no_mangle)]
+fn probe_check(probe: &Probe) {
+    probe.check(|| sample());
+}
+
+#[unsafe(no_mangle)]
+fn probe_check_deferred(probe: &Probe<Keeper>) {
+    probe.check_deferred(|| sample());
+}
+
+#[unsafe(no_mangle)]
+fn probe_set_capacity(probe: &Probe, capacity: usize) {
+    probe.set_capacity(capacity, || sample());
+}
+
+#[unsafe(no_mangle)]
+fn probe_set_thresholds(probe: &Probe, thresholds: Thresholds) {
+    probe.set_thresholds(thresholds, || sample());
+}
+
 #[unsafe(no_mangle)]
 fn reservation_split_and_merge(budget: &Budget, n: usize, part: usize) {
     if let Ok(mut reservation) = budget.try_reserve(n) {
@@ -160,6 +197,24 @@ fn gauge_observe_with(gauge: &Gauge) {
 #[unsafe(no_mangle)]
 fn keeping_observe_with(gauge: &Gauge<Keeper>) {
     gauge.observe_with(|| sample());
+}
+
+/// What `presets!` calls.
+macro_rules! export_presets {
+    ($($exported:ident: $kind:ty;)+) => {
+        $(
+            #[unsafe(no_mangle)]
+            fn $exported(source: &'static $kind) {
+                black_box(source.preset().snapshot());
+            }
+        )+
+    };
+}
+
+export_presets! {
+    gauge_preset: Gauge;
+    budget_preset: Budget;
+    probe_preset: Probe;
 }
 
 macro_rules! export_deferred {

@@ -4,5 +4,6 @@
 mod corrections;
 mod edges;
 mod handover;
+mod probe;
 mod registry;
 mod settings;

@@ -1,0 +1,287 @@
+//! The probe: the depth of a queue that knows its own length.
+//!
+//! # The words
+//!
+//! ```text
+//! alarm       state · high_water · refused · capacity · warn_depth · rearm_depth · ..
+//! last        the depth of the last check
+//! the queue   its own words, which this crate does not know
+//! ```
+//!
+//! # Who checks
+//!
+//! | what changed last | who checks afterwards |
+//! |---|---|
+//! | the queue | the thread that changed it, by [`Probe::check`] |
+//!
+//! # Why no edge is lost
+//!
+//! The state and the words of the queue are store buffering: a thread changes the queue and then
+//! loads the state, and another one changes the state and then reads the queue. One of the two must
+//! see what the other did. A SeqCst fence stands between the two accesses of each:
+//!
+//! ```text
+//! thread A                            thread B
+//! the queue's operation               compare-and-swap of the state, in `Alarm::check`
+//! fence(SeqCst), in `Probe::check`    fence(SeqCst), in `Probing::read`
+//! load of the state                   the next reading of the length
+//! ```
+//!
+//! Either A loads the new state, and finds the edge that is due in it. Or B reads what A did, since
+//! it reads once more after each edge.
+
+use core::fmt;
+
+use crate::alarm::delivery::{Caller, Deliver, StaticSink};
+use crate::alarm::state::AlarmState;
+use crate::alarm::{Alarm, DepthSource, Reading};
+use crate::config::GaugeConfig;
+use crate::event::LimitSink;
+use crate::limit::Limit;
+use crate::snapshot::QueueSnapshot;
+use crate::sync::{Ordering, RelaxedUsize, const_fn, fence};
+use crate::thresholds::{Thresholds, fill_percent};
+
+/// The alarm of a queue that knows its own length: for a wrapper of such a queue, which checks after
+/// each operation.
+///
+/// Nothing is counted, so nothing drifts. The probe has no totals.
+///
+/// ```
+/// use std::sync::Mutex;
+/// use fillgauge::{Limit, Probe};
+///
+/// static RETRIES: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+/// static PROBE: Probe = Probe::new(&Limit::queue("retries"), 5);
+///
+/// fn push(retry: u32) {
+///     RETRIES.lock().unwrap().push(retry);
+///     PROBE.check(|| RETRIES.lock().unwrap().len());
+/// }
+///
+/// (0..4).for_each(push);
+/// assert!(PROBE.has_warned(), "4 of 5 are 80 %");
+/// ```
+///
+/// # Progress and interrupts
+///
+/// A check is lock-free, apart from the closure and the sink. It reads the length once, and once
+/// more for each edge. An interrupt handler may check, if the closure and the sink may run there.
+/// What the probe reads is wait-free.
+///
+/// # What is promised
+///
+/// Promises 1 to 3 and 5 of [the guarantees](crate::guarantees), for what goes through the wrapper.
+/// What goes past it is found by the next check.
+#[repr(C)]
+pub struct Probe<D = StaticSink> {
+    alarm: Alarm<D>,
+    last: RelaxedUsize,
+}
+
+/// Probes whose events go to a static [`LimitSink`], or nowhere.
+impl Probe {
+    const_fn! {
+        /// The probe of a queue or limit of `capacity`. Capacity 0 means unbounded: no event ever
+        /// comes.
+        pub const fn new(limit: &'static Limit, capacity: usize) -> Self {
+            Self::with_config(GaugeConfig::new(limit, capacity))
+        }
+    }
+
+    const_fn! {
+        /// A probe with settings of its own.
+        pub const fn with_config(config: GaugeConfig) -> Self {
+            Self::with_delivery(config, StaticSink::NONE)
+        }
+    }
+
+    /// The same probe with a receiver of its events; see [`LimitSink`] for an example.
+    #[must_use]
+    pub const fn with_sink(mut self, sink: &'static dyn LimitSink) -> Self {
+        self.alarm.set_sink(sink);
+        self
+    }
+}
+
+/// Probes that deliver in any way.
+impl<D> Probe<D> {
+    const_fn! {
+        /// A probe whose events go through `deliver`: for a crate that delivers them on threads of
+        /// its own. See [`Deliver`].
+        pub const fn with_delivery(config: GaugeConfig, deliver: D) -> Self {
+            Self {
+                alarm: Alarm::new(config.uncounted(), deliver),
+                last: RelaxedUsize::new(0),
+            }
+        }
+    }
+
+    /// What delivers the events of the probe.
+    pub const fn delivery(&self) -> &D {
+        self.alarm.delivery()
+    }
+}
+
+impl<D: Deliver> Probe<D> {
+    /// Checks after an operation on the queue. `length` reads how much is in it at one instant of
+    /// its call.
+    #[inline]
+    pub fn check(&self, length: impl Fn() -> usize) {
+        self.check_as(length, Caller::Delivers);
+    }
+
+    /// The same after an operation that must not be held up by what receives events, as
+    /// [`Gauge::deferred`](crate::Gauge::deferred): what takes out of a queue, and a destructor.
+    #[inline]
+    pub fn check_deferred(&self, length: impl Fn() -> usize) {
+        self.check_as(length, Caller::Defers);
+    }
+
+    #[inline]
+    fn check_as(&self, length: impl Fn() -> usize, caller: Caller) {
+        // Between the operation on the queue and the load of the state. Pairs with the fence in
+        // `Probing::read`.
+        fence(Ordering::SeqCst);
+        let state = self.alarm.state_after_fence();
+        let depth = length();
+        self.last.set(depth);
+        self.alarm.raise_high_water_if_less(depth);
+        if self.alarm.must_check(state, depth, caller) {
+            let probing = Probing {
+                last: &self.last,
+                length,
+            };
+            self.alarm.check(&probing, caller);
+        }
+    }
+
+    /// Records that `n` requests were refused, see
+    /// [`Gauge::record_refused`](crate::Gauge::record_refused).
+    #[inline]
+    pub fn record_refused(&self, n: usize) {
+        self.alarm.add_refused(n);
+    }
+
+    /// Changes the capacity, and checks. See [`Gauge::set_capacity`](crate::Gauge::set_capacity).
+    pub fn set_capacity(&self, capacity: usize, length: impl Fn() -> usize) {
+        self.alarm.set_capacity(capacity);
+        self.check(length);
+    }
+
+    /// Changes the thresholds, and checks. See
+    /// [`Gauge::set_thresholds`](crate::Gauge::set_thresholds).
+    pub fn set_thresholds(&self, thresholds: Thresholds, length: impl Fn() -> usize) {
+        self.alarm.set_thresholds(thresholds);
+        self.check(length);
+    }
+}
+
+/// A queue, as a check reads it.
+struct Probing<'probe, F> {
+    last: &'probe RelaxedUsize,
+    length: F,
+}
+
+impl<F: Fn() -> usize> DepthSource for Probing<'_, F> {
+    #[inline]
+    fn read(&self, _state: AlarmState) -> Option<Reading> {
+        // Between the compare-and-swap of the state and the reading after it. Pairs with the fence
+        // in `Probe::check_as`.
+        fence(Ordering::SeqCst);
+        let depth = (self.length)();
+        self.last.set(depth);
+        Some(Reading {
+            depth,
+            totals: None,
+        })
+    }
+}
+
+/// What the probe reads.
+impl<D> Probe<D> {
+    /// The depth of the last check.
+    #[doc(alias = "len")]
+    #[inline]
+    pub fn depth(&self) -> usize {
+        self.last.get()
+    }
+
+    /// The greatest depth so far that a check has read.
+    #[doc(alias = "peak")]
+    #[doc(alias = "watermark")]
+    #[doc(alias = "max")]
+    #[inline]
+    pub fn high_water(&self) -> usize {
+        self.alarm.high_water()
+    }
+
+    /// Requests that were refused so far. It never steps back; it wraps.
+    #[inline]
+    pub fn refused(&self) -> usize {
+        self.alarm.refused()
+    }
+
+    /// The bound; 0 is unbounded.
+    #[inline]
+    pub fn capacity(&self) -> usize {
+        self.alarm.capacity()
+    }
+
+    /// At which fill the probe warns, and is armed again.
+    pub fn thresholds(&self) -> Thresholds {
+        self.alarm.rules().thresholds()
+    }
+
+    /// `floor(100 * depth / capacity)`, exact; it may be above 100. 0 for capacity 0.
+    #[doc(alias = "utilization")]
+    pub fn fill_percent(&self) -> usize {
+        fill_percent(self.depth(), self.capacity())
+    }
+
+    /// Whether the probe has warned and not yet recovered.
+    pub fn has_warned(&self) -> bool {
+        self.alarm.state().has_warned()
+    }
+
+    /// Whether an event was [left pending](crate::Delivery::leave_pending) and nobody has begun to
+    /// deliver it.
+    pub fn has_pending_event(&self) -> bool {
+        self.alarm.state().is_pending()
+    }
+
+    /// Warnings so far. Wraps at `usize::MAX / 512`.
+    pub fn warnings(&self) -> usize {
+        self.alarm.state().warnings()
+    }
+
+    /// What the probe is of.
+    pub fn limit(&self) -> &'static Limit {
+        self.alarm.limit()
+    }
+
+    /// All figures of the probe, with the depth of the last check. It has no totals.
+    pub fn snapshot(&self) -> QueueSnapshot {
+        let reading = Reading {
+            depth: self.depth(),
+            totals: None,
+        };
+        let alarm = &self.alarm;
+        alarm.snapshot_from(alarm.state(), reading, alarm.capacity())
+    }
+}
+
+impl<D> fmt::Debug for Probe<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Probe")
+            .field("limit", self.limit())
+            .field("depth", &self.depth())
+            .field("high_water", &self.high_water())
+            .field("capacity", &self.capacity())
+            .finish_non_exhaustive()
+    }
+}
+
+// A panicking sink or closure leaves the alarm right, and the next check checks what it missed.
+impl<D: core::panic::UnwindSafe> core::panic::UnwindSafe for Probe<D> {}
+impl<D: core::panic::RefUnwindSafe> core::panic::RefUnwindSafe for Probe<D> {}

@@ -1,0 +1,102 @@
+//! A queue that knows its own length.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use fillgauge::{GaugeConfig, Limit, Probe, QueueRegistry, Thresholds, presets};
+
+use crate::recorder::RECORDER;
+use crate::short_events;
+use crate::size::native_or_miri;
+
+static QUEUE: Limit = Limit::queue("queue");
+
+fn probe() -> Probe {
+    Probe::new(&QUEUE, 10).with_sink(&RECORDER)
+}
+
+#[test]
+fn it_warns_is_full_and_recovers_as_a_gauge_does() {
+    let probe = probe();
+    for depth in [3, 8, 10, 7, 12, 5, 0] {
+        probe.check(|| depth);
+        assert_eq!(probe.depth(), depth);
+    }
+    assert_eq!(short_events(), [('+', 8), ('=', 10), ('-', 5)]);
+    let snapshot = probe.snapshot();
+    assert_eq!((snapshot.depth, snapshot.high_water), (0, 12));
+    assert_eq!((snapshot.warnings, snapshot.totals), (1, None));
+}
+
+#[test]
+fn settings_are_those_of_a_limit() {
+    // It reads what is there, and clamps nothing.
+    let probe = Probe::with_config(GaugeConfig::for_queue(&QUEUE, 4)).with_sink(&RECORDER);
+    probe.check(|| 6);
+    assert_eq!((probe.depth(), probe.fill_percent()), (6, 150));
+    probe.set_capacity(20, || 6);
+    assert!(!probe.has_warned());
+    probe.set_thresholds(Thresholds::new(30, 10).unwrap(), || 6);
+    assert!(probe.has_warned());
+    probe.set_capacity(0, || 6);
+    assert_eq!(
+        short_events(),
+        [('+', 6), ('=', 6), ('-', 6), ('+', 6), ('-', 6)]
+    );
+    probe.record_refused(2);
+    assert_eq!(probe.refused(), 2);
+}
+
+#[test]
+fn a_closure_that_panics_leaves_the_probe_usable() {
+    let probe = probe();
+    let reads = AtomicUsize::new(0);
+    // The first reading finds the edge, and the second one panics.
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        probe.check(|| match reads.fetch_add(1, Ordering::Relaxed) {
+            0 => 8,
+            _ => panic!("broken"),
+        });
+    }));
+    assert!(outcome.is_err() && !probe.has_warned());
+    probe.check(|| 9);
+    assert_eq!(short_events(), [('+', 9)]);
+}
+
+#[test]
+fn a_registry_shows_the_depth_of_the_last_check() {
+    static PROBE: Probe = Probe::new(&QUEUE, 10);
+    static REGISTRY: QueueRegistry<0> = QueueRegistry::new().with_presets(presets![PROBE]);
+    PROBE.check_deferred(|| 4);
+    let depths: Vec<_> = REGISTRY.snapshot().map(|shown| shown.depth).collect();
+    assert_eq!(depths, [4]);
+}
+
+/// Whatever the threads did, the last check of each leaves the state that suits the length.
+#[test]
+fn threads_that_check_settle_on_the_length() {
+    let (length, probe) = (AtomicUsize::new(4), Probe::new(&QUEUE, 10));
+    let rounds = native_or_miri(20_000, 20);
+    let work = |first_up: bool| {
+        for _ in 0..rounds {
+            for is_up in [first_up, !first_up] {
+                if is_up {
+                    length.fetch_add(4, Ordering::AcqRel);
+                } else {
+                    length.fetch_sub(4, Ordering::AcqRel);
+                }
+                probe.check(|| length.load(Ordering::Acquire));
+            }
+        }
+    };
+    for round in 0..3 {
+        thread::scope(|scope| {
+            scope.spawn(|| work(true));
+            scope.spawn(|| work(false));
+        });
+        assert_eq!(length.load(Ordering::Relaxed), 4);
+        assert!(!probe.has_warned(), "round {round}");
+    }
+    assert!(probe.high_water() <= 8, "{probe:?}");
+}
