@@ -1,6 +1,5 @@
 //! What a gauge is made from.
 
-use crate::alarm::state::AlarmState;
 use crate::limit::Limit;
 use crate::thresholds::{PointRules, Thresholds, TripPoints};
 
@@ -33,7 +32,7 @@ pub struct GaugeConfig {
     pub(crate) limit: &'static Limit,
     capacity: usize,
     thresholds: Thresholds,
-    for_queue: bool,
+    pub(crate) for_queue: bool,
     /// Capacity 0 is a bound, and not none.
     zero_is_bound: bool,
 }
@@ -145,9 +144,10 @@ impl GaugeConfig {
         }
     }
 
+    /// Depths above the capacity are to read as the capacity.
     #[inline]
-    pub(crate) const fn state(&self) -> AlarmState {
-        AlarmState::new(self.for_queue, self.for_queue && !self.is_unbounded())
+    pub(crate) const fn clamps(&self) -> bool {
+        self.for_queue && !self.is_unbounded()
     }
 
     const fn is_unbounded(&self) -> bool {

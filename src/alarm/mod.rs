@@ -110,7 +110,7 @@ impl<D> Alarm<D> {
                 AtomicLimit::new(config.limit),
                 config.rules(),
                 config.points(),
-                config.state(),
+                AlarmState::of(&config),
                 deliver,
             )
         }
@@ -468,7 +468,7 @@ impl<D> Alarm<D> {
     #[inline]
     pub(crate) fn activate(&self, config: &GaugeConfig, instance: usize) {
         let points = config.points();
-        self.state.reset(config.state().0);
+        self.state.reset(AlarmState::of(config).0);
         self.high_water.reset(0);
         self.refused.reset(0);
         self.capacity.reset(points.capacity);

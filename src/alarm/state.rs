@@ -1,6 +1,7 @@
 //! The state of an alarm: a word of named bits, and when it may change. Pure; `alarm` moves it
 //! atomically.
 
+use crate::config::GaugeConfig;
 use crate::event::Edge;
 use crate::thresholds::TripPoints;
 
@@ -35,10 +36,16 @@ impl AlarmState {
     /// All zero.
     pub(crate) const VACANT: Self = Self::new(false, false);
 
-    pub(crate) const fn new(for_queue: bool, clamps: bool) -> Self {
+    const fn new(for_queue: bool, clamps: bool) -> Self {
         let for_queue = if for_queue { Self::FOR_QUEUE } else { 0 };
         let clamps = if clamps { Self::CLAMPS } else { 0 };
         Self(for_queue | clamps)
+    }
+
+    /// That of a new alarm.
+    #[inline]
+    pub(crate) const fn of(config: &GaugeConfig) -> Self {
+        Self::new(config.for_queue, config.clamps())
     }
 
     pub(crate) const fn has_warned(self) -> bool {
@@ -124,7 +131,6 @@ impl AlarmState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::GaugeConfig;
     use crate::limit::Limit;
 
     const POINTS: TripPoints = TripPoints {
@@ -161,7 +167,7 @@ mod tests {
             GaugeConfig::rendezvous(&LIMIT),
         ] {
             for depth in [0, 8, usize::MAX - 1] {
-                let state = config.state();
+                let state = AlarmState::of(&config);
                 assert_eq!(state.pending_edge(depth, config.points()), None);
             }
         }

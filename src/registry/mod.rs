@@ -107,7 +107,7 @@ impl<const N: usize> QueueRegistry<N> {
     }
 
     /// The receiver of the events of the gauges that will be registered. Presets have their own,
-    /// see [`Gauge::with_sink`].
+    /// see [`Gauge::with_sink`](crate::Gauge::with_sink).
     ///
     /// ```
     /// # use fillgauge::{Limit, LimitEvent, LimitSink, QueueRegistry};
@@ -131,7 +131,7 @@ impl<const N: usize> QueueRegistry<N> {
         self
     }
 
-    /// Registers a gauge of `limit` with `capacity`, as of [`Gauge::new`]. For a queue that is
+    /// Registers a gauge of `limit` with `capacity`, as of [`Gauge::new`](crate::Gauge::new). For a queue that is
     /// counted, use [`register_with`](Self::register_with) and [`GaugeConfig::for_queue`]. Dropping
     /// the handle and all its clones gives the slot back.
     ///
