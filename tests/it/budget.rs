@@ -88,6 +88,17 @@ fn what_a_smaller_capacity_has_no_room_for_stays() {
 }
 
 #[test]
+fn other_thresholds_hold_at_once() {
+    let budget = budget(10);
+    let held = budget.try_reserve(6).unwrap();
+    budget.set_thresholds(Thresholds::new(60, 20).unwrap());
+    assert_eq!(budget.thresholds().warn_percent(), 60);
+    budget.set_thresholds(Thresholds::new(90, 70).unwrap());
+    drop(held);
+    assert_eq!(short_events(), [('+', 6), ('-', 6)]);
+}
+
+#[test]
 fn a_reservation_is_split_merged_and_forgotten() {
     let (budget, other) = (budget(10), budget(10));
     let mut all = budget.try_reserve(10).unwrap();
