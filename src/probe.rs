@@ -125,7 +125,7 @@ impl<D> Probe<D> {
 
 impl<D: Deliver> Probe<D> {
     /// Checks after an operation on the queue. `length` reads how much is in it at one instant of
-    /// its call.
+    /// its call. It also delivers an event that was [left pending](crate::Delivery::leave_pending).
     #[inline]
     pub fn check(&self, length: impl Fn() -> usize) {
         self.check_as(length, Caller::Delivers);

@@ -4,7 +4,9 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Mutex;
 
-use fillgauge::{Deliver, Delivery, Edge, Gauge, GaugeConfig, Limit, LimitEvent, Renew};
+use fillgauge::{
+    Budget, Deliver, Delivery, Edge, Gauge, GaugeConfig, Limit, LimitEvent, Probe, Renew,
+};
 
 use crate::recorder::RECORDER;
 use crate::short_events;
@@ -304,4 +306,34 @@ fn a_gauge_that_is_renewed_begins_at_zero() {
     gauge.record_dequeue(); // a stray, which the gauge of a queue would keep
     gauge.record_enqueue_n(16);
     assert_eq!((gauge.depth(), gauge.warnings()), (16, 1));
+}
+
+/// What runs in a destructor, and a deferred check, leaves its event to another thread.
+#[test]
+fn guards_and_deferred_checks_leave_their_events() {
+    let config = GaugeConfig::new(&LIMIT, 10);
+    let edges = |mailbox: &Mailbox| mailbox.delivered.lock().unwrap().clone();
+    let (near, recovered) = ((Edge::NearCapacity, 8), (Edge::Recovered, 0));
+
+    let gauge = Gauge::with_delivery(config, Mailbox::default());
+    drop(gauge.hold(8));
+    assert_eq!(edges(gauge.delivery()), [near]);
+    gauge.deliver_pending();
+    assert_eq!(edges(gauge.delivery()), [near, recovered]);
+
+    let budget = Budget::with_delivery(config, Mailbox::default());
+    drop(budget.try_reserve(8).unwrap());
+    assert!(budget.has_pending_event());
+    assert_eq!(edges(budget.delivery()), [near]);
+    // A request may deliver, and takes the event over.
+    drop(budget.try_reserve(1).unwrap());
+    assert_eq!(edges(budget.delivery()), [near, recovered]);
+
+    let probe = Probe::with_delivery(config, Mailbox::default());
+    probe.check(|| 8);
+    probe.check_deferred(|| 0);
+    assert!(probe.has_pending_event());
+    assert_eq!(edges(probe.delivery()), [near]);
+    probe.check(|| 0);
+    assert_eq!(edges(probe.delivery()), [near, recovered]);
 }

@@ -32,7 +32,8 @@ fn it_warns_is_full_and_recovers_as_a_gauge_does() {
 #[test]
 fn settings_are_those_of_a_limit() {
     // It reads what is there, and clamps nothing.
-    let probe = Probe::with_config(GaugeConfig::for_queue(&QUEUE, 4)).with_sink(&RECORDER);
+    let probe = Probe::with_config(GaugeConfig::rendezvous(&QUEUE)).with_sink(&RECORDER);
+    probe.set_capacity(4, || 0);
     probe.check(|| 6);
     assert_eq!((probe.depth(), probe.fill_percent()), (6, 150));
     probe.set_capacity(20, || 6);
