@@ -62,13 +62,14 @@ struct Known {
     capacity: usize,
     label: Option<&'static str>,
     handles: usize,
+    being_dropped: usize,
     /// The last handle has been dropped.
     gone: bool,
     enqueues_begun: usize,
     enqueues_done: usize,
     dequeues_begun: usize,
     dequeues_done: usize,
-    /// When the last handle was about to be dropped.
+    /// When a handle was about to be dropped.
     warnings: usize,
     /// What the sink of the registry saw last.
     last_event: Option<LimitEventKind>,
@@ -150,18 +151,18 @@ impl Ledger {
 
     fn drop_handle(&self, handle: Arc<QueueGauge>) {
         let instance = handle.instance();
-        let is_last = self.update(&handle, |known| {
+        self.update(&handle, |known| {
             known.handles -= 1;
-            known.handles == 0
+            known.being_dropped += 1;
         });
         let warnings = handle.warnings();
         drop(handle);
-        if is_last {
-            let mut known = self.known.lock().unwrap();
-            let known = known.get_mut(&instance).unwrap();
-            known.gone = true;
-            known.warnings = warnings;
-        }
+        let mut known = self.known.lock().unwrap();
+        let known = known.get_mut(&instance).unwrap();
+        known.being_dropped -= 1;
+        known.warnings = known.warnings.max(warnings);
+        // Another task may still be about to drop one.
+        known.gone = known.handles + known.being_dropped == 0;
     }
 
     /// The sink of the registry.
@@ -195,6 +196,7 @@ fn register(registry: &impl Registers, ledger: &Ledger) {
         capacity,
         label,
         handles: 1,
+        being_dropped: 0,
         gone: false,
         enqueues_begun: 0,
         enqueues_done: 0,
