@@ -170,7 +170,7 @@ impl<D: Deliver> Gauge<D> {
         self.producers.cached_dequeued.set(dequeued);
         let depth = self.depth_between(state, enqueued, dequeued);
         alarm.raise_high_water(depth);
-        if depth >= alarm.warn_depth() || alarm.must_deliver_now(Caller::Delivers) {
+        if depth >= alarm.warn_depth() || Alarm::<D>::must_deliver(state, Caller::Delivers) {
             alarm.check(self, Caller::Delivers);
         }
     }
