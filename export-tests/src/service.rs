@@ -351,6 +351,10 @@ fn add(limit: &mut Value, gauge: &Value) {
     }
     most(&mut limit["max_fill_percent"], &gauge["fill_percent"]);
     most(&mut limit["high_water"], &gauge["high_water"]);
+    if gauge["backpressure"].is_object() {
+        let refused = number(&gauge["backpressure"]["refused"]);
+        sum(&mut limit["refused"], refused);
+    }
     for part in ["totals", "backpressure"] {
         let Some(fields) = gauge[part].as_object() else {
             continue;

@@ -109,7 +109,7 @@ fn check_report(limits: &[Value], samples: &BTreeMap<Series, f64>) {
             ("warned".to_owned(), &limit["warned"]),
             ("gauges".to_owned(), &limit["gauges"]),
             ("warnings_total".to_owned(), &limit["warnings"]),
-            ("refused_total".to_owned(), &backpressure["refused"]),
+            ("refused_total".to_owned(), &limit["refused"]),
             ("waiting".to_owned(), &backpressure["waiting"]),
         ] {
             let sample = samples.get(&(format!("fillgauge_{metric}"), labels.clone()));
