@@ -305,8 +305,8 @@ fn full_twice() {
 const FULL_AGAINST_RECOVERY: Model = Model {
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
-    preemptions: Some(5),
-    floor: 68_000,
+    preemptions: Some(4),
+    floor: 21_000,
     ..Model::PAIR
 };
 
@@ -448,8 +448,8 @@ const QUEUE_UP_AGAINST_DOWN: Model = Model {
     for_queue: true,
     before: &[Enqueue, Enqueue],
     threads: &[&[Dequeue, Dequeue], &[Enqueue, Enqueue]],
-    preemptions: Some(5),
-    floor: 51_000,
+    preemptions: Some(4),
+    floor: 21_000,
     ..Model::PAIR
 };
 
