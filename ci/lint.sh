@@ -11,7 +11,8 @@ cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
 cargo clippy --quiet -p fillgauge --all-targets -- -D warnings
 cargo clippy --quiet -p fillgauge-std --all-targets -- -D warnings
 for feature in "" serve json axum prometheus-client opentelemetry metrics; do
-    cargo clippy --quiet -p fillgauge-export --no-default-features --features "$feature" -- -D warnings
+    cargo clippy --quiet -p fillgauge-export --no-default-features --features "$feature" -- \
+        -D warnings
 done
 RUSTDOCFLAGS="-D warnings" cargo doc --quiet --workspace --no-deps --all-features
 

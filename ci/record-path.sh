@@ -39,7 +39,8 @@ cannot_panic "EventLog or of a tracked queue" <<<"$with_heapless"
 checked() { # checked TYPE LEAST: fails unless all of them are exported, so many at least
     local page=target/doc/fillgauge/struct.$1.html methods method count=0
     methods=$(sed -E 's/<[^>]*>//g' "../../$page" | tr '\n' ' ' \
-        | grep -oE 'pub (const )?fn [a-z_]+(&lt;[^(]*)?\( *&amp;self\b' | sed -E 's/.* fn ([a-z_]+).*/\1/')
+        | grep -oE 'pub (const )?fn [a-z_]+(&lt;[^(]*)?\( *&amp;self\b' \
+        | sed -E 's/.* fn ([a-z_]+).*/\1/')
     while read -r method; do
         grep -q " T ${1,,}_$method$" <<<"$exported" || {
             echo "record-path: $1::$method is not checked: export it in ci/record-path/src/lib.rs"

@@ -23,7 +23,8 @@
 //! }
 //!
 //! static UART_RX: Gauge = Gauge::for_queue(&Limit::queue("uart_rx"), 64).with_sink(&Log);
-//! static REGISTRY: QueueRegistry<8> = QueueRegistry::new().with_presets(presets![UART_RX]).with_sink(&Log);
+//! static REGISTRY: QueueRegistry<8> =
+//!     QueueRegistry::new().with_presets(presets![UART_RX]).with_sink(&Log);
 //!
 //! for _byte in 0..52 {
 //!     UART_RX.record_enqueue(); // the 52nd prints "uart_rx: 52 of 64"
@@ -89,7 +90,7 @@ pub mod guarantees {}
 //     gauge/       a depth source: two counters, corrections
 //     probe        a depth source: a queue that knows its own length
 //     budget/      a depth source: one word, requests that are admitted or refused
-//     alarm/       the state machine: the state word, the check, the mark, delivery
+//     alarm/       the state machine: the state word, the check, the mark, settings, delivery
 //     config, event, snapshot, thresholds, limit/
 //                  plain data
 //     sync/        the one place that names an atomics crate

@@ -42,8 +42,8 @@ use crate::snapshot::QueueSnapshot;
 use crate::sync::{Ordering, RelaxedUsize, const_fn, fence};
 use crate::thresholds::{Thresholds, fill_percent};
 
-/// The alarm of a queue that knows its own length: for a wrapper of such a queue, which checks after
-/// each operation.
+/// The alarm of a queue that knows its own length. A wrapper of such a queue checks after each
+/// operation.
 ///
 /// Nothing is counted, so nothing drifts. The probe has no totals.
 ///
@@ -146,7 +146,7 @@ impl<D: Deliver> Probe<D> {
         let state = self.alarm.state_after_fence();
         let depth = length();
         self.last.set(depth);
-        self.alarm.raise_high_water_if_less(depth);
+        self.alarm.raise_high_water_if_new(depth);
         if self.alarm.must_check(state, depth, caller) {
             let probing = Probing {
                 last: &self.last,

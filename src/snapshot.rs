@@ -35,8 +35,8 @@ pub struct QueueSnapshot {
     /// What went in and out so far. `None` of what does not count that, as a
     /// [`Budget`](crate::Budget).
     pub totals: Option<Totals>,
-    /// Requests that were refused so far, see [`Gauge::record_refused`](crate::Gauge::record_refused).
-    /// Never steps back; wraps.
+    /// Requests that were refused so far, see
+    /// [`Gauge::record_refused`](crate::Gauge::record_refused). Never steps back; wraps.
     pub refused: usize,
 }
 

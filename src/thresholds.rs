@@ -167,8 +167,8 @@ impl TripPoints {
     }
 }
 
-/// What the points of a capacity follow from: [`Thresholds`], and what capacity 0 means. So few bits
-/// that one store changes all of it.
+/// What the points of a capacity follow from: [`Thresholds`], and what capacity 0 means. It has so
+/// few bits that one store changes all of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PointRules(usize);
 

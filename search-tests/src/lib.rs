@@ -9,6 +9,7 @@
 //! | [`explorer`] | what executes the accesses of an operation |
 //! | [`trace`] | the steps on the way to a failure |
 //! | [`memory`] | the memory model: which values an access may read, and where a store may go |
+//! | [`in_force`] | the settings of the gauge, and those that an operation may still go by |
 //! | [`promises`] | the promises of a gauge, as folds over what happened so far |
 //! | [`random`] | random programs |
 //! | [`history`], [`mailbox`] | where events go |
@@ -22,6 +23,7 @@ compile_error!(
 pub mod broken;
 pub mod explorer;
 pub mod history;
+pub mod in_force;
 pub mod mailbox;
 pub mod memory;
 pub mod program;

@@ -6,6 +6,7 @@ use std::mem::replace;
 use std::ops::RangeInclusive;
 
 use crate::history::{Event, Points};
+use crate::in_force::InForce;
 use crate::memory::THREADS;
 use crate::program::{Choices, Kind, Program, Sink};
 use crate::subject::{Figures, Op};
@@ -66,66 +67,6 @@ fn bit_of(depth: usize, points: &Points) -> Option<u64> {
         .filter(|_| depth.is_multiple_of(points.unit))
 }
 
-/// The settings of the gauge, by their numbers among the [`Choices`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct InForce {
-    pub capacity: u8,
-    pub thresholds: u8,
-    /// Depths above the capacity read as the capacity.
-    pub clamps: bool,
-    /// Changes in progress.
-    changes: u8,
-    /// Those that were in force since the sink returned, or since a change in progress began, a bit
-    /// each.
-    capacities_since: u8,
-    thresholds_since: u8,
-}
-
-impl InForce {
-    pub fn points(&self, choices: &Choices) -> Points {
-        choices.points(self.capacity.into(), self.thresholds.into())
-    }
-
-    /// The depth that a difference of the counters stands for.
-    pub fn depth(&self, difference: isize, choices: &Choices) -> usize {
-        let depth = usize::try_from(difference).unwrap_or(0);
-        if self.clamps {
-            depth.min(self.points(choices).most)
-        } else {
-            depth
-        }
-    }
-
-    /// Forgets what was in force before, unless an operation may still go by it.
-    fn starts_here(&mut self) {
-        if self.changes > 0 {
-            return;
-        }
-        self.capacities_since = 1 << self.capacity;
-        self.thresholds_since = 1 << self.thresholds;
-    }
-
-    fn add_to_past(&mut self) {
-        self.capacities_since |= 1 << self.capacity;
-        self.thresholds_since |= 1 << self.thresholds;
-    }
-
-    /// Whether an event stands at `depth`, by settings of which each was in force.
-    fn allows(&self, event: Event, depth: usize, choices: &Choices) -> bool {
-        let numbers = |bits: u8| (0..8).filter(move |number| bits >> number & 1 != 0);
-        numbers(self.capacities_since).any(|capacity| {
-            numbers(self.thresholds_since).any(|thresholds| {
-                let points = choices.points(capacity, thresholds);
-                match event {
-                    Event::NearCapacity => depth >= points.warn_depth,
-                    Event::Full => depth >= points.capacity,
-                    Event::Recovered => depth <= points.rearm_depth,
-                }
-            })
-        })
-    }
-}
-
 /// What was while a thread is in an operation on a budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Request {
@@ -181,15 +122,7 @@ impl Promises {
     pub fn new(program: &Program) -> Self {
         let has_order = program.threads.iter().any(|ops| ops.len() > 1);
         let operations = program.threads.iter().map(Vec::len).sum();
-        let mut in_force = InForce {
-            capacity: 0,
-            thresholds: 0,
-            clamps: matches!(program.kind, Kind::Queue | Kind::Rendezvous),
-            changes: 0,
-            capacities_since: 0,
-            thresholds_since: 0,
-        };
-        in_force.starts_here();
+        let in_force = InForce::new(program);
         Self {
             requests: [Request::default(); THREADS],
             refused: 0,
@@ -365,7 +298,9 @@ impl Promises {
         ops: &[Op],
         others: impl Iterator<Item = usize>,
     ) -> bool {
-        self.in_force.changes += u8::from(ops[operation].is_change());
+        if ops[operation].is_change() {
+            self.in_force.change_begins();
+        }
         let is_observation = |op| matches!(op, Op::Observe(_) | Op::ObserveWith(_));
         for other in others {
             if self.overlaps.is_empty() {
@@ -384,7 +319,9 @@ impl Promises {
     /// An operation ends that did `check` what an earlier panic may have left.
     pub fn ended(&mut self, by_panic: bool, checked: bool, is_change: bool) {
         self.writes = 0;
-        self.in_force.changes -= u8::from(is_change);
+        if is_change {
+            self.in_force.change_ends();
+        }
         if by_panic {
             self.unchecked = true;
         } else if checked {

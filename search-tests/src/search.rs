@@ -11,7 +11,7 @@
 //! | to a word to which no other thread can still make a conflicting one | with the step before |
 //! | a relaxed store | the same: a thread that does not know it may read the value before |
 //! | a relaxed load | with the step after: what it may read now, it may read then |
-//! | a write of a counter or a setting, and what the sink does | as a step: the promises are about their order |
+//! | a write of a counter or a setting, what the sink does | as a step: promises order these |
 //! | any other | as a step |
 //!
 //! Which words an operation accesses is learned on the way. Whenever the search learns of a new one,

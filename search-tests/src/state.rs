@@ -6,9 +6,10 @@ use std::mem::take;
 use fillgauge::searched::Access;
 use fillgauge::{Gauge, StaticSink};
 
+use crate::in_force::InForce;
 use crate::memory::{Memory, THREADS};
 use crate::program::{Choices, Program, Sink};
-use crate::promises::{Broken, InForce, Promises, Request};
+use crate::promises::{Broken, Promises, Request};
 use crate::script::{Script, Step};
 use crate::subject::Op;
 

@@ -1,5 +1,5 @@
-//! The instance number of an alarm, and the [`PointRules`] of its settings: in one word where memory
-//! is dear and a word has room for both.
+//! The instance number of an alarm, and the [`PointRules`] of its settings. They share a word where
+//! memory is dear and a word has room for both.
 
 use crate::sync::{Ordering, SettingUsize, const_fn};
 use crate::thresholds::PointRules;

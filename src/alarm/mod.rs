@@ -40,6 +40,8 @@
 
 pub(crate) mod delivery;
 mod identity;
+mod settings;
+mod slot;
 pub(crate) mod state;
 
 use core::cell::Cell;
@@ -50,8 +52,8 @@ use crate::event::{Edge, LimitEvent, LimitSink};
 use crate::limit::Limit;
 use crate::limit::atomic::AtomicLimit;
 use crate::snapshot::{QueueSnapshot, Totals};
-use crate::sync::{Ordering, RelaxedUsize, SeqCstUsize, SettingUsize, const_fn, fence};
-use crate::thresholds::{PointRules, Thresholds, TripPoints, fill_percent};
+use crate::sync::{RelaxedUsize, SeqCstUsize, SettingUsize, const_fn};
+use crate::thresholds::{PointRules, TripPoints, fill_percent};
 use delivery::{Caller, Deliver, Delivery, StaticSink};
 use identity::Identity;
 pub(crate) use identity::MAX_INSTANCE;
@@ -90,9 +92,10 @@ impl Alarm<StaticSink> {
     const_fn! {
         /// What a free slot holds: all zero.
         pub(crate) const fn vacant() -> Self {
-            let zero = PointRules::from_word(0);
+            let (limit, state) = (AtomicLimit::empty(), AlarmState::VACANT);
+            let rules = PointRules::from_word(0);
             let points = TripPoints { capacity: 0, warn_depth: 0, rearm_depth: 0 };
-            Self::from_parts(AtomicLimit::empty(), zero, points, AlarmState::VACANT, StaticSink::NONE)
+            Self::from_parts(limit, rules, points, state, StaticSink::NONE)
         }
     }
 
@@ -176,9 +179,9 @@ impl<D> Alarm<D> {
         self.high_water.raise(depth);
     }
 
-    /// The same for a depth that is seldom a new mark: a load is cheaper.
+    /// The same for a depth that is seldom a new mark: then a load is all.
     #[inline]
-    pub(crate) fn raise_high_water_if_less(&self, depth: usize) {
+    pub(crate) fn raise_high_water_if_new(&self, depth: usize) {
         if depth > self.high_water() {
             self.raise_high_water(depth);
         }
@@ -237,8 +240,8 @@ impl<D> Alarm<D> {
         ]
     }
 
-    /// A depth as an alarm in `state` shows it. A queue is recorded late: an item counts twice for a
-    /// moment, when another took its place before that was recorded.
+    /// A depth as an alarm in `state` shows it. A queue is recorded late: an item counts twice for
+    /// a moment, when another took its place before that was recorded.
     #[inline]
     pub(crate) fn clamped(&self, state: AlarmState, depth: usize) -> usize {
         if state.clamps() {
@@ -415,93 +418,5 @@ impl Drop for LeaveUnchecked<'_> {
     fn drop(&mut self) {
         // Pairs with the loads of the state in the records, and in `Alarm::check`.
         self.0.set_bits(AlarmState::UNCHECKED);
-    }
-}
-
-/// Settings that change at run time. The thread that changes one checks afterwards.
-impl<D> Alarm<D> {
-    /// Stores another capacity.
-    pub(crate) fn set_capacity(&self, capacity: usize) {
-        // More may be in a queue than it has room for afterwards, and stay.
-        self.state.clear_bits(AlarmState::CLAMPS);
-        self.capacity.set(capacity);
-        self.store_points();
-    }
-
-    /// Stores other thresholds.
-    pub(crate) fn set_thresholds(&self, thresholds: Thresholds) {
-        self.identity
-            .change_rules(|rules| rules.with_thresholds(thresholds));
-        self.store_points();
-    }
-
-    /// Stores the points that follow from the capacity and the rules, until those are as they were
-    /// before.
-    ///
-    /// Of several changes at once, take the last store of a point. What its thread reads afterwards
-    /// leads to the same point. A change that this reading misses stores the point later, and there
-    /// is none later. Lock-free: a turn repeats only if there was another change.
-    fn store_points(&self) {
-        let read = || {
-            let rules = self.identity.rules_after_change();
-            (rules, self.capacity.get_after_change())
-        };
-        let mut before = read();
-        loop {
-            let (rules, capacity) = before;
-            let points = rules.points(capacity);
-            self.warn_depth.set(points.warn_depth);
-            self.rearm_depth.set(points.rearm_depth);
-            let now = read();
-            if now == before {
-                return;
-            }
-            before = now;
-        }
-    }
-}
-
-/// Life in a slot of a registry, for which `instance` is the version of a sequence lock: 0 while
-/// the slot is free.
-impl<D> Alarm<D> {
-    /// Settings and state for a new gauge, which snapshots then see.
-    #[inline]
-    pub(crate) fn activate(&self, config: &GaugeConfig, instance: usize) {
-        let points = config.points();
-        self.state.reset(AlarmState::of(config).0);
-        self.high_water.reset(0);
-        self.refused.reset(0);
-        self.capacity.reset(points.capacity);
-        self.warn_depth.reset(points.warn_depth);
-        self.rearm_depth.reset(points.rearm_depth);
-        self.limit.reset(config.limit);
-        // Pairs with the first load in `read_if_live`: a thread that loads the number sees what was
-        // reset before.
-        self.identity.publish(instance, config.rules());
-    }
-
-    /// Hides the slot from snapshots, before it is given back.
-    pub(crate) fn deactivate(&self) {
-        // Relaxed is enough: the slot is given back by a release, and `activate` comes after its
-        // acquire.
-        self.identity.withdraw();
-    }
-
-    /// What `read` returns, if the slot holds one and the same gauge from beginning to end.
-    #[inline]
-    pub(crate) fn read_if_live<R>(&self, read: impl FnOnce() -> R) -> Option<R> {
-        // Pairs with the store in `activate`.
-        let instance = self.instance();
-        if instance == 0 {
-            return None;
-        }
-        let figures = read();
-        // If a load above returned anything of a later registration, it was a `reset`, or a later
-        // read-modify-write in the release sequence of one. Through this fence that `reset` happens
-        // before the load below, and so does the `deactivate` before it: the load returns another
-        // number.
-        fence(Ordering::Acquire);
-        let unchanged = self.instance() == instance;
-        unchanged.then_some(figures)
     }
 }

@@ -13,18 +13,19 @@
 //!
 //! | what changed the use last | who checks afterwards |
 //! |---|---|
-//! | a request that was admitted | its thread, unless the use is below the warn point, or it has warned and the use is below the capacity |
-//! | a reservation that ended | its thread, unless the use is above the re-arm point, or it is armed |
+//! | a request that was admitted | its thread, unless no rising edge can be due |
+//! | a reservation that ended | its thread, unless no falling edge can be due |
 //!
-//! Each knows the use exactly: its own compare-and-swap or addition made it. It loads the state
-//! after that.
+//! No rising edge can be due below the warn point, or below the capacity once it has warned. No
+//! falling edge can be due above the re-arm point, or while it is armed. Each thread knows the use
+//! exactly: its own compare-and-swap or addition made it. It loads the state after that.
 //!
 //! # Admission
 //!
 //! A request reads the use and then the capacity. It is refused if it does not fit into those two.
-//! It is admitted by one compare-and-swap of the use, from the value that it had compared. So the
-//! use goes beyond no capacity that was read since the request began. Nothing is added that is
-//! taken back: no request ever sees the overshoot of another.
+//! It is admitted by one compare-and-swap of the use, from the value that it has compared. So the
+//! use never exceeds the capacity that the request has read. Nothing is added that is taken back:
+//! no request ever sees the overshoot of another.
 
 use core::fmt;
 
@@ -129,7 +130,7 @@ impl<'budget, D: Deliver> Account<'budget, D> {
     #[inline]
     fn has_risen_to(self, used: usize) {
         let alarm = self.alarm;
-        alarm.raise_high_water_if_less(used);
+        alarm.raise_high_water_if_new(used);
         if used >= alarm.warn_depth() && alarm.may_rise_to(used)
             || alarm.must_deliver_now(Caller::Delivers)
         {

@@ -76,7 +76,8 @@ impl Budget {
     }
 
     const_fn! {
-        /// A budget with settings of its own. Those of a queue are those of any limit here.
+        /// A budget with settings of its own. Whether they are those of a queue makes no
+        /// difference.
         pub const fn with_config(config: GaugeConfig) -> Self {
             Self::with_delivery(config, StaticSink::NONE)
         }

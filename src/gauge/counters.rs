@@ -3,7 +3,8 @@
 //! # The words
 //!
 //! ```text
-//! alarm       state · high_water · refused · capacity · warn_depth · rearm_depth · identity · limit · sink
+//! alarm       state · high_water · refused · capacity · warn_depth · rearm_depth · identity ·
+//!             limit · sink
 //! producers   enqueued · cached_dequeued
 //! consumers   dequeued · cached_enqueued
 //! ```

@@ -9,8 +9,8 @@ use crate::alarm::delivery::{Caller, Deliver, StaticSink};
 /// What was taken of a limit, from [`Gauge::hold`]. Dropping it gives it back.
 ///
 /// What it gives back is recorded as a [deferred](Gauge::deferred) dequeue: the drop runs no
-/// observer, unless the gauge has a static sink. Lock-free, as the dequeue. An interrupt handler may
-/// drop it, if that sink may run there.
+/// observer, unless the gauge has a static sink. It is lock-free, as such a dequeue. An interrupt
+/// handler may drop it, if that sink may run there.
 #[must_use = "dropping it gives back what it holds"]
 pub struct Hold<'gauge, D: Deliver = StaticSink> {
     gauge: &'gauge Gauge<D>,
@@ -38,8 +38,8 @@ impl<D: Deliver> Hold<'_, D> {
     #[inline]
     pub fn release(self) {}
 
-    /// Keeps what it holds: that is given back by [`Gauge::record_dequeue_n`], or never. Returns how
-    /// much it is.
+    /// Keeps what it holds, and returns how much that is. Only [`Gauge::record_dequeue_n`] gives it
+    /// back.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};

@@ -4,6 +4,7 @@ mod corrections;
 mod counters;
 mod deferred;
 mod hold;
+mod settings;
 mod slot;
 
 use core::fmt;
@@ -11,8 +12,8 @@ use core::fmt;
 pub use deferred::Deferred;
 pub use hold::Hold;
 
+use crate::alarm::Alarm;
 use crate::alarm::delivery::{Caller, Deliver, StaticSink};
-use crate::alarm::{Alarm, DepthSource};
 use crate::config::GaugeConfig;
 use crate::event::LimitSink;
 use crate::limit::Limit;
@@ -356,54 +357,6 @@ impl<D: Deliver> Gauge<D> {
     #[inline]
     pub fn observe_depth(&self, depth: usize) {
         self.observe(depth);
-    }
-
-    /// Changes the capacity, for instance when a pool has grown or shrunk.
-    ///
-    /// The points follow: with the default thresholds the gauge warns at 80 % of the new capacity,
-    /// and is armed again at 50 % of it. It warns or recovers in this call if its depth asks for it.
-    /// An operation that overlaps the call goes by the old or the new capacity. Several changes may
-    /// be made at once: one of them comes last.
-    ///
-    /// Capacity 0 means unbounded, unless the gauge is [a rendezvous](GaugeConfig::rendezvous). A
-    /// queue may have more in it than a smaller capacity has room for. So the depth of a queue may
-    /// read above its capacity once that was changed, also for a moment while records are in
-    /// progress.
-    ///
-    /// Lock-free: it repeats a step only if another change came between. Then the sink.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit};
-    /// static POOL: Gauge = Gauge::new(&Limit::resource("connections"), 10);
-    ///
-    /// POOL.record_enqueue_n(8);
-    /// assert!(POOL.has_warned());
-    /// POOL.set_capacity(20);
-    /// assert!(!POOL.has_warned(), "8 of 20 are 40 %");
-    /// ```
-    pub fn set_capacity(&self, capacity: usize) {
-        self.alarm.set_capacity(capacity);
-        // A queue may have had more in it than its capacity before, and shows that now.
-        if let Some(reading) = self.read(self.alarm.state()) {
-            self.alarm.raise_high_water(reading.depth);
-        }
-        self.alarm.check(self, Caller::Delivers);
-    }
-
-    /// Changes the thresholds. What is said of [`set_capacity`](Self::set_capacity) holds here too.
-    ///
-    /// ```
-    /// # use fillgauge::{Gauge, Limit, Thresholds};
-    /// static TX: Gauge = Gauge::for_queue(&Limit::queue("tx"), 10);
-    ///
-    /// TX.record_enqueue_n(6);
-    /// TX.set_thresholds(Thresholds::new(60, 20)?);
-    /// assert!(TX.has_warned());
-    /// # Ok::<(), fillgauge::ThresholdsError>(())
-    /// ```
-    pub fn set_thresholds(&self, thresholds: Thresholds) {
-        self.alarm.set_thresholds(thresholds);
-        self.alarm.check(self, Caller::Delivers);
     }
 
     /// The same gauge for operations that must not be held up by what receives its events.

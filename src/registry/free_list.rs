@@ -94,8 +94,8 @@ impl FreeList {
         loop {
             let index = head.index()?;
             let slot = slots.get(index)?;
-            // If another thread has taken the slot already, this may be any old link, or a number of
-            // handles. The tag of `head` has changed then, and the compare-exchange fails.
+            // If another thread has taken the slot already, this may be any old link, or a number
+            // of handles. The tag of `head` has changed then, and the compare-exchange fails.
             let next_free = TaggedIndex(slot.handles_or_next.load(Ordering::Relaxed));
             let next = head.with_next_tag(next_free);
             match self.head.compare_exchange_weak(

@@ -92,8 +92,8 @@ impl fmt::Debug for QueueGauge {
 /// A registered budget: a counted handle to a slot of a [`QueueRegistry`](crate::QueueRegistry),
 /// with the methods of a [`Budget`](crate::Budget).
 ///
-/// When the last handle is dropped, the budget leaves the registry's snapshots and the slot is free.
-/// Cloning and dropping are as of a [`QueueGauge`].
+/// When the last handle is dropped, the budget leaves the registry's snapshots and the slot is
+/// free. Cloning and dropping are as of a [`QueueGauge`].
 ///
 /// ```
 /// # use fillgauge::{Limit, QueueRegistry};

@@ -91,7 +91,7 @@ impl<const N: usize> QueueRegistry<N> {
     }
 
     /// What is known at compile time: statics of their own, which any code may use with no
-    /// registration, and which the registry's snapshots begin with. See [`presets!`](crate::presets).
+    /// registration. The registry's snapshots begin with them. See [`presets!`](crate::presets).
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit, QueueRegistry, presets};
@@ -131,9 +131,9 @@ impl<const N: usize> QueueRegistry<N> {
         self
     }
 
-    /// Registers a gauge of `limit` with `capacity`, as of [`Gauge::new`](crate::Gauge::new). For a queue that is
-    /// counted, use [`register_with`](Self::register_with) and [`GaugeConfig::for_queue`]. Dropping
-    /// the handle and all its clones gives the slot back.
+    /// Registers a gauge of `limit` with `capacity`, as of [`Gauge::new`](crate::Gauge::new). For a
+    /// queue that is counted, use [`register_with`](Self::register_with) and
+    /// [`GaugeConfig::for_queue`]. Dropping the handle and all its clones gives the slot back.
     ///
     /// Lock-free and in constant time: it tries again only when another registration or release
     /// came between. An interrupt handler may call it.
@@ -226,8 +226,8 @@ impl<const N: usize> QueueRegistry<N> {
         N
     }
 
-    /// Registrations that were refused so far, because all slots were taken. It never steps back; it
-    /// wraps.
+    /// Registrations that were refused so far, because all slots were taken. It never steps back;
+    /// it wraps.
     ///
     /// ```
     /// # use fillgauge::{Limit, QueueRegistry};

@@ -49,8 +49,8 @@ impl Probe {
     }
 }
 
-/// The presets of a registry: gauges, budgets, probes and tracked queues, as statics, fields of statics, or
-/// elements of static arrays.
+/// The presets of a registry: gauges, budgets, probes and tracked queues. Each is a static, a field
+/// of a static, or an element of a static array.
 ///
 /// ```
 /// use fillgauge::{Budget, Gauge, Limit, QueueRegistry, presets};

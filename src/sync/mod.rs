@@ -8,8 +8,9 @@
 //! - [`SeqCstUsize`], the words of the gauge protocol: every access by an operation is sequentially
 //!   consistent. Such accesses take place in one total order, hence the protocol is argued by
 //!   interleaving alone.
-//! - [`SettingUsize`], the settings of a gauge, which few programs change after all: the same.
-//! - [`RelaxedUsize`], bounds and marks that may be read stale, and sums that order nothing. Relaxed.
+//! - [`SettingUsize`], the settings of a gauge: sequentially consistent too, but for loom.
+//! - [`RelaxedUsize`], bounds and marks that may be read stale, and sums that order nothing.
+//!   Relaxed.
 //!
 //! All have `reset`, a release store for the one thread that claims a slot; its partner is
 //! `Alarm::read_if_live`.
@@ -143,9 +144,9 @@ impl SeqCstUsize {
 #[derive(Debug)]
 pub(crate) struct SettingUsize(atomic::AtomicUsize);
 
-/// How a setting is loaded. Loom takes each load for an acquire load. That is enough there: it takes
-/// the loads of the counters for writes, and each of two writes of a word sees what came before the
-/// other.
+/// How a setting is loaded. Under loom it is an acquire load, which has fewer interleavings. That is
+/// enough there: the counters are loaded by writes, and of two writes of a word the second one sees
+/// what came before the first.
 const LOAD_SETTING: Ordering = if cfg!(fillgauge_loom) {
     Ordering::Acquire
 } else {

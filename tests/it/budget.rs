@@ -3,12 +3,14 @@
 use std::future::{Future, pending};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use fillgauge::{
-    Budget, GaugeConfig, Limit, LimitEvent, LimitExceeded, LimitSink, Reservation, Thresholds,
+    Budget, GaugeConfig, Limit, LimitEvent, LimitEventKind, LimitExceeded, LimitSink, Reservation,
+    Thresholds,
 };
 use proptest::prelude::*;
 
@@ -158,6 +160,45 @@ fn a_sink_that_panics_leaves_nothing_reserved() {
     let outcome = catch_unwind(AssertUnwindSafe(|| budget.try_reserve(8).is_ok()));
     assert!(outcome.is_err());
     assert_eq!((budget.used(), budget.has_warned()), (0, false));
+}
+
+/// A sink that itself requests and gives back. It is not called within its own call, and what it
+/// leaves is checked when it returns.
+#[test]
+fn a_sink_may_use_the_budget() {
+    struct Requests;
+    static SEEN: Mutex<Vec<(LimitEventKind, usize)>> = Mutex::new(Vec::new());
+    static KEPT: Mutex<Option<Reservation<'_>>> = Mutex::new(None);
+    static BUDGET: Budget = Budget::new(&BYTES, 10).with_sink(&Requests);
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    impl LimitSink for Requests {
+        fn on_event(&self, event: &LimitEvent) {
+            assert_eq!(CALLS.fetch_add(1, Ordering::Relaxed), 0, "nested");
+            SEEN.lock()
+                .unwrap()
+                .push((event.kind(), event.snapshot().depth));
+            match event.kind() {
+                LimitEventKind::NearCapacity => {
+                    *KEPT.lock().unwrap() = BUDGET.try_reserve(2).ok();
+                    assert!(BUDGET.try_reserve(1).is_err());
+                }
+                LimitEventKind::Full => drop(KEPT.lock().unwrap().take()),
+                _ => assert!(BUDGET.try_reserve(1).is_ok()),
+            }
+            CALLS.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    let held = BUDGET.try_reserve(8).unwrap();
+    assert_eq!((BUDGET.used(), BUDGET.has_warned()), (8, true));
+    drop(held);
+    assert_eq!((BUDGET.used(), BUDGET.has_warned()), (0, false));
+    let seen = SEEN.lock().unwrap();
+    let expected = [
+        (LimitEventKind::NearCapacity, 8),
+        (LimitEventKind::Full, 10),
+        (LimitEventKind::Recovered, 0),
+    ];
+    assert_eq!(*seen, expected);
 }
 
 /// Two requests of which one fits: the one that comes second is refused.

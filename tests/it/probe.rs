@@ -1,10 +1,13 @@
 //! A queue that knows its own length.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use fillgauge::{GaugeConfig, Limit, Probe, QueueRegistry, Thresholds, presets};
+use fillgauge::{
+    GaugeConfig, Limit, LimitEvent, LimitSink, Probe, QueueRegistry, Thresholds, presets,
+};
 
 use crate::recorder::RECORDER;
 use crate::short_events;
@@ -65,6 +68,27 @@ fn a_closure_that_panics_leaves_the_probe_usable() {
     assert_eq!(short_events(), [('+', 9)]);
 }
 
+/// A sink that moves the queue and checks. It is not called within its own call, and what it moves
+/// is found when it returns.
+#[test]
+fn a_sink_may_move_the_queue() {
+    struct Drains;
+    static SEEN: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    static LENGTH: AtomicUsize = AtomicUsize::new(0);
+    static PROBE: Probe = Probe::new(&QUEUE, 10).with_sink(&Drains);
+    impl LimitSink for Drains {
+        fn on_event(&self, event: &LimitEvent) {
+            SEEN.lock().unwrap().push(event.snapshot().depth);
+            LENGTH.store(3, Ordering::Release);
+            PROBE.check(|| LENGTH.load(Ordering::Acquire));
+        }
+    }
+    LENGTH.store(9, Ordering::Release);
+    PROBE.check(|| LENGTH.load(Ordering::Acquire));
+    assert_eq!(*SEEN.lock().unwrap(), [9, 3]);
+    assert!(!PROBE.has_warned());
+}
+
 #[test]
 fn a_registry_shows_the_depth_of_the_last_check() {
     static PROBE: Probe = Probe::new(&QUEUE, 10);
@@ -74,7 +98,7 @@ fn a_registry_shows_the_depth_of_the_last_check() {
     assert_eq!(depths, [4]);
 }
 
-/// Whatever the threads did, the last check of each leaves the state that suits the length.
+/// The last check of each thread leaves the state that suits the length.
 #[test]
 fn threads_that_check_settle_on_the_length() {
     let (length, probe) = (AtomicUsize::new(4), Probe::new(&QUEUE, 10));

@@ -1,6 +1,6 @@
-//! The searches. `budget`, `pairs`, `handover`, `panics`, `samplers`, `settings` and `sinks` are tables of programs,
-//! `progress` is two of them, `random` goes beyond them, `canaries` and `stale` show that the
-//! search can fail, and `plain` that it leaves nothing out.
+//! The searches. `budget`, `pairs`, `handover`, `panics`, `samplers`, `settings` and `sinks` are
+//! tables of programs, `progress` is two of them, and `random` goes beyond them. `canaries` and
+//! `stale` show that the search can fail, and `plain` that it leaves nothing out.
 
 mod budget;
 mod canaries;

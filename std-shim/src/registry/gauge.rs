@@ -221,8 +221,8 @@ impl<N> QueueGauge<N> {
         self.slot.record_clear();
     }
 
-    /// Changes the capacity, for instance when a pool has grown or shrunk. The gauge warns or recovers
-    /// in this call if its depth asks for it. See [`Gauge::set_capacity`].
+    /// Changes the capacity, for instance when a pool has grown or shrunk. This call warns or
+    /// recovers if the depth is beyond a point of the new one. See [`Gauge::set_capacity`].
     ///
     /// ```
     /// use fillgauge_std::register_limit;
