@@ -69,7 +69,7 @@ const OPS: [Op; 10] = [
 #[test]
 fn every_pair_keeps_every_promise() {
     let pairs: Vec<_> = pairs_of(&OPS).collect();
-    search_all(&programs(&pairs, Sink::InPlace), MOST_STATES).assert_clean(300, 700_000);
+    search_all(&programs(&pairs, Sink::InPlace), MOST_STATES).assert_clean(300, 400_000);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn every_pair_keeps_every_promise_if_the_sink_panics() {
         let warns = |op: &Op| matches!(op, Reserve(n) if *n >= WARN);
         !program.before.iter().any(warns)
     });
-    search_all(&programs, MOST_STATES).assert_clean(45, 200_000);
+    search_all(&programs, MOST_STATES).assert_clean(45, 120_000);
 }
 
 /// Two requests fit one after the other, and not together. One of them always gets it, whatever a
@@ -97,7 +97,7 @@ fn three_requests_are_refused_only_if_they_do_not_fit() {
             vec![Reserve(1)],
         ],
     ];
-    search_all(&programs(&threads, Sink::InPlace), 200_000).assert_kept(15, 600_000);
+    search_all(&programs(&threads, Sink::InPlace), 200_000).assert_kept(15, 330_000);
 }
 
 /// What is wrong with a [`ByHand`].
