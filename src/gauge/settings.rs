@@ -14,7 +14,7 @@ impl<D: Deliver> Gauge<D> {
     /// point. An operation that overlaps the call goes by the old or the new capacity. Several changes may
     /// be made at once: one of them comes last.
     ///
-    /// Capacity 0 means unbounded, unless the gauge is [a rendezvous](GaugeConfig::rendezvous). A
+    /// Capacity 0 means unbounded, unless the gauge is [a rendezvous](crate::GaugeConfig::rendezvous). A
     /// queue may have more in it than a smaller capacity has room for. So the depth of a queue may
     /// read above its capacity once that was changed, also for a moment while records are in
     /// progress.
