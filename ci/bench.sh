@@ -8,7 +8,7 @@ need valgrind valgrind
 need jq jq
 
 cargo bench --quiet -p fillgauge-benches --bench instructions
-cargo bench --quiet -p fillgauge-benches --bench ratios -- "one thread" observe
+cargo bench --quiet -p fillgauge-benches --bench ratios -- "one thread" observe memory
 
 # at_most LIMIT WHAT NAME PEER: the median of a row over that of another of the same comparison.
 at_most() {
@@ -31,4 +31,11 @@ at_most 1.10 "observe_depth, near capacity and warned" "fillgauge" "original"
 # 1.02 on the Xeon, 1.18 to 1.23 on the EPYC.
 at_most 1.40 "sync_channel of 1024, one thread, send + recv" \
     "fillgauge-std" "std, and two bare additions"
+for budget in "fillgauge" "fillgauge-std"; do
+    at_most 0.50 "reserve + release, one thread" "$budget" "tokio's Semaphore"
+done
+# Bytes are no times: they are the same on every machine.
+jq -e '.[] | select(.what == "memory of a gauge") | .rows[]
+    | select(.name == "fillgauge-std, a budget, one of 10,000") | .value[1] <= 256' target/ratios.json >/dev/null \
+    || { echo "bench: a budget of fillgauge-std takes more than 256 bytes"; exit 1; }
 echo "bench: no operation takes more than it may"

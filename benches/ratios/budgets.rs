@@ -1,12 +1,13 @@
 //! A limit that is enforced, on one thread and on two.
 
 use std::hint::black_box;
-use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fillgauge::{Budget, Limit};
+use fillgauge_std::track;
 use tokio::sync::Semaphore;
 
 use crate::compare::{Contender, Run, contender, timed_by_itself};
@@ -23,6 +24,27 @@ trait Limited: Sync {
 impl Limited for Budget {
     fn take_and_give_back(&self) {
         drop(black_box(self.try_reserve(1)));
+    }
+}
+
+impl Limited for Arc<fillgauge_std::Budget> {
+    fn take_and_give_back(&self) {
+        drop(black_box(self.try_reserve(1)));
+    }
+}
+
+/// What goes into a task.
+struct Owned<T>(Arc<T>);
+
+impl Limited for Owned<fillgauge_std::Budget> {
+    fn take_and_give_back(&self) {
+        drop(black_box(self.0.try_reserve_owned(1)));
+    }
+}
+
+impl Limited for Owned<Semaphore> {
+    fn take_and_give_back(&self) {
+        drop(black_box(Arc::clone(&self.0).try_acquire_owned()));
     }
 }
 
@@ -71,6 +93,10 @@ fn budget() -> Budget {
     Budget::new(&PERMITS, CAPACITY)
 }
 
+fn registered() -> Arc<fillgauge_std::Budget> {
+    track("permits").capacity(CAPACITY).budget()
+}
+
 pub(crate) fn compare(run: &mut Run) {
     run.time(
         "reserve + release, one thread",
@@ -79,7 +105,19 @@ pub(crate) fn compare(run: &mut Run) {
             one_thread("compare and swap", CompareAndSwap::default()),
             one_thread("one bare word", Counts::default()),
             one_thread("fillgauge", budget()),
+            one_thread("fillgauge-std", registered()),
             one_thread("tokio's Semaphore", Semaphore::new(CAPACITY)),
+        ],
+    );
+    run.time(
+        "reserve + release, owned, one thread",
+        OPERATIONS,
+        vec![
+            one_thread("fillgauge-std", Owned(registered())),
+            one_thread(
+                "tokio's Semaphore",
+                Owned(Arc::new(Semaphore::new(CAPACITY))),
+            ),
         ],
     );
     run.time(

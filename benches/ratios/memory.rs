@@ -1,11 +1,11 @@
-//! Bytes of a gauge.
+//! Bytes of a gauge, and of a budget.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use agentos_bridge::queue_tracker as original;
-use fillgauge::{Gauge, QueueRegistry};
-use fillgauge_std::TrackedLimit;
+use fillgauge::{Budget, Gauge, QueueRegistry};
+use fillgauge_std::{TrackedLimit, track};
 
 use crate::compare::Run;
 
@@ -77,6 +77,14 @@ pub(crate) fn compare(run: &mut Run) {
             (
                 "fillgauge-std, one of 10,000",
                 bytes_of_each(10_000, || ours.register(TrackedLimit::VmPipes, 64)),
+            ),
+            ("fillgauge, a static budget", size_of::<Budget>() as f64),
+            (
+                "fillgauge-std, a budget, one of 10,000",
+                bytes_of_each(10_000, || {
+                    let limit = track(TrackedLimit::V8HeapBytes);
+                    limit.capacity(64).registry(&ours).budget()
+                }),
             ),
             (
                 "original, one of 10,000",

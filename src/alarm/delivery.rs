@@ -107,9 +107,10 @@ pub trait Deliver {
     }
 }
 
-/// What delivers for gauges in slots that are used again, see [`Gauge::renew`](crate::Gauge::renew).
+/// What delivers for gauges and budgets in slots that are used again, see
+/// [`Gauge::renew`](crate::Gauge::renew).
 pub trait Renew: Deliver {
-    /// The right to renew such a gauge. Give it no public constructor.
+    /// The right to renew them. Give it no public constructor.
     type Right;
 }
 

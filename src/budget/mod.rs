@@ -10,7 +10,7 @@ pub use error::LimitExceeded;
 pub use reservation::Reservation;
 
 use crate::alarm::Alarm;
-use crate::alarm::delivery::{Deliver, StaticSink};
+use crate::alarm::delivery::{Deliver, Renew, StaticSink};
 use crate::config::GaugeConfig;
 use crate::event::LimitSink;
 use crate::limit::Limit;
@@ -163,6 +163,29 @@ impl<D: Deliver> Budget<D> {
     }
 }
 
+/// Budgets in the slots of a registry that makes others of them.
+impl<D: Renew> Budget<D> {
+    /// Makes another budget of this one, with an [instance number](Self::instance): for a registry
+    /// whose slots are used again. Wait-free.
+    ///
+    /// Nobody else may use it meanwhile. So it takes the right to do so, which the registry alone
+    /// has.
+    #[inline]
+    pub fn renew(&self, _right: &D::Right, config: GaugeConfig, instance: usize) {
+        self.used.reset(0);
+        self.alarm.activate(&config.enforced(), instance);
+    }
+
+    /// A reservation of `amount`, which was [forgotten](Reservation::forget) before: for one that
+    /// does not borrow the budget. Wait-free.
+    ///
+    /// What nobody has forgotten would be given back twice. So it takes the right to do so.
+    #[inline]
+    pub fn reclaim(&self, _right: &D::Right, amount: usize) -> Reservation<'_, D> {
+        Reservation::new(self.account(), amount)
+    }
+}
+
 /// What the budget reads.
 impl<D> Budget<D> {
     /// How much is in use.
@@ -227,6 +250,13 @@ impl<D> Budget<D> {
     /// Warnings so far. Wraps at `usize::MAX / 512`.
     pub fn warnings(&self) -> usize {
         self.alarm.state().warnings()
+    }
+
+    /// The serial number of the registration in its registry, see
+    /// [`Gauge::instance`](crate::Gauge::instance). 0 outside of a registry.
+    #[inline]
+    pub fn instance(&self) -> usize {
+        self.alarm.instance()
     }
 
     /// What the budget is of.

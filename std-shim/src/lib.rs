@@ -29,6 +29,7 @@
 //! |---|---|
 //! | track a channel | [`tracked_sync_channel`], [`track`], [`TrackedSyncSender`], [`TrackedReceiver`], [`Backpressure`] |
 //! | track anything else | [`register_queue`], [`register_limit`], [`track`], [`QueueGauge`] |
+//! | enforce a limit | [`Track::budget`], [`Budget`], [`OwnedReservation`], [`LimitExceeded`] |
 //! | name what is tracked | a string, a [`Limit`], a catalogue of your own: [`limit_catalog!`] |
 //! | tell gauges of one name apart | [`Track::label`], [`QueueGauge::instance`] |
 //! | be warned | [`set_limit_warning_handler`], [`LimitWarning`], [`warn_limit_exhausted`] |
@@ -84,7 +85,7 @@
 //! | the event is caused by | the observers run on |
 //! |---|---|
 //! | a send, a record or an observation of yours, [`warn_limit_exhausted`], [`flush_events`] | that thread |
-//! | a receive, anything that is dropped, a record through [`QueueGauge::deferred`] | the background thread |
+//! | a receive, anything that is dropped or given back, a record through [`QueueGauge::deferred`] | the background thread |
 //! | anything on a channel, gauge or registry that is `background()` | the background thread |
 //!
 //! - There is one background thread in the process, named `fillgauge`. It is started when a
@@ -164,8 +165,8 @@ pub use delivery::{
 pub use event::{LimitEvent, LimitWarning};
 pub use flush::{FlushTimeout, flush_events};
 pub use registry::{
-    Chain, Outlet, QueueGauge, QueueRegistry, chain, log_queue_snapshot, queue_snapshot,
-    register_limit, register_queue,
+    Budget, Chain, Outlet, OwnedReservation, QueueGauge, QueueRegistry, chain, log_queue_snapshot,
+    queue_snapshot, register_limit, register_queue,
 };
 pub use report::{ChainReport, EdgeReport, GaugeReport, LimitReport, Report, StageReport};
 #[cfg(fillgauge_shuttle)]
@@ -178,9 +179,9 @@ pub use track::{Track, track};
 pub use fillgauge;
 #[doc(no_inline)]
 pub use fillgauge::{
-    Gauge, GaugeConfig, Hold, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitRef, LimitSink,
-    LimitUnit, QueueSnapshot, REARM_FILL_PERCENT, Thresholds, ThresholdsError, Totals,
-    WARN_FILL_PERCENT, limit_catalog,
+    Gauge, GaugeConfig, Hold, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitExceeded,
+    LimitRef, LimitSink, LimitUnit, QueueSnapshot, REARM_FILL_PERCENT, Reservation, Thresholds,
+    ThresholdsError, Totals, WARN_FILL_PERCENT, limit_catalog,
 };
 
 /// The examples of the project's README are tests.

@@ -9,7 +9,7 @@ use crate::backpressure::SendStats;
 use crate::channels::std::{TrackedReceiver, TrackedSyncSender, channel_on};
 use crate::event::LimitEvent;
 use crate::names::keep;
-use crate::registry::{HandingOver, Particulars, QueueGauge, QueueRegistry};
+use crate::registry::{Budget, HandingOver, Particulars, QueueGauge, QueueRegistry};
 
 /// Begins to track `limit`, in the global registry: say its capacity, then what it is the limit of.
 ///
@@ -53,8 +53,8 @@ pub struct Track<'registry> {
 }
 
 impl<'registry> Track<'registry> {
-    /// How much there may be. By default 0: a gauge without a bound, or a channel that is a
-    /// rendezvous.
+    /// How much there may be. By default 0: a gauge without a bound, a budget that admits nothing,
+    /// or a channel that is a rendezvous.
     pub fn capacity(self, capacity: usize) -> Self {
         Self { capacity, ..self }
     }
@@ -199,6 +199,27 @@ impl<'registry> Track<'registry> {
     pub fn gauge(self) -> Arc<QueueGauge> {
         let name = self.limit;
         self.gauge_named(name)
+    }
+
+    /// Registers a limit that is enforced: a request is admitted or refused. Dropping the budget,
+    /// its clones and what is reserved of it ends the registration.
+    ///
+    /// Capacity 0 admits nothing. A budget is never [that of a queue](Self::for_queue).
+    ///
+    /// ```
+    /// use fillgauge_std::track;
+    ///
+    /// let permits = track("uploads").capacity(4).budget();
+    /// let upload = permits.try_reserve_owned(1)?; // into the task that uploads
+    /// assert_eq!((upload.amount(), permits.remaining()), (1, 3));
+    /// # Ok::<(), fillgauge_std::LimitExceeded>(())
+    /// ```
+    #[must_use = "dropping the budget ends the registration"]
+    pub fn budget(self) -> Arc<Budget> {
+        let config = GaugeConfig::new(self.limit, self.capacity).thresholds(self.thresholds);
+        let handing_over = HandingOver::DeferredOnceWarned.or_background(self.background);
+        self.registry
+            .enlist_budget(config, handing_over, self.particulars)
     }
 
     /// A [`sync_channel`](std::sync::mpsc::sync_channel) of this capacity, see

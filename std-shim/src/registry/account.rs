@@ -26,6 +26,8 @@ pub(super) mod flags {
     pub(crate) const ACCOUNTED: usize = 16;
     /// There are particulars.
     pub(crate) const PARTICULAR: usize = 32;
+    /// The first warning makes a place.
+    pub(crate) const TO_BE_PLACED: usize = 64;
 }
 
 /// When a gauge leaves its events to the background thread.
@@ -35,6 +37,8 @@ pub(crate) enum HandingOver {
     Never,
     /// After deferred operations.
     Deferred,
+    /// The same, for what is small until it warns.
+    DeferredOnceWarned,
     Always,
 }
 
@@ -76,6 +80,7 @@ impl Birth {
                 flags::PLACED | flags::ACCOUNTED,
                 Some(Account::with_place()),
             ),
+            HandingOver::DeferredOnceWarned => (flags::TO_BE_PLACED, None),
             HandingOver::Always => (
                 flags::PLACED | flags::ACCOUNTED | flags::BACKGROUND,
                 Some(Account::with_place()),
@@ -127,14 +132,14 @@ pub(super) struct Account {
     /// In place: who hands an event over notes its edge, and may not allocate.
     pub(super) edges: LastEdges,
     /// For a reference to this gauge.
-    _place: Option<Place>,
+    pub(super) place: Option<Place>,
 }
 
 impl Account {
     /// What hands over may not allocate then: its thread may be the one that everyone waits for.
     fn with_place() -> Box<Self> {
         Box::new(Self {
-            _place: Some(Place::reserve()),
+            place: Some(Place::reserve()),
             ..Self::default()
         })
     }

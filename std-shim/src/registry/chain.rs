@@ -159,8 +159,8 @@ impl Stage {
     /// How full it is, whether it is near capacity, and whether it has a bound. `None` if it is gone.
     fn read(&self, listing: &Listing) -> Option<(usize, bool, bool)> {
         let pinned = listing.pin(self.instance)?;
-        let bounded = pinned.capacity() > 0;
-        let reading = (pinned.fill_percent(), pinned.has_warned(), bounded);
+        let gauge = pinned.snapshot();
+        let reading = (gauge.fill_percent, gauge.warned, gauge.capacity > 0);
         drop(pinned);
         listing.unpin(self.instance);
         Some(reading)

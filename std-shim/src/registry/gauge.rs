@@ -31,7 +31,7 @@ use crate::event::Shown;
 /// assert_eq!(pipes.name().as_str(), "pipes");
 /// ```
 pub struct QueueGauge<N = &'static Limit> {
-    slot: SlotRef,
+    slot: SlotRef<Gauge<Outlet>>,
     name: N,
     label: Option<Arc<str>>,
     listing: ListingRef,
@@ -68,7 +68,7 @@ impl<N> QueueGauge<N> {
 
 impl<N> Drop for QueueGauge<N> {
     fn drop(&mut self) {
-        self.listing.leave(self.slot.instance());
+        self.listing.leave(&self.slot);
     }
 }
 

@@ -8,12 +8,13 @@ use std::iter;
 use std::ops::Deref;
 use std::sync::{Arc, Weak};
 
-use fillgauge::{Gauge, GaugeConfig, QueueSnapshot};
+use fillgauge::{Budget, Gauge, GaugeConfig, QueueSnapshot};
 
 use super::account::Birth;
 use super::chain::Chains;
 use super::outlet::Outlet;
-use super::slots::{Chunk, Gauges, Gone, Listed, SlotRef};
+use super::slots::{Chunk, Gauges, Gone, Listed, Pinned, SlotRef};
+use super::source::{Kind, Source};
 use super::sums::LimitSums;
 use crate::delivery::observers::Own;
 use crate::event::RegistryName;
@@ -69,9 +70,9 @@ impl Listing {
         drop(previous);
     }
 
-    /// Pins the gauge of `instance`: a reference for the delivery of its event, which does not keep
-    /// it in snapshots. `None` if it is not listed.
-    pub(super) fn pin(&self, instance: usize) -> Option<SlotRef> {
+    /// Pins what has the number `instance`: a reference for the delivery of its event, which does
+    /// not keep it in snapshots. `None` if it is not listed.
+    pub(super) fn pin(&self, instance: usize) -> Option<Pinned> {
         lock(&self.gauges).pin(instance)
     }
 
@@ -80,22 +81,26 @@ impl Listing {
         self.remove(|gauges| gauges.unpin(instance));
     }
 
-    /// The users of the gauge `instance` hold it no more.
-    pub(super) fn leave(&self, instance: usize) {
-        self.remove(|gauges| gauges.leave(instance));
+    /// The users of what is in `slot` hold it no more.
+    pub(super) fn leave<S: Kind>(&self, slot: &SlotRef<S>) {
+        self.remove(|gauges| gauges.leave(slot));
     }
 
     #[inline]
     fn remove(&self, remove: impl FnOnce(&mut Gauges) -> Option<Gone>) {
         let mut gauges = lock(&self.gauges);
         let gone = remove(&mut gauges);
-        let is_roomy = gauges.is_roomy();
+        let gauges_are_roomy = gauges.gauges.is_roomy();
+        let budgets_are_roomy = gauges.budgets.is_roomy();
         drop(gauges);
         if let Some(remains) = gone.and_then(|gone| gone.remains) {
             remains.take_leave();
         }
-        if is_roomy {
-            resize::<Listed, _>(&self.gauges);
+        if gauges_are_roomy {
+            resize::<Listed<Gauge<Outlet>>, _>(&self.gauges);
+        }
+        if budgets_are_roomy {
+            resize::<Listed<Budget<Outlet>>, _>(&self.gauges);
         }
     }
 
@@ -115,30 +120,29 @@ impl Listing {
         snapshot
     }
 
-    /// Reads gauges from the chunk of the number `next` on. Returns how much room the rest needs,
-    /// as far as it is known. `None` if there is no rest.
+    /// Reads on from the number `next`. Returns how much more room to make before the rest is read.
+    /// `None` if there is no rest.
     fn read_on(&self, snapshot: &mut Vec<QueueSnapshot>, next: &mut usize) -> Option<usize> {
-        /// How many gauges are read before the lock is released for others.
+        /// How many are read before the lock is released for others.
         const AT_ONCE: usize = 64;
         let gauges = lock(&self.gauges);
         let enough = snapshot.len() + AT_ONCE;
-        for chunk in gauges.chunks_from(*next) {
-            let has_room = snapshot.capacity() - snapshot.len() >= chunk.held();
-            if !has_room || snapshot.len() >= enough {
-                return Some(chunk.held());
+        for gauge in gauges.held_from(*next) {
+            if snapshot.len() == snapshot.capacity() {
+                return Some(AT_ONCE);
             }
-            snapshot.extend(chunk.gauges().map(Gauge::snapshot));
-            *next = chunk.number() + 1;
+            if snapshot.len() == enough {
+                return Some(0);
+            }
+            snapshot.push(gauge.snapshot());
+            *next = gauge.instance().checked_add(1)?;
         }
         None
     }
 
     /// Reads all gauges in use, and the sums of all limits, at one moment: a gauge that is dropped
     /// meanwhile is in one of them.
-    pub(super) fn read<T>(
-        &self,
-        mut read: impl FnMut(&Gauge<Outlet>) -> T,
-    ) -> (Vec<T>, Vec<LimitSums>) {
+    pub(super) fn read<T>(&self, read: impl FnMut(&dyn Source) -> T) -> (Vec<T>, Vec<LimitSums>) {
         let (mut gauges_read, mut sums_read) = (Vec::new(), Vec::new());
         let (mut held, mut limits) = (0, 0);
         loop {
@@ -149,8 +153,7 @@ impl Listing {
             if gauges_read.capacity() < held || sums_read.capacity() < limits {
                 continue;
             }
-            let all = gauges.chunks_from(0).flat_map(|chunk| chunk.gauges());
-            gauges_read.extend(all.map(&mut read));
+            gauges_read.extend(gauges.held_from(0).map(read));
             sums_read.extend(gauges.sums());
             for gauge in gauges.leaving() {
                 LimitSums::add_to(&mut sums_read, gauge);
@@ -161,7 +164,7 @@ impl Listing {
     }
 
     /// Runs `run` on each gauge that is listed, one at a time. Nothing is locked meanwhile.
-    pub(super) fn for_each_pinned(&self, run: impl Fn(&Gauge<Outlet>)) {
+    pub(super) fn for_each_pinned(&self, run: impl Fn(&dyn Source)) {
         let mut latest = 0;
         let kept = lock(&self.gauges).kept();
         // Not those that are registered meanwhile: there may be no end of them.
@@ -169,7 +172,7 @@ impl Listing {
             let pinned = lock(&self.gauges).pin_after(latest);
             let Some(gauge) = pinned else { return };
             latest = gauge.instance();
-            run(&gauge);
+            run(&*gauge);
             self.unpin(latest);
         }
     }
@@ -252,9 +255,9 @@ impl List<Counted> for Weak<Listing> {
 }
 
 impl ListingRef {
-    /// Takes a slot for a gauge.
+    /// Takes a slot for a gauge or a budget.
     #[inline]
-    pub(super) fn enlist(&self, config: GaugeConfig, birth: &mut Birth) -> SlotRef {
+    pub(super) fn enlist<S: Kind>(&self, config: GaugeConfig, birth: &mut Birth) -> SlotRef<S> {
         let mut spare = None;
         loop {
             let slot = lock(&self.gauges).enlist(config, birth, &mut spare);
@@ -266,9 +269,9 @@ impl ListingRef {
     }
 
     #[cold]
-    fn make_room(&self, spare: &mut Option<Arc<Chunk>>) {
+    fn make_room<S: Kind>(&self, spare: &mut Option<Arc<Chunk<S>>>) {
         spare.get_or_insert_with(|| Arc::new(Chunk::new(self)));
-        with_room::<Listed, _, _>(&self.gauges, |_| ());
+        with_room::<Listed<S>, _, _>(&self.gauges, |_| ());
         with_room::<LimitSums, _, _>(&self.gauges, |_| ());
     }
 
@@ -307,14 +310,17 @@ impl ListingRef {
 
 #[cfg(all(test, not(fillgauge_shuttle)))]
 mod tests {
-    use super::super::QueueRegistry;
+    use std::collections::HashSet;
+
     use super::super::slots::CHUNK;
+    use super::super::{Budget as Registered, QueueGauge, QueueRegistry};
     use super::*;
+    use crate::track;
 
     #[test]
     fn a_spike_leaves_no_memory_behind() {
         let registry = QueueRegistry::default();
-        let memory = || lock(&registry.listing.gauges).memory();
+        let memory = || lock(&registry.listing.gauges).gauges.memory();
         for _ in 0..10 * CHUNK {
             drop(registry.register("spike", 4));
         }
@@ -344,7 +350,8 @@ mod tests {
         gauges[0].observe_depth(4);
         gauges[1].deferred().record_dequeue();
         let chunks: Vec<_> = lock(&listing.upgrade().unwrap().gauges)
-            .chunks_from(0)
+            .gauges
+            .iter()
             .map(Listed::weak)
             .collect();
         assert!(chunks.len() >= 3);
@@ -382,7 +389,7 @@ mod tests {
     #[test]
     fn numbers_that_wrap_leave_no_chunk_behind() {
         let registry = QueueRegistry::default();
-        let memory = || lock(&registry.listing.gauges).memory().0;
+        let memory = || lock(&registry.listing.gauges).gauges.memory().0;
         lock(&registry.listing.gauges).set_latest(usize::MAX - 40);
         let kept = registry.register("kept", 4);
         for _ in 0..20 * CHUNK {
@@ -399,5 +406,118 @@ mod tests {
         assert_eq!((kept.depth(), next.depth()), (0, 1));
         drop((kept, next));
         assert!(registry.snapshot().is_empty());
+    }
+
+    /// A pseudorandom number: the same in each run.
+    fn next_random(seed: &mut u64) -> usize {
+        *seed ^= *seed << 13;
+        *seed ^= *seed >> 7;
+        *seed ^= *seed << 17;
+        *seed as usize
+    }
+
+    enum Held {
+        Gauge(Arc<QueueGauge>),
+        Budget(Arc<Registered>),
+    }
+
+    impl Held {
+        fn instance(&self) -> usize {
+            match self {
+                Self::Gauge(gauge) => gauge.instance(),
+                Self::Budget(budget) => budget.instance(),
+            }
+        }
+
+        /// What tells it from all others.
+        fn depth(&self) -> usize {
+            match self {
+                Self::Gauge(gauge) => gauge.depth(),
+                Self::Budget(budget) => budget.used(),
+            }
+        }
+    }
+
+    #[test]
+    fn gauges_and_budgets_keep_their_numbers_and_figures() {
+        let mut seed = 0x9E37_79B9_7F4A_7C15;
+        for round in 0..40 {
+            let registry = QueueRegistry::default();
+            let listing = &registry.listing;
+            let mut held: Vec<(usize, Held)> = Vec::new();
+            let mut pinned: Vec<Pinned> = Vec::new();
+            let may_wrap = round % 2 == 1;
+            for step in 1..200 {
+                match next_random(&mut seed) % 8 {
+                    0..3 => {
+                        let gauge = registry.register("mixed", 0);
+                        gauge.record_enqueue_n(step);
+                        held.push((step, Held::Gauge(gauge)));
+                    }
+                    3 | 4 => {
+                        let budget = track("mixed").capacity(999).registry(&registry).budget();
+                        budget.try_reserve(step).unwrap().forget();
+                        held.push((step, Held::Budget(budget)));
+                    }
+                    5 | 6 if !held.is_empty() => {
+                        let gone = held.swap_remove(next_random(&mut seed) % held.len()).1;
+                        if next_random(&mut seed) % 4 == 0 {
+                            pinned.push(listing.pin(gone.instance()).unwrap());
+                        }
+                        drop(gone);
+                    }
+                    _ if may_wrap && step % 32 == 0 => {
+                        // The numbers come to some that are taken.
+                        let numbers = [usize::MAX - 3, 0, 5];
+                        let latest = numbers[next_random(&mut seed) % numbers.len()];
+                        lock(&listing.gauges).set_latest(latest);
+                    }
+                    _ => {
+                        if let Some(pinned) = pinned.pop() {
+                            listing.unpin(pinned.instance());
+                        }
+                    }
+                }
+                let mut expected: Vec<_> = (held.iter())
+                    .map(|(figure, held)| (held.instance(), *figure))
+                    .collect();
+                expected.sort_unstable();
+                let snapshot = registry.snapshot().into_iter();
+                let mut listed: Vec<_> = snapshot
+                    .map(|gauge| (gauge.instance, gauge.depth))
+                    .collect();
+                if may_wrap {
+                    listed.sort_unstable();
+                }
+                assert_eq!(listed, expected, "step {step} of round {round}");
+                assert!(held.iter().all(|(figure, held)| held.depth() == *figure));
+                let instances = expected.iter().map(|(instance, _)| *instance);
+                let distinct: HashSet<_> = instances
+                    .chain(pinned.iter().map(|pinned| pinned.instance()))
+                    .collect();
+                assert_eq!(distinct.len(), held.len() + pinned.len());
+                let gauges = lock(&listing.gauges);
+                let chunks = gauges.gauges.memory().0 + gauges.budgets.memory().0;
+                drop(gauges);
+                assert!(chunks <= held.len() + pinned.len() + 2, "{chunks} chunks");
+            }
+            let kept: HashSet<_> = (held.iter())
+                .map(|(_, held)| held.instance())
+                .chain(pinned.iter().map(|pinned| pinned.instance()))
+                .collect();
+            let visited = Mutex::new(HashSet::new());
+            listing.for_each_pinned(|gauge| {
+                lock(&visited).insert(gauge.instance());
+            });
+            assert_eq!(*lock(&visited), kept);
+            drop(held);
+            pinned
+                .iter()
+                .for_each(|pinned| listing.unpin(pinned.instance()));
+            drop(pinned);
+            let gauges = lock(&listing.gauges);
+            assert_eq!(gauges.kept(), 0);
+            assert!(gauges.gauges.memory().0 <= 1 && gauges.budgets.memory().0 <= 1);
+        }
     }
 }

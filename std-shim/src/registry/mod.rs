@@ -5,8 +5,9 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `gauge` | the reference that users share |
-//! | `slots` | the slots, and which of them are taken: what the lock of a registry guards |
+//! | `gauge`, `budget` | the references that users share |
+//! | `source` | what gauges and budgets have in common |
+//! | `slots` | their slots, and which of them are taken: what the lock of a registry guards |
 //! | `listing` | that lock, and the registries of the process |
 //! | `outlet` | how the events of a gauge leave it |
 //! | `account` | what a gauge has beside its figures |
@@ -14,12 +15,14 @@
 //! | `edges`, `sums` | what is left in a report: the last edges of a gauge, the sums of a limit |
 
 mod account;
+mod budget;
 mod chain;
 mod edges;
 mod gauge;
 mod listing;
 mod outlet;
 mod slots;
+mod source;
 mod sums;
 
 use std::fmt;
@@ -29,6 +32,7 @@ use std::sync::Arc;
 use fillgauge::{GaugeConfig, IntoLimit, LimitCategory, QueueSnapshot};
 
 pub(crate) use account::{HandingOver, Particulars};
+pub use budget::{Budget, OwnedReservation};
 pub use chain::{Chain, chain};
 pub(crate) use edges::PastEdge;
 pub use gauge::QueueGauge;
@@ -232,7 +236,18 @@ impl QueueRegistry {
         QueueGauge::enlist(&self.listing, name, config, handing_over, particulars)
     }
 
-    /// The figures of every live gauge, in order of registration.
+    #[inline]
+    pub(crate) fn enlist_budget(
+        &self,
+        config: GaugeConfig,
+        handing_over: HandingOver,
+        particulars: Particulars,
+    ) -> Arc<Budget> {
+        let handing_over = handing_over.or_background(self.background);
+        Budget::enlist(&self.listing, config, handing_over, particulars)
+    }
+
+    /// The figures of every live gauge and budget, in order of registration.
     ///
     /// A few gauges at a time are read under the lock that registering and dropping take. Recording
     /// never takes it, and nothing is written that recording reads.
@@ -266,7 +281,7 @@ impl QueueRegistry {
     #[must_use]
     pub fn report(&self) -> Report {
         let (gauges, sums) = self.listing.read(|gauge| {
-            let outlet = gauge.delivery();
+            let outlet = gauge.outlet();
             let (label, stats) = (outlet.label(), outlet.backpressure());
             (gauge.snapshot(), label, stats, outlet.has_crossed())
         });
@@ -280,7 +295,7 @@ impl QueueRegistry {
             if has_crossed {
                 // They are many bytes: not read while the registry is locked.
                 if let Some(pinned) = self.listing.pin(snapshot.instance) {
-                    gauge.set_last_edges(pinned.delivery().last_edges().iter());
+                    gauge.set_last_edges(pinned.outlet().last_edges().iter());
                     self.listing.unpin(snapshot.instance);
                 }
             }
@@ -388,7 +403,7 @@ pub fn queue_snapshot() -> Vec<QueueSnapshot> {
 /// ```
 pub fn log_queue_snapshot() {
     let listing = &QueueRegistry::global().listing;
-    let (gauges, _) = listing.read(|gauge| (gauge.snapshot(), gauge.delivery().label()));
+    let (gauges, _) = listing.read(|gauge| (gauge.snapshot(), gauge.outlet().label()));
     for (snapshot, label) in gauges {
         Log::LOCAL.write_usage(&snapshot, label.as_deref());
     }

@@ -19,9 +19,10 @@ use fillgauge::{Deliver, Delivery, Renew};
 use super::account::{Account, Birth, Parcel, Particulars, Remains, flags};
 use super::edges::LastEdges;
 use super::listing::{ListingRef, WeakListingRef};
-use super::slots::{Chunk, RenewSlot, SlotRef};
+use super::slots::{Chunk, Pinned, RenewSlot};
+use super::source::Kind;
 use crate::backpressure::SendStats;
-use crate::delivery::background::{self, Errand, GaugeName};
+use crate::delivery::background::{self, Errand, GaugeName, Place};
 use crate::delivery::guard::Role;
 use crate::delivery::log::{Log, can_say};
 use crate::delivery::observers::Observers;
@@ -193,12 +194,21 @@ impl Outlet {
             return;
         }
         // It is listed: its users hold it, or it is pinned.
-        if let Some(SlotRef { chunk, index }) = listing.pin(instance) {
+        if let Some(Pinned { chunk, index }) = listing.pin(instance) {
             if self.is(flags::PLACED) {
-                background::post(chunk, index);
+                background::post(chunk.into_errand(), index);
             } else {
-                background::post_once(chunk, index);
+                background::post_once(chunk.into_errand(), index);
             }
+        }
+    }
+
+    /// Reserves the place for the background thread, unless there is one.
+    fn make_place(&self) {
+        if !self.is(flags::PLACED) {
+            let place = Place::reserve();
+            self.with_account(|account| account.place = Some(place));
+            self.flags.fetch_or(flags::PLACED, Ordering::Relaxed);
         }
     }
 
@@ -241,8 +251,11 @@ impl Deliver for Outlet {
         if HAS_THREADS && delivery.is_deferred() {
             return self.hand_over(event, observers, listing, delivery);
         }
-        if self.is(flags::PLACED) && observers.may_want_recoveries() {
-            // The recovery will be handed over, by a thread that should not have to start another.
+        let is_deferring = self.is(flags::PLACED | flags::TO_BE_PLACED);
+        if is_deferring && observers.may_want_recoveries() {
+            // The recovery will be handed over, by a thread that should neither allocate nor start
+            // another.
+            self.make_place();
             background::prepare();
         }
         observers.notify(&event, &Log::LOCAL, || self.take_line());
@@ -271,7 +284,7 @@ impl Drop for Outlet {
 }
 
 /// The gauge at an index, whose event is pending, and which is pinned.
-impl Errand for Chunk {
+impl<S: Kind> Errand for Chunk<S> {
     fn gauge(&self, index: usize) -> GaugeName {
         let gauge = self.slot(index);
         GaugeName {
@@ -282,7 +295,7 @@ impl Errand for Chunk {
 
     fn run(self: Arc<Self>, index: usize) {
         let gauge = self.slot(index);
-        let outlet = gauge.delivery();
+        let outlet = gauge.outlet();
         // Perhaps nothing but the event keeps it, after which another may be found.
         let _listing = outlet.listing.upgrade();
         // Before the event is taken: one that comes later finds that it has to post the gauge
@@ -301,7 +314,7 @@ impl Errand for Chunk {
 
     fn discard(self: Arc<Self>, index: usize) {
         let gauge = self.slot(index);
-        let outlet = gauge.delivery();
+        let outlet = gauge.outlet();
         outlet.is_not_posted();
         // Pairs with the addition of the flag in `Outlet::post`, which comes after an event was
         // left pending: either that is seen here, or the gauge is posted again.
@@ -330,9 +343,9 @@ pub(crate) fn say_suppressed() {
     }
     for listing in ListingRef::all() {
         listing.for_each_pinned(|gauge| {
-            let suppressed = gauge.delivery().take_suppressed();
+            let suppressed = gauge.outlet().take_suppressed();
             let origin = Origin {
-                label: gauge.delivery().label(),
+                label: gauge.outlet().label(),
                 registry: listing.name().clone(),
             };
             let (limit, instance) = (gauge.limit(), gauge.instance());

@@ -1,13 +1,14 @@
-//! Where the gauges of a registry are: in slots of chunks that never move.
+//! Where the gauges and budgets of a registry are: in slots of chunks that never move.
 //!
-//! A gauge has the number of its registration, from 1. Its slot is at that number, so that it is
-//! found at once, and all are in order of registration. A chunk that is empty is freed. The latest
-//! is kept for the gauges to come, and gets another number when all of its own are taken.
+//! Each has the number of its registration, from 1. Gauges and budgets have chunks of their own.
+//! The slots of a chunk are taken one after the other, so their numbers ascend, and those of one
+//! chunk are all below those of the next. A chunk that is empty is freed. The latest is kept for
+//! those to come, and begins again when all of its slots were taken.
 //!
 //! ```text
 //! QueueGauge ──► SlotRef ──► Chunk { gauge, gauge, .. }
 //!                              ▲
-//! registry's lock ──► Gauges { Listed { number, held, pinned, chunk }, .. }
+//! registry's lock ──► Gauges { Listed { first, last, held, pinned, chunk }, .. }
 //! ```
 
 use std::array;
@@ -17,72 +18,108 @@ use std::ops::Deref;
 use std::ptr;
 use std::sync::Arc;
 
-use fillgauge::{Gauge, GaugeConfig, Limit};
+use fillgauge::{Budget, Gauge, GaugeConfig, Limit};
 
 use super::account::{Birth, Remains};
 use super::listing::ListingRef;
 use super::outlet::Outlet;
+use super::source::{Kind, Source};
 use super::sums::LimitSums;
+use crate::delivery::background::Errand;
 use crate::sync::List;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many slots a chunk has.
 pub(super) const CHUNK: usize = 16;
 
-/// Gauges that do not move.
-pub(super) struct Chunk {
-    slots: [Gauge<Outlet>; CHUNK],
-    /// What keeps each gauge for the delivery of its event. Changed under the registry's lock.
+/// How far apart the numbers of one chunk are at most. Its range is closed to others, and the
+/// ranges of all chunks may not use all numbers up.
+const SPAN: usize = usize::MAX >> 16;
+
+/// Gauges, or budgets, that do not move.
+pub(super) struct Chunk<S> {
+    slots: [S; CHUNK],
+    /// What keeps each of them for the delivery of its event. Changed under the registry's lock.
     pins: [AtomicUsize; CHUNK],
 }
 
-/// The right to renew the gauges of a registry.
+/// The right to renew the gauges and budgets of a registry.
 #[derive(Debug)]
-pub struct RenewSlot(());
+pub struct RenewSlot(pub(super) ());
 
-impl Chunk {
+impl<S: Kind> Chunk<S> {
     /// A chunk of free slots for the registry `listing`.
     pub(super) fn new(listing: &ListingRef) -> Self {
         static FREE: Limit = Limit::queue("");
         let config = GaugeConfig::new(&FREE, 0);
-        let slot = |_| Gauge::with_delivery(config, Outlet::new(listing));
         Self {
-            slots: array::from_fn(slot),
+            slots: array::from_fn(|_| S::vacant(config, Outlet::new(listing))),
             pins: array::from_fn(|_| AtomicUsize::new(0)),
         }
     }
+}
 
+impl<S> Chunk<S> {
     /// The slot at `index`, modulo their number.
     #[inline]
     #[allow(clippy::indexing_slicing)] // The index is always one of theirs.
-    pub(super) fn slot(&self, index: usize) -> &Gauge<Outlet> {
+    pub(super) fn slot(&self, index: usize) -> &S {
         &self.slots[index % CHUNK]
     }
 }
 
-/// A reference to the gauge in a slot. It does not keep the slot from being used again: that is up
-/// to who has it, see [`Gauges::leave`] and [`Gauges::pin`].
-#[derive(Clone)]
-pub(super) struct SlotRef {
-    pub(super) chunk: Arc<Chunk>,
-    pub(super) index: usize,
+/// A chunk of either kind.
+pub(super) trait AnyChunk: Errand {
+    fn source(&self, index: usize) -> &dyn Source;
+    fn into_errand(self: Arc<Self>) -> Arc<dyn Errand>;
 }
 
-impl Deref for SlotRef {
-    type Target = Gauge<Outlet>;
+impl<S: Kind> AnyChunk for Chunk<S> {
+    fn source(&self, index: usize) -> &dyn Source {
+        self.slot(index)
+    }
+
+    fn into_errand(self: Arc<Self>) -> Arc<dyn Errand> {
+        self
+    }
+}
+
+/// A reference to what is in a slot. It does not keep the slot from being used again: that is up to
+/// who has it, see [`Gauges::leave`].
+pub(super) struct SlotRef<S> {
+    chunk: Arc<Chunk<S>>,
+    index: usize,
+}
+
+impl<S> Deref for SlotRef<S> {
+    type Target = S;
 
     #[inline]
-    fn deref(&self) -> &Gauge<Outlet> {
+    fn deref(&self) -> &S {
         self.chunk.slot(self.index)
     }
 }
 
-/// The gauges of a registry, behind its lock.
+/// A reference to what is in a slot, and is kept there, see [`Gauges::pin`].
+pub(super) struct Pinned {
+    pub(super) chunk: Arc<dyn AnyChunk>,
+    pub(super) index: usize,
+}
+
+impl Deref for Pinned {
+    type Target = dyn Source;
+
+    fn deref(&self) -> &dyn Source {
+        self.chunk.source(self.index)
+    }
+}
+
+/// The gauges and budgets of a registry, behind its lock.
 #[derive(Default)]
 pub(super) struct Gauges {
-    /// In the order of their numbers.
-    chunks: VecDeque<Listed>,
-    /// How many gauges users hold.
+    pub(super) gauges: Chunks<Gauge<Outlet>>,
+    pub(super) budgets: Chunks<Budget<Outlet>>,
+    /// How many of both users hold.
     held: usize,
     /// The number of the latest registration.
     latest: usize,
@@ -90,25 +127,37 @@ pub(super) struct Gauges {
     sums: VecDeque<LimitSums>,
 }
 
+/// The chunks of one kind.
+pub(super) struct Chunks<S> {
+    /// In the order of their numbers.
+    list: VecDeque<Listed<S>>,
+    /// The first number of the chunk whose slots are being taken.
+    filling: usize,
+}
+
 /// A chunk in a registry.
-pub(super) struct Listed {
-    /// The numbers of its gauges, divided by how many there are.
-    number: usize,
-    chunk: Arc<Chunk>,
-    /// A bit for each gauge that users hold.
+pub(super) struct Listed<S> {
+    /// The number of what is, or was, in its first slot.
+    first: usize,
+    /// That of the slot that was taken last. One less than `first` if none was.
+    last: usize,
+    chunk: Arc<Chunk<S>>,
+    /// How many slots were taken.
+    taken: u16,
+    /// A bit for each that users hold.
     held: u16,
-    /// A bit for each gauge that is pinned: kept for the delivery of its event. If users do not hold
-    /// it, it is gone for everyone else.
+    /// A bit for each that is pinned: kept for the delivery of its event. If users do not hold it,
+    /// it is gone for everyone else.
     pinned: u16,
 }
 
 const _: () = assert!(CHUNK == u16::BITS as usize);
 
-impl List<Gauges> for Listed {
-    type Entry = Listed;
+impl<S: Kind> List<Gauges> for Listed<S> {
+    type Entry = Self;
 
-    fn entries(state: &mut Gauges) -> &mut VecDeque<Listed> {
-        &mut state.chunks
+    fn entries(state: &mut Gauges) -> &mut VecDeque<Self> {
+        &mut S::chunks(state).list
     }
 }
 
@@ -124,24 +173,38 @@ fn bit(index: usize) -> u16 {
     1 << (index % CHUNK)
 }
 
-impl Listed {
-    pub(super) fn number(&self) -> usize {
-        self.number
-    }
-
-    /// How many gauges users hold.
-    pub(super) fn held(&self) -> usize {
-        self.held.count_ones() as usize
-    }
-
-    /// The gauges that users hold, in order of registration.
-    #[inline]
-    pub(super) fn gauges(&self) -> impl Iterator<Item = &Gauge<Outlet>> {
-        self.gauges_of(self.held)
+impl<S: Kind> Listed<S> {
+    fn new(first: usize, chunk: Arc<Chunk<S>>) -> Self {
+        Self {
+            first,
+            last: first.wrapping_sub(1),
+            chunk,
+            taken: 0,
+            held: 0,
+            pinned: 0,
+        }
     }
 
     #[inline]
-    fn gauges_of(&self, mut bits: u16) -> impl Iterator<Item = &Gauge<Outlet>> {
+    fn has_room_for(&self, instance: usize) -> bool {
+        usize::from(self.taken) < CHUNK && instance - self.first < SPAN
+    }
+
+    /// Takes the next slot for the number `instance`.
+    #[inline]
+    fn take(&mut self, instance: usize) -> SlotRef<S> {
+        let index = usize::from(self.taken);
+        self.taken += 1;
+        self.last = instance;
+        self.held |= bit(index);
+        SlotRef {
+            chunk: Arc::clone(&self.chunk),
+            index,
+        }
+    }
+
+    #[inline]
+    fn sources(&self, mut bits: u16) -> impl Iterator<Item = &S> {
         iter::from_fn(move || {
             let index = bits.trailing_zeros() as usize;
             bits &= bits.checked_sub(1)?;
@@ -150,7 +213,7 @@ impl Listed {
     }
 
     #[cfg(all(test, not(fillgauge_shuttle)))]
-    pub(super) fn weak(&self) -> std::sync::Weak<Chunk> {
+    pub(super) fn weak(&self) -> std::sync::Weak<Chunk<S>> {
         Arc::downgrade(&self.chunk)
     }
 
@@ -158,26 +221,169 @@ impl Listed {
         self.held | self.pinned == 0
     }
 
-    fn pin(&mut self, index: usize) -> Option<SlotRef> {
+    /// Where the number `instance` is.
+    fn index_of(&self, instance: usize) -> Option<usize> {
+        let taken = self.chunk.slots.get(..usize::from(self.taken))?;
+        let index = taken.partition_point(|slot| slot.instance() < instance);
+        let found = taken.get(index)?.instance() == instance;
+        found.then_some(index)
+    }
+
+    fn pin(&mut self, index: usize) -> Option<Pinned> {
         if (self.held | self.pinned) & bit(index) == 0 {
             return None;
         }
         self.chunk.pins.get(index)?.fetch_add(1, Ordering::Relaxed);
         self.pinned |= bit(index);
-        Some(SlotRef {
-            chunk: Arc::clone(&self.chunk),
+        Some(Pinned {
+            chunk: Arc::<Chunk<S>>::clone(&self.chunk),
             index,
         })
+    }
+
+    fn unpin(&mut self, index: usize) {
+        if let Some(pins) = self.chunk.pins.get(index) {
+            if pins.fetch_sub(1, Ordering::Relaxed) == 1 {
+                self.pinned &= !bit(index);
+            }
+        }
+    }
+}
+
+impl<S> Default for Chunks<S> {
+    fn default() -> Self {
+        Self {
+            list: VecDeque::new(),
+            filling: 0,
+        }
+    }
+}
+
+impl<S: Kind> Chunks<S> {
+    /// How many chunks begin with `instance` or a number before it.
+    #[inline]
+    fn until(&self, instance: usize) -> usize {
+        // Most that come or go are among the latest that came.
+        match self.list.back() {
+            Some(chunk) if chunk.first <= instance => self.list.len(),
+            _ => self.list.partition_point(|chunk| chunk.first <= instance),
+        }
+    }
+
+    /// Where the chunk of the number `instance` is, if there is one.
+    #[inline]
+    fn position(&self, instance: usize) -> Option<usize> {
+        self.until(instance).checked_sub(1)
+    }
+
+    /// The last number of the chunk among whose numbers `instance` is.
+    #[inline]
+    fn end_of_range(&self, instance: usize) -> Option<usize> {
+        let last = self.list.get(self.position(instance)?)?.last;
+        (last >= instance).then_some(last)
+    }
+
+    /// Where the chunk is that has room for the number `instance`. `None` if there is no room:
+    /// without `spare` for a chunk, or in the list.
+    #[inline]
+    fn position_for(
+        &mut self,
+        instance: usize,
+        spare: &mut Option<Arc<Chunk<S>>>,
+    ) -> Option<usize> {
+        if let Some(position) = self.position(instance) {
+            let chunk = self.list.get(position)?;
+            if chunk.first == self.filling && chunk.has_room_for(instance) {
+                return Some(position);
+            }
+        }
+        let chunk = match self.take_filled_if_empty() {
+            Some(filled) => filled.chunk,
+            None if self.list.len() == self.list.capacity() => return None,
+            None => spare.take()?,
+        };
+        let position = self.until(instance);
+        self.list.insert(position, Listed::new(instance, chunk));
+        self.filling = instance;
+        Some(position)
+    }
+
+    /// Takes the chunk whose slots were taken last out of the list, if it is empty.
+    #[inline]
+    fn take_filled_if_empty(&mut self) -> Option<Listed<S>> {
+        let position = self.position(self.filling)?;
+        let is_empty = self.list.get(position)?.is_empty();
+        is_empty.then(|| self.list.remove(position)).flatten()
+    }
+
+    /// Takes the chunk at `position` out of the list, if it is empty and not needed.
+    #[inline]
+    fn take_unused(&mut self, position: usize) -> Option<Arc<Chunk<S>>> {
+        let chunk = self.list.get(position)?;
+        let is_needed = !chunk.is_empty() || chunk.first == self.filling;
+        let chunk = (!is_needed).then(|| self.list.remove(position)).flatten();
+        chunk.map(|chunk| chunk.chunk)
+    }
+
+    /// What users hold, from the number `instance` on.
+    fn held_from(&self, instance: usize) -> impl Iterator<Item = &S> {
+        let position = self.position(instance).unwrap_or(0);
+        let chunks = self.list.range(position..);
+        chunks
+            .flat_map(|chunk| chunk.sources(chunk.held))
+            .skip_while(move |source| source.instance() < instance)
+    }
+
+    /// What is only kept for the delivery of its event.
+    fn leaving(&self) -> impl Iterator<Item = &dyn Source> {
+        let chunks = self.list.iter();
+        let leaving = chunks.flat_map(|chunk| chunk.sources(chunk.pinned & !chunk.held));
+        leaving.map(|source| -> &dyn Source { source })
+    }
+
+    fn find(&mut self, instance: usize) -> Option<(usize, usize)> {
+        let position = self.position(instance)?;
+        let index = self.list.get(position)?.index_of(instance)?;
+        Some((position, index))
+    }
+
+    fn pin(&mut self, instance: usize) -> Option<Pinned> {
+        let (position, index) = self.find(instance)?;
+        self.list.get_mut(position)?.pin(index)
+    }
+
+    /// The number of the first that is held or pinned after `instance`.
+    fn next_after(&self, instance: usize) -> Option<usize> {
+        let position = self.position(instance).unwrap_or(0);
+        let chunks = self.list.range(position..);
+        let kept = chunks.flat_map(|chunk| chunk.sources(chunk.held | chunk.pinned));
+        kept.map(Source::instance).find(|&next| next > instance)
+    }
+
+    /// Whether the list takes much more memory than it needs.
+    pub(super) fn is_roomy(&self) -> bool {
+        self.list.capacity() > 8 * self.list.len() + 64
+    }
+
+    #[cfg(all(test, not(fillgauge_shuttle)))]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Listed<S>> {
+        self.list.iter()
+    }
+
+    /// How many chunks there are, and how many have room in their list.
+    #[cfg(all(test, not(fillgauge_shuttle)))]
+    pub(super) fn memory(&self) -> (usize, usize) {
+        (self.list.len(), self.list.capacity())
     }
 }
 
 impl Gauges {
-    /// How many gauges users hold.
+    /// How many users hold.
     pub(super) fn held(&self) -> usize {
         self.held
     }
 
-    /// How many gauges there are, also those that are only kept for the delivery of their event.
+    /// How many there are, also those that are only kept for the delivery of their event.
     pub(super) fn kept(&self) -> usize {
         self.held + self.leaving().count()
     }
@@ -187,164 +393,128 @@ impl Gauges {
         self.sums.iter()
     }
 
-    /// The chunks whose number is at least `number`.
-    pub(super) fn chunks_from(&self, number: usize) -> impl Iterator<Item = &Listed> {
-        let position = self.chunks.partition_point(|chunk| chunk.number < number);
-        self.chunks.range(position..)
-    }
-
-    /// The gauges that are only kept for the delivery of their event. The sums do not have them
-    /// yet.
-    pub(super) fn leaving(&self) -> impl Iterator<Item = &Gauge<Outlet>> {
-        let chunks = self.chunks.iter();
-        chunks.flat_map(|chunk| chunk.gauges_of(chunk.pinned & !chunk.held))
-    }
-
-    /// Where the chunk of `number` is, or has to be.
-    #[inline]
-    fn position(&self, number: usize) -> Result<usize, usize> {
-        // Most gauges that go are among the latest that came.
-        match self.chunks.back() {
-            Some(chunk) if chunk.number == number => Ok(self.chunks.len() - 1),
-            Some(chunk) if chunk.number < number => Err(self.chunks.len()),
-            _ => self
-                .chunks
-                .binary_search_by_key(&number, |chunk| chunk.number),
-        }
-    }
-
-    fn chunk_of(&mut self, instance: usize) -> Option<&mut Listed> {
-        let position = self.position(instance / CHUNK).ok()?;
-        self.chunks.get_mut(position)
-    }
-
-    /// Takes the slot of the next number for a gauge, and renews it. `None` if there is no room:
-    /// without `spare` for a chunk, or in the lists.
-    #[inline]
-    pub(super) fn enlist(
-        &mut self,
-        config: GaugeConfig,
-        birth: &mut Birth,
-        spare: &mut Option<Arc<Chunk>>,
-    ) -> Option<SlotRef> {
-        let mut instance = self.latest;
-        let chunk = loop {
-            // Nobody has the number 0.
-            instance = instance.wrapping_add(1).max(1);
-            let position = self.position_for(instance / CHUNK, spare)?;
-            let chunk = self.chunks.get_mut(position)?;
-            // After more registrations than fit in the word, it may be that of a live gauge.
-            if (chunk.held | chunk.pinned) & bit(instance) == 0 {
-                break chunk;
-            }
-        };
-        let sums = sums_of(&mut self.sums, config.limit())?;
-        sums.registered = sums.registered.wrapping_add(1);
-        chunk.held |= bit(instance);
-        self.held += 1;
-        self.latest = instance;
-        let slot = SlotRef {
-            chunk: Arc::clone(&chunk.chunk),
-            index: instance % CHUNK,
-        };
-        slot.delivery().renew(birth);
-        slot.renew(&RenewSlot(()), config, instance);
-        Some(slot)
-    }
-
-    /// Where the chunk of `number` is, which there is afterwards.
-    #[inline]
-    fn position_for(&mut self, number: usize, spare: &mut Option<Arc<Chunk>>) -> Option<usize> {
-        if let Ok(position) = self.position(number) {
-            return Some(position);
-        }
-        let chunk = match self.take_latest_if_empty() {
-            Some(latest) => Listed { number, ..latest },
-            None if self.chunks.len() == self.chunks.capacity() => return None,
-            None => Listed {
-                number,
-                chunk: spare.take()?,
-                held: 0,
-                pinned: 0,
-            },
-        };
-        let position = self.position(number).unwrap_or_else(|position| position);
-        self.chunks.insert(position, chunk);
-        Some(position)
-    }
-
-    /// Takes the chunk of the latest registration out of the list, if all its gauges are gone.
-    #[inline]
-    fn take_latest_if_empty(&mut self) -> Option<Listed> {
-        let position = self.position(self.latest / CHUNK).ok()?;
-        let is_empty = self.chunks.get(position)?.is_empty();
-        is_empty.then(|| self.chunks.remove(position)).flatten()
-    }
-
-    /// The users of the gauge `instance` hold it no more. What it returns is to be dropped when the
-    /// lock is free.
-    #[inline]
-    pub(super) fn leave(&mut self, instance: usize) -> Option<Gone> {
-        let position = self.position(instance / CHUNK).ok()?;
-        let chunk = self.chunks.get_mut(position)?;
-        chunk.held &= !bit(instance);
-        self.held -= 1;
-        self.remove_if_unused(position, instance)
-    }
-
-    /// Pins the gauge `instance`: keeps it for the delivery of its event.
-    pub(super) fn pin(&mut self, instance: usize) -> Option<SlotRef> {
-        self.chunk_of(instance)?.pin(instance % CHUNK)
-    }
-
-    /// Pins the first gauge that was registered after `instance`.
-    pub(super) fn pin_after(&mut self, instance: usize) -> Option<SlotRef> {
-        let next = instance.wrapping_add(1);
-        let number = next / CHUNK;
-        let position = self.chunks.partition_point(|chunk| chunk.number < number);
-        self.chunks.range_mut(position..).find_map(|chunk| {
-            let first = if chunk.number == number {
-                next % CHUNK
-            } else {
-                0
+    /// What users hold, from the number `instance` on, in order of registration.
+    pub(super) fn held_from(&self, instance: usize) -> impl Iterator<Item = &dyn Source> {
+        let mut gauges = self.gauges.held_from(instance).peekable();
+        let mut budgets = self.budgets.held_from(instance).peekable();
+        iter::from_fn(move || {
+            let budget_is_next = match (gauges.peek(), budgets.peek()) {
+                (Some(gauge), Some(budget)) => budget.instance() < gauge.instance(),
+                (gauge, _) => gauge.is_none(),
             };
-            (first..CHUNK).find_map(|index| chunk.pin(index))
+            if budget_is_next {
+                budgets.next().map(|budget| -> &dyn Source { budget })
+            } else {
+                gauges.next().map(|gauge| -> &dyn Source { gauge })
+            }
         })
     }
 
-    /// Gives up one pin of the gauge `instance`. What it returns is to be dropped when the lock is
-    /// free.
-    pub(super) fn unpin(&mut self, instance: usize) -> Option<Gone> {
-        let position = self.position(instance / CHUNK).ok()?;
-        let chunk = self.chunks.get_mut(position)?;
-        let pins = chunk.chunk.pins.get(instance % CHUNK)?;
-        if pins.fetch_sub(1, Ordering::Relaxed) == 1 {
-            chunk.pinned &= !bit(instance);
-        }
-        self.remove_if_unused(position, instance)
+    /// Those that are only kept for the delivery of their event. The sums do not have them yet.
+    pub(super) fn leaving(&self) -> impl Iterator<Item = &dyn Source> {
+        self.gauges.leaving().chain(self.budgets.leaving())
     }
 
-    /// Removes the gauge `instance`, in the chunk at `position`, unless something keeps it.
+    /// The number of the next registration. After more registrations than fit in the word, it is
+    /// not that of one which is live.
     #[inline]
-    fn remove_if_unused(&mut self, position: usize, instance: usize) -> Option<Gone> {
-        let chunk = self.chunks.get(position)?;
-        if (chunk.held | chunk.pinned) & bit(instance) != 0 {
+    fn next_instance(&self) -> usize {
+        let mut instance = self.latest;
+        loop {
+            // Nobody has the number 0.
+            instance = instance.wrapping_add(1).max(1);
+            let taken = self.gauges.end_of_range(instance);
+            match taken.or_else(|| self.budgets.end_of_range(instance)) {
+                Some(end) => instance = end,
+                None => return instance,
+            }
+        }
+    }
+
+    /// Takes the slot of the next number, and renews it. `None` if there is no room: without
+    /// `spare` for a chunk, or in the lists.
+    #[inline]
+    pub(super) fn enlist<S: Kind>(
+        &mut self,
+        config: GaugeConfig,
+        birth: &mut Birth,
+        spare: &mut Option<Arc<Chunk<S>>>,
+    ) -> Option<SlotRef<S>> {
+        let instance = self.next_instance();
+        let position = S::chunks(self).position_for(instance, spare)?;
+        let sums = sums_of(&mut self.sums, config.limit())?;
+        sums.add_registration(S::HAS_TOTALS);
+        let slot = S::chunks(self).list.get_mut(position)?.take(instance);
+        self.held += 1;
+        self.latest = instance;
+        slot.outlet().renew(birth);
+        slot.renew_slot(config, instance);
+        Some(slot)
+    }
+
+    /// The users of what is in `slot` hold it no more. What it returns is to be dropped when the
+    /// lock is free.
+    #[inline]
+    pub(super) fn leave<S: Kind>(&mut self, slot: &SlotRef<S>) -> Option<Gone> {
+        let chunks = S::chunks(self);
+        let position = chunks.position(slot.instance())?;
+        chunks.list.get_mut(position)?.held &= !bit(slot.index);
+        self.held -= 1;
+        self.remove_if_unused::<S>(position, slot.index)
+    }
+
+    /// Pins what has the number `instance`: keeps it for the delivery of its event.
+    pub(super) fn pin(&mut self, instance: usize) -> Option<Pinned> {
+        let gauge = self.gauges.pin(instance);
+        gauge.or_else(|| self.budgets.pin(instance))
+    }
+
+    /// Pins the first that was registered after `instance`.
+    pub(super) fn pin_after(&mut self, instance: usize) -> Option<Pinned> {
+        let gauge = self.gauges.next_after(instance);
+        let budget = self.budgets.next_after(instance);
+        self.pin(gauge.into_iter().chain(budget).min()?)
+    }
+
+    /// Gives up one pin of what has the number `instance`. What it returns is to be dropped when
+    /// the lock is free.
+    pub(super) fn unpin(&mut self, instance: usize) -> Option<Gone> {
+        if self.gauges.find(instance).is_some() {
+            self.unpin_one::<Gauge<Outlet>>(instance)
+        } else {
+            self.unpin_one::<Budget<Outlet>>(instance)
+        }
+    }
+
+    fn unpin_one<S: Kind>(&mut self, instance: usize) -> Option<Gone> {
+        let chunks = S::chunks(self);
+        let (position, index) = chunks.find(instance)?;
+        chunks.list.get_mut(position)?.unpin(index);
+        self.remove_if_unused::<S>(position, index)
+    }
+
+    /// Removes what is at `index` of the chunk at `position`, unless something keeps it.
+    #[inline]
+    fn remove_if_unused<S: Kind>(&mut self, position: usize, index: usize) -> Option<Gone> {
+        let listed = S::chunks(self).list.get(position)?;
+        if (listed.held | listed.pinned) & bit(index) != 0 {
             return None;
         }
-        let slot = chunk.chunk.slot(instance);
-        let remains = slot.delivery().take_remains();
+        let chunk = Arc::clone(&listed.chunk);
+        let slot = chunk.slot(index);
+        let remains = slot.outlet().take_remains();
         let refused = slot.refused();
         let backpressure = (remains.as_ref()).and_then(|remains| remains.backpressure(refused));
-        let was_used = slot.high_water() > 0 || slot.dequeued() > 0 || refused > 0;
+        let has_dequeued = slot.totals().is_some_and(|(_, dequeued)| dequeued > 0);
+        let was_used = slot.high_water() > 0 || has_dequeued || refused > 0;
         if was_used || backpressure.is_some() {
             if let Some(sums) = sums_of(&mut self.sums, slot.limit()) {
                 sums.add(slot, backpressure);
             }
         }
-        let is_needed = !chunk.is_empty() || chunk.number == self.latest / CHUNK;
-        let chunk = (!is_needed).then(|| self.chunks.remove(position)).flatten();
-        (remains.is_some() || chunk.is_some()).then_some(Gone {
-            _chunk: chunk,
+        let chunk = S::chunks(self).take_unused(position);
+        (remains.is_some() || chunk.is_some()).then(|| Gone {
+            _chunk: chunk.map(|chunk| -> Arc<dyn AnyChunk> { chunk }),
             remains,
         })
     }
@@ -353,17 +523,6 @@ impl Gauges {
     #[cfg(all(test, not(fillgauge_shuttle)))]
     pub(super) fn set_latest(&mut self, instance: usize) {
         self.latest = instance;
-    }
-
-    /// How many chunks there are, and how many have room in their list.
-    #[cfg(all(test, not(fillgauge_shuttle)))]
-    pub(super) fn memory(&self) -> (usize, usize) {
-        (self.chunks.len(), self.chunks.capacity())
-    }
-
-    /// Whether the list of chunks takes much more memory than it needs.
-    pub(super) fn is_roomy(&self) -> bool {
-        self.chunks.capacity() > 8 * self.chunks.len() + 64
     }
 }
 
@@ -385,8 +544,8 @@ fn sums_of<'sums>(
     sums.get_mut(position)
 }
 
-/// What is left of a gauge that is gone.
+/// What is left of what is gone.
 pub(super) struct Gone {
-    _chunk: Option<Listed>,
+    _chunk: Option<Arc<dyn AnyChunk>>,
     pub(super) remains: Option<Remains>,
 }

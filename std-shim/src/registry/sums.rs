@@ -2,9 +2,9 @@
 
 use std::ptr;
 
-use fillgauge::{Gauge, Limit};
+use fillgauge::{Limit, Totals};
 
-use super::outlet::Outlet;
+use super::source::Source;
 use crate::backpressure::Backpressure;
 
 /// The sums of one limit of a registry.
@@ -16,8 +16,8 @@ pub(crate) struct LimitSums {
     /// Of gauges that are gone, as all that follow.
     pub(crate) high_water: usize,
     pub(crate) warnings: usize,
-    pub(crate) enqueued: usize,
-    pub(crate) dequeued: usize,
+    /// `None` if none was ever registered that counts them.
+    pub(crate) totals: Option<Totals>,
     pub(crate) refused: usize,
     /// `None` if none of them was of a channel.
     pub(crate) backpressure: Option<Backpressure>,
@@ -30,10 +30,17 @@ impl LimitSums {
             registered: 0,
             high_water: 0,
             warnings: 0,
-            enqueued: 0,
-            dequeued: 0,
+            totals: None,
             refused: 0,
             backpressure: None,
+        }
+    }
+
+    /// Counts one more registration.
+    pub(super) fn add_registration(&mut self, has_totals: bool) {
+        self.registered = self.registered.wrapping_add(1);
+        if has_totals {
+            self.totals.get_or_insert_default();
         }
     }
 
@@ -43,24 +50,25 @@ impl LimitSums {
     }
 
     /// Adds a gauge to the sums of its limit. They are in the order of their keys.
-    pub(super) fn add_to(sums: &mut [Self], gauge: &Gauge<Outlet>) {
+    pub(super) fn add_to(sums: &mut [Self], gauge: &dyn Source) {
         let key = ptr::from_ref(gauge.limit()).addr();
         if let Ok(position) = sums.binary_search_by_key(&key, Self::key) {
             if let Some(sums) = sums.get_mut(position) {
-                let stats = gauge.delivery().backpressure();
-                sums.add(
-                    gauge,
-                    stats.map(|stats| stats.backpressure(gauge.refused())),
-                );
+                let stats = gauge.outlet().backpressure();
+                let backpressure = stats.map(|stats| stats.backpressure(gauge.refused()));
+                sums.add(gauge, backpressure);
             }
         }
     }
 
-    pub(super) fn add(&mut self, gauge: &Gauge<Outlet>, backpressure: Option<Backpressure>) {
+    pub(super) fn add(&mut self, gauge: &dyn Source, backpressure: Option<Backpressure>) {
         self.high_water = self.high_water.max(gauge.high_water());
         self.warnings = self.warnings.wrapping_add(gauge.warnings());
-        self.enqueued = self.enqueued.wrapping_add(gauge.enqueued());
-        self.dequeued = self.dequeued.wrapping_add(gauge.dequeued());
+        if let Some((enqueued, dequeued)) = gauge.totals() {
+            let totals = self.totals.get_or_insert_default();
+            totals.enqueued = totals.enqueued.wrapping_add(enqueued);
+            totals.dequeued = totals.dequeued.wrapping_add(dequeued);
+        }
         self.refused = self.refused.wrapping_add(gauge.refused());
         if let Some(backpressure) = backpressure {
             self.backpressure.get_or_insert_default().add(backpressure);

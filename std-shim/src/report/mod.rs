@@ -170,7 +170,7 @@ impl Report {
         limit.registered = limit.registered.wrapping_add(sums.registered);
         limit.high_water = limit.high_water.max(sums.high_water);
         limit.warnings = limit.warnings.wrapping_add(sums.warnings);
-        limit.add_totals(Totals::new(sums.enqueued, sums.dequeued));
+        limit.add_totals(sums.totals);
         limit.refused = limit.refused.wrapping_add(sums.refused);
         limit.add_backpressure(sums.backpressure);
     }
@@ -185,9 +185,7 @@ impl Report {
         limit.max_fill_percent = limit.max_fill_percent.max(gauge.fill_percent);
         limit.high_water = limit.high_water.max(gauge.high_water);
         limit.warnings = limit.warnings.wrapping_add(gauge.warnings);
-        if let Some(totals) = gauge.totals {
-            limit.add_totals(totals);
-        }
+        limit.add_totals(gauge.totals);
         limit.refused = limit.refused.wrapping_add(gauge.refused);
         limit.add_backpressure(gauge.backpressure);
         self.gauges.push(gauge);
@@ -287,10 +285,12 @@ impl LimitReport {
         }
     }
 
-    fn add_totals(&mut self, more: Totals) {
-        let totals = self.totals.get_or_insert_default();
-        totals.enqueued = totals.enqueued.wrapping_add(more.enqueued);
-        totals.dequeued = totals.dequeued.wrapping_add(more.dequeued);
+    fn add_totals(&mut self, more: Option<Totals>) {
+        if let Some(more) = more {
+            let totals = self.totals.get_or_insert_default();
+            totals.enqueued = totals.enqueued.wrapping_add(more.enqueued);
+            totals.dequeued = totals.dequeued.wrapping_add(more.dequeued);
+        }
     }
 
     fn add_backpressure(&mut self, more: Option<Backpressure>) {

@@ -9,6 +9,9 @@ fn sent<T: Send + Unpin>() {}
 #[test]
 fn every_public_type_is_as_free_as_what_it_wraps() {
     shared::<Arc<QueueGauge>>();
+    shared::<Arc<Budget>>();
+    shared::<Reservation<'_, Outlet>>();
+    shared::<OwnedReservation>();
     shared::<QueueRegistry>();
     shared::<QueueSnapshot>();
     shared::<LimitWarning>();

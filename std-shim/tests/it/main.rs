@@ -1,6 +1,7 @@
 //! The behaviour of the std shim through its public API, next to that of the original.
 
 mod auto_traits;
+mod budgets;
 mod channel;
 mod compatibility;
 mod core_on_a_host;

@@ -1,6 +1,7 @@
 //! What is no row of the table: each in a process of its own.
 
 mod background;
+mod budgets;
 mod faults;
 mod log;
 mod observers;
@@ -17,10 +18,16 @@ use crate::process::{self, Outcome};
 pub(crate) type Scenario = (&'static str, fn());
 
 fn all() -> impl Iterator<Item = Scenario> {
-    [faults::ALL, background::ALL, observers::ALL, storms::ALL]
-        .into_iter()
-        .flatten()
-        .copied()
+    [
+        faults::ALL,
+        background::ALL,
+        budgets::ALL,
+        observers::ALL,
+        storms::ALL,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }
 
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {

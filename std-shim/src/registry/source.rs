@@ -1,0 +1,109 @@
+//! What is in the slots of a registry: gauges and budgets.
+
+use fillgauge::{Budget, Gauge, GaugeConfig, Limit, QueueSnapshot};
+
+use super::outlet::Outlet;
+use super::slots::{Chunks, Gauges, RenewSlot};
+
+/// What a registry lists.
+pub(super) trait Source: Send + Sync + 'static {
+    fn outlet(&self) -> &Outlet;
+    fn limit(&self) -> &'static Limit;
+    fn instance(&self) -> usize;
+    fn high_water(&self) -> usize;
+    fn warnings(&self) -> usize;
+    fn refused(&self) -> usize;
+
+    /// What went in and out. `None` if that is not counted.
+    fn totals(&self) -> Option<(usize, usize)>;
+
+    fn snapshot(&self) -> QueueSnapshot;
+    fn has_pending_event(&self) -> bool;
+    fn deliver_pending(&self);
+}
+
+/// One kind of them, which has slots of its own.
+pub(super) trait Kind: Source + Sized {
+    /// Whether it counts what goes in and out.
+    const HAS_TOTALS: bool;
+
+    /// A free slot.
+    fn vacant(config: GaugeConfig, outlet: Outlet) -> Self;
+
+    /// Makes another one in its slot, see [`Gauge::renew`].
+    fn renew_slot(&self, config: GaugeConfig, instance: usize);
+
+    /// Where the slots of its kind are.
+    fn chunks(gauges: &mut Gauges) -> &mut Chunks<Self>;
+}
+
+/// Both have methods of the same names.
+macro_rules! kind {
+    ($kind:ident, $chunks:ident, $has_totals:literal, $totals:expr) => {
+        impl Source for $kind<Outlet> {
+            fn outlet(&self) -> &Outlet {
+                self.delivery()
+            }
+
+            fn limit(&self) -> &'static Limit {
+                self.limit()
+            }
+
+            fn instance(&self) -> usize {
+                self.instance()
+            }
+
+            fn high_water(&self) -> usize {
+                self.high_water()
+            }
+
+            fn warnings(&self) -> usize {
+                self.warnings()
+            }
+
+            fn refused(&self) -> usize {
+                self.refused()
+            }
+
+            fn totals(&self) -> Option<(usize, usize)> {
+                $totals(self)
+            }
+
+            fn snapshot(&self) -> QueueSnapshot {
+                self.snapshot()
+            }
+
+            fn has_pending_event(&self) -> bool {
+                self.has_pending_event()
+            }
+
+            fn deliver_pending(&self) {
+                self.deliver_pending();
+            }
+        }
+
+        impl Kind for $kind<Outlet> {
+            const HAS_TOTALS: bool = $has_totals;
+
+            fn vacant(config: GaugeConfig, outlet: Outlet) -> Self {
+                Self::with_delivery(config, outlet)
+            }
+
+            #[inline]
+            fn renew_slot(&self, config: GaugeConfig, instance: usize) {
+                self.renew(&RenewSlot(()), config, instance);
+            }
+
+            #[inline]
+            fn chunks(gauges: &mut Gauges) -> &mut Chunks<Self> {
+                &mut gauges.$chunks
+            }
+        }
+    };
+}
+
+kind!(Gauge, gauges, true, |gauge: &Self| Some((
+    gauge.enqueued(),
+    gauge.dequeued()
+)));
+kind!(Budget, budgets, false, |_: &Self| None);
