@@ -29,6 +29,7 @@
 //! |---|---|
 //! | track a channel | [`tracked_sync_channel`], [`track`], [`TrackedSyncSender`], [`TrackedReceiver`], [`Backpressure`] |
 //! | track anything else | [`register_queue`], [`register_limit`], [`track`], [`QueueGauge`] |
+//! | read what cannot be wrapped | [`Track::polled`] |
 //! | enforce a limit | [`Track::budget`], [`Budget`], [`OwnedReservation`], [`LimitExceeded`] |
 //! | name what is tracked | a string, a [`Limit`], a catalogue of your own: [`limit_catalog!`] |
 //! | tell gauges of one name apart | [`Track::label`], [`QueueGauge::instance`] |

@@ -9,7 +9,7 @@ use crate::backpressure::SendStats;
 use crate::channels::std::{TrackedReceiver, TrackedSyncSender, channel_on};
 use crate::event::LimitEvent;
 use crate::names::keep;
-use crate::registry::{Budget, HandingOver, Particulars, QueueGauge, QueueRegistry};
+use crate::registry::{Budget, HandingOver, Particulars, Poll, QueueGauge, QueueRegistry};
 
 /// Begins to track `limit`, in the global registry: say its capacity, then what it is the limit of.
 ///
@@ -199,6 +199,41 @@ impl<'registry> Track<'registry> {
     pub fn gauge(self) -> Arc<QueueGauge> {
         let name = self.limit;
         self.gauge_named(name)
+    }
+
+    /// Registers a gauge whose depth `read` returns: for what cannot be wrapped or recorded. Dropping
+    /// the gauge and all its clones ends the registration.
+    ///
+    /// Only a [report](QueueRegistry::report) reads the depth, so the gauge warns then, and on the
+    /// [background thread](crate#who-delivers). A report waits for `read`, and holds no lock
+    /// meanwhile.
+    ///
+    /// `read` may return an [`Option`]: after `None` the gauge reads 0, is
+    /// [marked as gone](crate::GaugeReport::gone), and `read` is not called again. The same happens
+    /// after a panic, which is caught and logged.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use fillgauge_std::{QueueRegistry, track};
+    ///
+    /// let registry = QueueRegistry::new("workers");
+    /// let jobs = Arc::new(Mutex::new(vec!["sweep", "mop"]));
+    /// let weak = Arc::downgrade(&jobs);
+    /// let _gauge = track("jobs")
+    ///     .capacity(10)
+    ///     .registry(&registry)
+    ///     .polled(move || Some(weak.upgrade()?.lock().ok()?.len()));
+    /// assert_eq!(registry.report().gauges[0].depth, 2);
+    /// drop(jobs);
+    /// assert!(registry.report().gauges[0].gone);
+    /// ```
+    #[must_use = "dropping the gauge ends the registration"]
+    pub fn polled<D: Into<Option<usize>>>(
+        mut self,
+        read: impl Fn() -> D + Send + Sync + 'static,
+    ) -> Arc<QueueGauge> {
+        self.particulars.poll = Some(Poll::new(read));
+        self.background().gauge()
     }
 
     /// Registers a limit that is enforced: a request is admitted or refused. Dropping the budget,

@@ -55,6 +55,26 @@ impl Log {
         });
     }
 
+    /// Logs that what is asked for the depth of a gauge panicked.
+    pub(crate) fn write_panic_of_poll(
+        &self,
+        limit: &'static Limit,
+        instance: usize,
+        label: Option<&str>,
+        panic: &str,
+    ) {
+        self.write(|| {
+            tracing::error!(
+                target: TARGET,
+                limit = limit.as_str(),
+                instance,
+                label = shown(label),
+                panic,
+                "what is polled panicked: it is not asked again"
+            );
+        });
+    }
+
     /// Logs that a handler panicked when it was dropped.
     pub(super) fn write_panic_of_drop(&self, handler: &str, panic: &str) {
         self.write(|| {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::edges::LastEdges;
 use super::listing::ListingRef;
+use super::poll::Poll;
 use crate::backpressure::{Backpressure, SendStats};
 use crate::delivery::background::{GaugeName, Place};
 use crate::delivery::log::Log;
@@ -56,11 +57,16 @@ pub(crate) struct Particulars {
     pub(crate) sinks: Option<EventSinks>,
     /// Of the channel that the gauge is of.
     pub(crate) backpressure: Option<Arc<SendStats>>,
+    /// Who knows the depth.
+    pub(crate) poll: Option<Arc<Poll>>,
 }
 
 impl Particulars {
     fn are_any(&self) -> bool {
-        self.label.is_some() || self.sinks.is_some() || self.backpressure.is_some()
+        self.label.is_some()
+            || self.sinks.is_some()
+            || self.backpressure.is_some()
+            || self.poll.is_some()
     }
 }
 

@@ -11,6 +11,7 @@
 //! | `listing` | that lock, and the registries of the process |
 //! | `outlet` | how the events of a gauge leave it |
 //! | `account` | what a gauge has beside its figures |
+//! | `poll` | what a report asks for the depth of a gauge |
 //! | `chain` | which gauges follow each other |
 //! | `edges`, `sums` | what is left in a report: the last edges of a gauge, the sums of a limit |
 
@@ -21,6 +22,7 @@ mod edges;
 mod gauge;
 mod listing;
 mod outlet;
+mod poll;
 mod slots;
 mod source;
 mod sums;
@@ -34,11 +36,13 @@ use fillgauge::{GaugeConfig, IntoLimit, LimitCategory, QueueSnapshot};
 pub(crate) use account::{HandingOver, Particulars};
 pub use budget::{Budget, OwnedReservation};
 pub use chain::{Chain, chain};
+use edges::LastEdges;
 pub(crate) use edges::PastEdge;
 pub use gauge::QueueGauge;
 use listing::ListingRef;
 pub use outlet::Outlet;
 pub(crate) use outlet::say_suppressed;
+pub(crate) use poll::Poll;
 pub(crate) use sums::LimitSums;
 
 use crate::delivery::background;
@@ -261,7 +265,7 @@ impl QueueRegistry {
     /// [chain](crate::chain()).
     ///
     /// The figures of all gauges and the sums are read under the lock that registering and dropping
-    /// take. Recording never takes it.
+    /// take. Recording never takes it. What is [polled](crate::Track::polled) is read afterwards.
     ///
     /// ```
     /// use fillgauge_std::{QueueRegistry, track};
@@ -282,23 +286,31 @@ impl QueueRegistry {
     pub fn report(&self) -> Report {
         let (gauges, sums) = self.listing.read(|gauge| {
             let outlet = gauge.outlet();
-            let (label, stats) = (outlet.label(), outlet.backpressure());
-            (gauge.snapshot(), label, stats, outlet.has_crossed())
+            let (label, stats, poll) = (outlet.label(), outlet.backpressure(), outlet.poll());
+            (gauge.snapshot(), label, stats, poll, outlet.has_crossed())
         });
         let mut report = Report::new(self.name());
         for sums in &sums {
             report.add_gone(sums);
         }
-        for (snapshot, label, stats, has_crossed) in gauges {
-            let mut gauge = GaugeReport::new(&snapshot, label.as_deref());
-            gauge.backpressure = stats.map(|stats| stats.backpressure(gauge.refused));
-            if has_crossed {
-                // They are many bytes: not read while the registry is locked.
+        for (mut snapshot, label, stats, poll, has_crossed) in gauges {
+            let mut edges = LastEdges::default();
+            // Edges are many bytes, and what is polled is foreign code: both are read while the
+            // registry is not locked.
+            if has_crossed || poll.is_some() {
                 if let Some(pinned) = self.listing.pin(snapshot.instance) {
-                    gauge.set_last_edges(pinned.outlet().last_edges().iter());
+                    if let Some(poll) = &poll {
+                        poll.ask(&*pinned);
+                        snapshot = pinned.snapshot();
+                    }
+                    edges = pinned.outlet().last_edges();
                     self.listing.unpin(snapshot.instance);
                 }
             }
+            let mut gauge = GaugeReport::new(&snapshot, label.as_deref());
+            gauge.gone = poll.is_some_and(|poll| poll.is_gone());
+            gauge.backpressure = stats.map(|stats| stats.backpressure(gauge.refused));
+            gauge.set_last_edges(edges.iter());
             report.add(snapshot.name, gauge);
         }
         report.chains = self.listing.chains().reports();

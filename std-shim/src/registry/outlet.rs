@@ -19,6 +19,7 @@ use fillgauge::{Deliver, Delivery, Renew};
 use super::account::{Account, Birth, Parcel, Particulars, Remains, flags};
 use super::edges::LastEdges;
 use super::listing::{ListingRef, WeakListingRef};
+use super::poll::Poll;
 use super::slots::{Chunk, Pinned, RenewSlot};
 use super::source::Kind;
 use crate::backpressure::SendStats;
@@ -89,6 +90,12 @@ impl Outlet {
     pub(super) fn label(&self) -> Option<Arc<str>> {
         self.is(flags::PARTICULAR)
             .then(|| lock(&self.particulars).label.clone())
+            .flatten()
+    }
+
+    pub(super) fn poll(&self) -> Option<Arc<Poll>> {
+        self.is(flags::PARTICULAR)
+            .then(|| lock(&self.particulars).poll.clone())
             .flatten()
     }
 

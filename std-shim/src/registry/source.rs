@@ -14,12 +14,18 @@ pub(super) trait Source: Send + Sync + 'static {
     fn warnings(&self) -> usize;
     fn refused(&self) -> usize;
 
-    /// What went in and out. `None` if that is not counted.
-    fn totals(&self) -> Option<(usize, usize)>;
-
     fn snapshot(&self) -> QueueSnapshot;
     fn has_pending_event(&self) -> bool;
     fn deliver_pending(&self);
+
+    /// `None` for a budget.
+    fn as_gauge(&self) -> Option<&Gauge<Outlet>>;
+
+    /// What went in and out. `None` if that is not counted.
+    fn totals(&self) -> Option<(usize, usize)> {
+        let gauge = self.as_gauge()?;
+        Some((gauge.enqueued(), gauge.dequeued()))
+    }
 }
 
 /// One kind of them, which has slots of its own.
@@ -39,7 +45,7 @@ pub(super) trait Kind: Source + Sized {
 
 /// Both have methods of the same names.
 macro_rules! kind {
-    ($kind:ident, $chunks:ident, $has_totals:literal, $totals:expr) => {
+    ($kind:ident, $chunks:ident, $has_totals:literal, $as_gauge:expr) => {
         impl Source for $kind<Outlet> {
             fn outlet(&self) -> &Outlet {
                 self.delivery()
@@ -65,10 +71,6 @@ macro_rules! kind {
                 self.refused()
             }
 
-            fn totals(&self) -> Option<(usize, usize)> {
-                $totals(self)
-            }
-
             fn snapshot(&self) -> QueueSnapshot {
                 self.snapshot()
             }
@@ -79,6 +81,10 @@ macro_rules! kind {
 
             fn deliver_pending(&self) {
                 self.deliver_pending();
+            }
+
+            fn as_gauge(&self) -> Option<&Gauge<Outlet>> {
+                $as_gauge(self)
             }
         }
 
@@ -102,8 +108,5 @@ macro_rules! kind {
     };
 }
 
-kind!(Gauge, gauges, true, |gauge: &Self| Some((
-    gauge.enqueued(),
-    gauge.dequeued()
-)));
-kind!(Budget, budgets, false, |_: &Self| None);
+kind!(Gauge, gauges, true, Some);
+kind!(Budget, budgets, false, |_| None);

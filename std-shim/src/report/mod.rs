@@ -96,6 +96,9 @@ pub struct GaugeReport {
     /// How the channel that the gauge is of held its producers back. `None` if it is not of a
     /// channel.
     pub backpressure: Option<Backpressure>,
+    /// Whether what is [polled](crate::Track::polled) has nothing to read any more.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub gone: bool,
     /// Its last edges, eight at most, the oldest first.
     pub last_edges: Vec<EdgeReport>,
 }
@@ -245,6 +248,7 @@ impl GaugeReport {
             totals: snapshot.totals,
             refused: snapshot.refused,
             backpressure: None,
+            gone: false,
             last_edges: Vec::new(),
         }
     }

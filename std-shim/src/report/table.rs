@@ -80,6 +80,9 @@ impl GaugeReport {
     /// Empty without a bound.
     fn bar(&self) -> String {
         const CELLS: u128 = 20;
+        if self.gone {
+            return "gone".to_owned();
+        }
         if self.capacity == 0 {
             return String::new();
         }

@@ -8,6 +8,7 @@ mod core_on_a_host;
 mod differential;
 mod events;
 mod handler;
+mod polled;
 mod registry;
 mod report;
 mod sessions;
