@@ -195,10 +195,11 @@ fn idle_connections_take_nothing_from_a_scrape() {
         assert!(grown < 32 << 20, "{grown} bytes more");
         // 64 connections, and the pipes to the attacker.
         assert!(open() <= open_before + 70, "{} open files", open());
-        // Other tests of this process end meanwhile.
         let (servers_now, number_now) = threads("self");
         assert_eq!(servers_now, servers);
-        assert!(number_now <= number, "{number_now} threads");
+        // The harness has a thread for each test that it runs, and those wait.
+        let waiting = thread::available_parallelism().unwrap().get();
+        assert!(number_now <= number + waiting, "{number_now} threads");
     }
     assert_alive(address);
 }

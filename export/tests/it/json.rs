@@ -65,6 +65,7 @@ fn the_members_are_those_of_the_schema() {
                     "totals": { "enqueued": 5, "dequeued": 1 },
                     "refused": 1,
                     "backpressure": backpressure,
+                    "gone": false,
                     "last_edges": [
                         { "kind": "near_capacity", "depth": 4, "at_us": "time" },
                         { "kind": "full", "depth": 5, "at_us": "time" },
@@ -78,6 +79,7 @@ fn the_members_are_those_of_the_schema() {
                     "totals": { "enqueued": 0, "dequeued": 0 },
                     "refused": 0,
                     "backpressure": null,
+                    "gone": false,
                     "last_edges": [],
                 },
             ],
