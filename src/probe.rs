@@ -12,7 +12,7 @@
 //!
 //! | what changed last | who checks afterwards |
 //! |---|---|
-//! | the queue | the thread that changed it, by [`Probe::check`] |
+//! | the queue | the thread that changed it, by [`Probe::check`] or a variant of it |
 //!
 //! # Why no edge is lost
 //!
@@ -23,9 +23,12 @@
 //! ```text
 //! thread A                            thread B
 //! the queue's operation               compare-and-swap of the state, in `Alarm::check`
-//! fence(SeqCst), in `Probe::check`    fence(SeqCst), in `Probing::read`
+//! fence, in `Probe::check`            fence, in `Probing::read`
 //! load of the state                   the next reading of the length
 //! ```
+//!
+//! The operation of B is a read-modify-write. That of A is one too, if the wrapper says so: then
+//! either fence is only held by the compiler on x86-64, see `sync::fence_after_rmw`.
 //!
 //! Either A loads the new state, and finds the edge that is due in it. Or B reads what A did, since
 //! it reads once more after each edge.
@@ -39,7 +42,7 @@ use crate::config::GaugeConfig;
 use crate::event::LimitSink;
 use crate::limit::Limit;
 use crate::snapshot::QueueSnapshot;
-use crate::sync::{Ordering, RelaxedUsize, const_fn, fence};
+use crate::sync::{Ordering, RelaxedUsize, const_fn, fence, fence_after_rmw};
 use crate::thresholds::{Thresholds, fill_percent};
 
 /// The alarm of a queue that knows its own length. A wrapper of such a queue checks after each
@@ -128,21 +131,56 @@ impl<D: Deliver> Probe<D> {
     /// its call. It also delivers an event that was [left pending](crate::Delivery::leave_pending).
     #[inline]
     pub fn check(&self, length: impl Fn() -> usize) {
-        self.check_as(length, Caller::Delivers);
+        fence(Ordering::SeqCst);
+        self.check_after_fence(length, Caller::Delivers);
     }
 
     /// The same after an operation that must not be held up by what receives events, as
     /// [`Gauge::deferred`](crate::Gauge::deferred): what takes out of a queue, and a destructor.
     #[inline]
     pub fn check_deferred(&self, length: impl Fn() -> usize) {
-        self.check_as(length, Caller::Defers);
+        fence(Ordering::SeqCst);
+        self.check_after_fence(length, Caller::Defers);
     }
 
+    /// [`check`](Self::check) after an operation whose last change of what `length` reads was an
+    /// atomic read-modify-write of this thread: a swap, an addition, or a compare-and-swap that
+    /// succeeded. It is quicker on x86-64, and the same elsewhere.
+    ///
+    /// The compare-and-swap of a bounded queue that moves its tail is one. The store that follows,
+    /// and publishes the item, is not read by the length.
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use fillgauge::{Limit, Probe};
+    ///
+    /// static USERS: AtomicUsize = AtomicUsize::new(0);
+    /// static PROBE: Probe = Probe::new(&Limit::resource("users"), 5);
+    ///
+    /// for _ in 0..4 {
+    ///     USERS.fetch_add(1, Ordering::AcqRel);
+    ///     PROBE.check_after_rmw(|| USERS.load(Ordering::Acquire));
+    /// }
+    /// assert!(PROBE.has_warned());
+    /// ```
     #[inline]
-    fn check_as(&self, length: impl Fn() -> usize, caller: Caller) {
-        // Between the operation on the queue and the load of the state. Pairs with the fence in
-        // `Probing::read`.
-        fence(Ordering::SeqCst);
+    pub fn check_after_rmw(&self, length: impl Fn() -> usize) {
+        fence_after_rmw();
+        self.check_after_fence(length, Caller::Delivers);
+    }
+
+    /// [`check_deferred`](Self::check_deferred) after an operation as
+    /// [`check_after_rmw`](Self::check_after_rmw) describes it.
+    #[inline]
+    pub fn check_deferred_after_rmw(&self, length: impl Fn() -> usize) {
+        fence_after_rmw();
+        self.check_after_fence(length, Caller::Defers);
+    }
+
+    /// The fence stands between the operation on the queue and the load of the state. It pairs with
+    /// that in `Probing::read`.
+    #[inline]
+    fn check_after_fence(&self, length: impl Fn() -> usize, caller: Caller) {
         let state = self.alarm.state_after_fence();
         let depth = length();
         self.last.set(depth);
@@ -187,8 +225,8 @@ impl<F: Fn() -> usize> DepthSource for Probing<'_, F> {
     #[inline]
     fn read(&self, _state: AlarmState) -> Option<Reading> {
         // Between the compare-and-swap of the state and the reading after it. Pairs with the fence
-        // in `Probe::check_as`.
-        fence(Ordering::SeqCst);
+        // before `Probe::check_after_fence`. The first reading of a check comes after that fence.
+        fence_after_rmw();
         let depth = (self.length)();
         self.last.set(depth);
         Some(Reading {

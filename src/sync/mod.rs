@@ -31,6 +31,30 @@ use shuttle::sync::atomic;
 
 pub(crate) use atomic::{AtomicPtr, Ordering, fence};
 
+/// A SeqCst fence of a thread that has done an atomic read-modify-write, between that and what
+/// follows.
+///
+/// On x86-64 that was a locked instruction. No later load passes one, so only the compiler has to
+/// be held back: Intel, Software Developer's Manual, volume 3A, "Loads and Stores Are Not Reordered
+/// with Locked Instructions". Miri and the models know the memory of the language alone, and take
+/// the fence.
+#[inline]
+pub(crate) fn fence_after_rmw() {
+    if cfg!(all(
+        target_arch = "x86_64",
+        not(any(
+            miri,
+            fillgauge_loom,
+            fillgauge_search,
+            fillgauge_shuttle
+        ))
+    )) {
+        core::sync::atomic::compiler_fence(core::sync::atomic::Ordering::SeqCst);
+    } else {
+        fence(Ordering::SeqCst);
+    }
+}
+
 #[cfg(not(fillgauge_loom))]
 pub(crate) use atomic::AtomicUsize;
 #[cfg(fillgauge_loom)]

@@ -1,8 +1,8 @@
 //! A queue that knows its own length.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Barrier, Mutex};
 use std::thread;
 
 use fillgauge::{
@@ -124,4 +124,30 @@ fn threads_that_check_settle_on_the_length() {
         assert!(!probe.has_warned(), "round {round}");
     }
     assert!(probe.high_water() <= 8, "{probe:?}");
+}
+
+/// One operation of each thread at a time: no later check makes up for what one has missed.
+#[test]
+fn threads_that_check_once_settle_on_the_length() {
+    let (length, probe) = (AtomicUsize::new(4), Probe::new(&QUEUE, 10));
+    let start = Barrier::new(2);
+    let rounds = native_or_miri(2_000, 20);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..rounds {
+                start.wait();
+                length.fetch_sub(4, Ordering::AcqRel);
+                probe.check_deferred_after_rmw(|| length.load(Ordering::Acquire));
+                start.wait();
+            }
+        });
+        for round in 0..rounds {
+            start.wait();
+            length.fetch_add(4, Ordering::AcqRel);
+            probe.check_after_rmw(|| length.load(Ordering::Acquire));
+            start.wait();
+            assert!(!probe.has_warned(), "round {round}");
+        }
+    });
+    assert!(cfg!(miri) || probe.warnings() > 0, "the threads never met");
 }

@@ -18,7 +18,7 @@ trait Checks: Sync {
 
 impl Checks for Probe {
     fn check(&self, length: &AtomicUsize) {
-        Probe::check(self, || length.load(Acquire));
+        Probe::check_after_rmw(self, || length.load(Acquire));
     }
 
     fn has_warned(&self) -> bool {
