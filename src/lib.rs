@@ -123,7 +123,9 @@ pub use gauge::{Deferred, Gauge, Hold};
 pub use limit::__assert_unique;
 pub use limit::{IntoLimit, Limit, LimitCategory, LimitRef, LimitUnit};
 pub use probe::Probe;
-pub use registry::{BudgetHandle, Preset, QueueGauge, QueueRegistry, RegistryFull};
+pub use registry::{
+    BudgetHandle, Places, Preset, QueueGauge, QueueRegistry, RegistryFull, Snapshots,
+};
 #[cfg(feature = "defmt")]
 pub use sinks::DefmtSink;
 #[cfg(feature = "event-log")]

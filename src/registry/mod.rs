@@ -20,11 +20,13 @@
 mod free_list;
 mod handle;
 mod preset;
+mod reading;
 
 use core::fmt;
 
 pub use handle::{BudgetHandle, QueueGauge};
 pub use preset::Preset;
+pub use reading::{Places, Snapshots};
 
 use free_list::{FreeList, MAX_SLOTS, Slot};
 use handle::Handle;
@@ -208,10 +210,53 @@ impl<const N: usize> QueueRegistry<N> {
     /// No allocation and no lock: each step is wait-free, and an interrupt handler may take them. A
     /// gauge that is there from the beginning of the iteration to its end is shown once; an entry
     /// is never a mix of two registrations.
-    pub fn snapshot(&self) -> impl Iterator<Item = QueueSnapshot> {
-        let presets = self.presets.into_iter().flatten().map(Preset::snapshot);
-        let registered = self.slots.iter().filter_map(Slot::snapshot_if_live);
-        presets.chain(registered)
+    pub fn snapshot(&self) -> Snapshots<'_> {
+        Snapshots(self.places())
+    }
+
+    /// What is at each place: first the presets, then the slots. There are as many as both
+    /// together. Otherwise as [`snapshot`](Self::snapshot).
+    ///
+    /// A gauge stays at its place. So a display has a line for each.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, QueueRegistry};
+    /// static REGISTRY: QueueRegistry<4> = QueueRegistry::new();
+    /// static FRAMES: Limit = Limit::queue("frames");
+    ///
+    /// let _frames = REGISTRY.register(&FRAMES, 8)?;
+    /// assert_eq!(REGISTRY.places().len(), 4);
+    /// assert_eq!(REGISTRY.places().flatten().count(), 1);
+    /// # Ok::<(), fillgauge::RegistryFull>(())
+    /// ```
+    pub fn places(&self) -> Places<'_> {
+        Places {
+            presets: self.presets.unwrap_or_default().iter(),
+            slots: self.slots.iter(),
+        }
+    }
+
+    /// What is at the place `index` of [`places`](Self::places): for a main loop that looks at one
+    /// at a time. `None` if no gauge is there. Wait-free, also in an interrupt handler.
+    ///
+    /// ```
+    /// # use fillgauge::{Limit, QueueRegistry};
+    /// static REGISTRY: QueueRegistry<1> = QueueRegistry::new();
+    /// static FRAMES: Limit = Limit::queue("frames");
+    ///
+    /// let frames = REGISTRY.register(&FRAMES, 8)?;
+    /// assert_eq!(REGISTRY.get(0).unwrap().capacity, 8);
+    /// assert!(REGISTRY.get(1).is_none());
+    /// drop(frames);
+    /// assert!(REGISTRY.get(0).is_none());
+    /// # Ok::<(), fillgauge::RegistryFull>(())
+    /// ```
+    pub fn get(&self, index: usize) -> Option<QueueSnapshot> {
+        let presets = self.presets.unwrap_or_default();
+        match index.checked_sub(presets.len()) {
+            None => presets.get(index).map(Preset::snapshot),
+            Some(slot) => self.slots.get(slot)?.snapshot_if_live(),
+        }
     }
 
     /// How many gauges can be registered at a time.

@@ -18,6 +18,7 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<LimitEvent>();
     shared::<LimitExceeded>();
     shared::<LimitWarning>();
+    shared::<Places<'_>>();
     shared::<Preset>();
     shared::<Probe>();
     shared::<QueueGauge>();
@@ -25,6 +26,7 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<QueueSnapshot>();
     shared::<RegistryFull>();
     shared::<Reservation<'_>>();
+    shared::<Snapshots<'_>>();
     shared::<StaticSink>();
     shared::<Thresholds>();
     shared::<ThresholdsError>();

@@ -82,7 +82,23 @@ fn presets_come_first_in_snapshots_and_take_no_slot() {
         entries,
         [("rx", 0, 0), ("tx", 0, 1), ("bytes", 0, 5), ("queue", 1, 0)]
     );
+    assert_eq!(REGISTRY.snapshot().size_hint(), (3, Some(4)));
+    for index in 0..6 {
+        assert_eq!(REGISTRY.get(index), REGISTRY.places().nth(index).flatten());
+    }
+    assert_eq!(REGISTRY.get(3), Some(gauge.snapshot()));
     drop(gauge);
+    assert_eq!((REGISTRY.get(3), REGISTRY.get(4)), (None, None));
+    let mut places = REGISTRY.places();
+    assert_eq!(places.len(), 4);
+    assert_eq!(
+        places
+            .by_ref()
+            .map(|place| place.is_some())
+            .collect::<Vec<_>>(),
+        [true, true, true, false]
+    );
+    assert_eq!((places.len(), places.next()), (0, None));
 }
 
 #[test]
