@@ -1,7 +1,9 @@
 //! A gauge in plain wide integers. It keeps what the documentation promises of one operation after
 //! the other.
 
-use fillgauge::{Gauge, Limit, LimitCategory, QueueSnapshot, Thresholds, Totals};
+use fillgauge::{
+    BudgetHandle, Gauge, Limit, LimitCategory, Probe, QueueSnapshot, Thresholds, Totals,
+};
 
 use super::history::{Point, Setup};
 
@@ -64,6 +66,52 @@ impl From<&Gauge> for Figures {
     }
 }
 
+impl From<&BudgetHandle> for Figures {
+    fn from(budget: &BudgetHandle) -> Self {
+        Self {
+            name: budget.limit(),
+            category: budget.limit().category(),
+            instance: budget.instance(),
+            depth: budget.used(),
+            high_water: budget.high_water(),
+            capacity: budget.capacity(),
+            fill_percent: budget.fill_percent(),
+            warned: budget.has_warned(),
+            warnings: budget.warnings(),
+            totals: None,
+            refused: budget.refused(),
+        }
+    }
+}
+
+impl From<&Probe> for Figures {
+    fn from(probe: &Probe) -> Self {
+        Self {
+            name: probe.limit(),
+            category: probe.limit().category(),
+            instance: 0,
+            depth: probe.depth(),
+            high_water: probe.high_water(),
+            capacity: probe.capacity(),
+            fill_percent: probe.fill_percent(),
+            warned: probe.has_warned(),
+            warnings: probe.warnings(),
+            totals: None,
+            refused: probe.refused(),
+        }
+    }
+}
+
+impl Figures {
+    /// As of what counts nothing.
+    pub(super) fn without_totals(self) -> Self {
+        Self {
+            totals: None,
+            ..self
+        }
+    }
+}
+
 /// Its operations return the events that they cause, in short. The figures in each are those after
 /// the operation.
 #[derive(Debug)]
@@ -72,6 +120,7 @@ pub(super) struct ReferenceGauge {
     /// Depths above the capacity read as the capacity.
     clamps: bool,
     zero_is_bound: bool,
+    is_budget: bool,
     instance: usize,
     /// Enqueued less dequeued; below 0 if the gauge of a queue waits for enqueues.
     balance: i128,
@@ -92,6 +141,7 @@ impl ReferenceGauge {
             setup,
             clamps: setup.for_queue,
             zero_is_bound: setup.is_rendezvous(),
+            is_budget: false,
             instance,
             balance: 0,
             high_water: 0,
@@ -102,6 +152,30 @@ impl ReferenceGauge {
             refused: 0,
             strays: 0,
         }
+    }
+
+    /// A budget of which nothing is in use.
+    pub(super) fn new_budget(setup: Setup, instance: usize) -> Self {
+        Self {
+            zero_is_bound: true,
+            is_budget: true,
+            ..Self::new(setup, instance)
+        }
+    }
+
+    /// The events if `n` is admitted, `None` if it is refused.
+    pub(super) fn reserve(&mut self, n: usize) -> Option<Vec<char>> {
+        if self.balance + n as i128 > self.capacity().max(self.balance) {
+            self.refuse(1);
+            return None;
+        }
+        self.balance += n as i128;
+        Some(self.edges())
+    }
+
+    pub(super) fn give_back(&mut self, n: usize) -> Vec<char> {
+        self.balance -= n as i128;
+        self.edges()
     }
 
     pub(super) fn enqueue(&mut self, n: usize) -> Vec<char> {
@@ -214,7 +288,7 @@ impl ReferenceGauge {
     pub(super) fn figures(&self) -> Figures {
         let depth = self.depth();
         let fill = (100 * depth).checked_div(self.capacity()).unwrap_or(0);
-        Figures {
+        let figures = Figures {
             name: &LIMIT,
             category: LimitCategory::Memory,
             instance: self.instance,
@@ -230,6 +304,11 @@ impl ReferenceGauge {
                 self.dequeued,
             )),
             refused: self.refused,
+        };
+        if self.is_budget {
+            figures.without_totals()
+        } else {
+            figures
         }
     }
 

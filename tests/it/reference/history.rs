@@ -36,6 +36,14 @@ impl Setup {
     }
 }
 
+impl Setup {
+    /// Every third registration that is not of a queue is one of a budget, which has no counters to
+    /// bring to their start.
+    pub(super) fn is_budget(&self) -> bool {
+        !self.for_queue && self.start % 3 == 1
+    }
+}
+
 /// A word of any magnitude, or as far below the greatest word.
 fn any_magnitude_from_an_end(input: &mut Unstructured<'_>) -> Result<usize> {
     let shift = input.int_in_range(0..=usize::BITS - 1)?;

@@ -3,6 +3,7 @@
 //! the fuzz targets share it.
 
 mod gauge;
+mod held_budget;
 pub(crate) mod history;
 mod registry;
 mod side_by_side;

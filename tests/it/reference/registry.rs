@@ -27,10 +27,12 @@ impl ReferenceRegistry {
     pub(super) fn register(&mut self, setup: Setup) -> Option<usize> {
         let slot = self.slots.iter().position(Option::is_none)?;
         self.registered += 1;
-        self.slots[slot] = Some(Registration {
-            gauge: ReferenceGauge::new(setup, self.registered),
-            handles: 1,
-        });
+        let gauge = if setup.is_budget() {
+            ReferenceGauge::new_budget(setup, self.registered)
+        } else {
+            ReferenceGauge::new(setup, self.registered)
+        };
+        self.slots[slot] = Some(Registration { gauge, handles: 1 });
         Some(slot)
     }
 

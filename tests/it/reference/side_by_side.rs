@@ -2,25 +2,36 @@
 
 use std::fmt;
 
-use fillgauge::{Gauge, QueueGauge, QueueRegistry};
+use fillgauge::{Gauge, Probe, QueueGauge, QueueRegistry, RegistryFull};
 
 use super::gauge::{Figures, LIMIT, ReferenceGauge};
+use super::held_budget::HeldBudget;
 use super::history::{GaugeHistory, Operation, RegistryHistory, RegistryOperation, Setup};
 use super::registry::ReferenceRegistry;
 use crate::recorder::{RECORDER, kind, take_events};
 
 impl GaugeHistory {
-    /// Fails where the gauge differs from the reference. Returns the kinds of the events.
+    /// Fails where the gauge, or a probe of its depth, differs from the reference. Returns the kinds
+    /// of the events.
     pub(crate) fn play(&self) -> String {
         take_events();
         let Self { setup, operations } = self;
         let gauge = Gauge::with_config(setup.config()).with_sink(&RECORDER);
         bring_counters_to_start(&gauge, setup);
+        // Nothing that knows its length is a rendezvous.
+        let probe = (!setup.is_rendezvous())
+            .then(|| Probe::with_config(setup.config()).with_sink(&RECORDER));
         let mut reference = ReferenceGauge::new(*setup, 0);
         let mut kinds = String::new();
         for (step, &operation) in operations.iter().enumerate() {
             let at = format_args!("{setup:?}, step {step}: {operation:?}");
-            kinds.extend(record(&gauge, &mut reference, operation, at));
+            kinds.extend(record(
+                &gauge,
+                probe.as_ref(),
+                &mut reference,
+                operation,
+                at,
+            ));
         }
         kinds
     }
@@ -46,20 +57,14 @@ impl RegistryHistory {
 
     fn play_on(&self, registry: &'static QueueRegistry<SLOTS>) -> String {
         let mut reference = ReferenceRegistry::new(SLOTS);
-        let mut handles: Vec<(QueueGauge, usize)> = Vec::new();
+        let mut handles: Vec<(Handle, usize)> = Vec::new();
         let mut kinds = String::new();
         for (step, &operation) in self.operations.iter().enumerate() {
             let named = |number: u8| usize::from(number) % handles.len();
             match operation {
                 RegistryOperation::Register(setup) => {
-                    match (
-                        registry.register_with(setup.config()),
-                        reference.register(setup),
-                    ) {
-                        (Ok(gauge), Some(slot)) => {
-                            bring_counters_to_start(&gauge, &setup);
-                            handles.push((gauge, slot));
-                        }
+                    match (Handle::register(registry, setup), reference.register(setup)) {
+                        (Ok(handle), Some(slot)) => handles.push((handle, slot)),
                         (Err(full), None) => {
                             assert_eq!((full.limit(), full.slots()), (&LIMIT, SLOTS));
                             kinds.push('!');
@@ -69,19 +74,27 @@ impl RegistryHistory {
                 }
                 _ if handles.is_empty() => {}
                 RegistryOperation::Clone(number) => {
-                    let (gauge, slot) = &handles[named(number)];
-                    let handle = (gauge.clone(), *slot);
+                    let (handle, slot) = &handles[named(number)];
+                    let handle = (handle.clone(), *slot);
                     reference.clone_handle(handle.1);
                     handles.push(handle);
                 }
                 RegistryOperation::Drop(number) => {
-                    let (_, slot) = handles.swap_remove(named(number));
+                    let (handle, slot) = handles.swap_remove(named(number));
+                    if let Handle::Budget(budget) = handle {
+                        kinds.extend(budget.end(reference.gauge(slot)));
+                    }
                     reference.drop_handle(slot);
                 }
                 RegistryOperation::Record(number, operation) => {
-                    let (gauge, slot) = &handles[named(number)];
+                    let number = named(number);
+                    let (handle, slot) = &mut handles[number];
+                    let reference = reference.gauge(*slot);
                     let at = format_args!("step {step}: {operation:?}");
-                    kinds.extend(record(gauge, reference.gauge(*slot), operation, at));
+                    kinds.extend(match handle {
+                        Handle::Gauge(gauge) => record(gauge, None, reference, operation, at),
+                        Handle::Budget(budget) => budget.act(reference, operation, at),
+                    });
                 }
             }
             let mut figures: Vec<_> = registry
@@ -93,6 +106,29 @@ impl RegistryHistory {
             assert_eq!(registry.refused(), kinds.matches('!').count());
         }
         kinds
+    }
+}
+
+/// A handle of either kind.
+#[derive(Clone, Debug)]
+enum Handle {
+    Gauge(QueueGauge),
+    Budget(HeldBudget),
+}
+
+impl Handle {
+    fn register(
+        registry: &'static QueueRegistry<SLOTS>,
+        setup: Setup,
+    ) -> Result<Self, RegistryFull> {
+        if setup.is_budget() {
+            let budget = registry.register_budget(&LIMIT, setup.capacity)?;
+            budget.set_thresholds(setup.thresholds);
+            return Ok(Self::Budget(HeldBudget::new(budget)));
+        }
+        let gauge = registry.register_with(setup.config())?;
+        bring_counters_to_start(&gauge, &setup);
+        Ok(Self::Gauge(gauge))
     }
 }
 
@@ -116,6 +152,7 @@ fn bring_counters_to_start(gauge: &Gauge, setup: &Setup) {
 /// Records an operation on both, compares them, and returns the kinds of the events.
 fn record(
     gauge: &Gauge,
+    probe: Option<&Probe>,
     reference: &mut ReferenceGauge,
     operation: Operation,
     at: fmt::Arguments<'_>,
@@ -173,6 +210,10 @@ fn record(
             assert_eq!(Figures::from(gauge), reference.figures(), "held: {at}");
             let kinds: Vec<char> = take_events().iter().map(kind).collect();
             assert_eq!(kinds, expected, "events: {at}");
+            if let Some(probe) = probe {
+                probe.check(|| gauge.depth());
+                assert_follows(probe, reference, &expected, at);
+            }
             drop(hold);
             reference.dequeue(room)
         }
@@ -206,5 +247,36 @@ fn record(
     }
     let kinds: Vec<char> = events.iter().map(kind).collect();
     assert_eq!(kinds, expected, "events: {at}");
+    if let Some(probe) = probe {
+        match operation {
+            Operation::SetCapacity(_) => {
+                probe.set_capacity(gauge.capacity(), || gauge.depth());
+            }
+            Operation::SetThresholds(thresholds) => {
+                probe.set_thresholds(thresholds, || gauge.depth());
+            }
+            Operation::Refuse(n) => probe.record_refused(n),
+            _ => probe.check_after_rmw(|| gauge.depth()),
+        }
+        assert_follows(probe, reference, &expected, at);
+    }
     kinds
+}
+
+/// The probe of the depth of a gauge reads what the gauge reads, and has had the same events.
+fn assert_follows(
+    probe: &Probe,
+    reference: &ReferenceGauge,
+    expected: &[char],
+    at: fmt::Arguments<'_>,
+) {
+    let figures = reference.figures().without_totals();
+    assert_eq!(Figures::from(probe), figures, "the probe: {at}");
+    assert_eq!(
+        Figures::from(&probe.snapshot()),
+        figures,
+        "the probe's snapshot: {at}"
+    );
+    let kinds: Vec<char> = take_events().iter().map(kind).collect();
+    assert_eq!(kinds, expected, "events of the probe: {at}");
 }
