@@ -218,3 +218,36 @@ fn every_pair_keeps_every_promise_without_a_bound() {
     }
     search_all(&programs, MOST_STATES).assert_clean(369, 179_000);
 }
+
+/// What a guard does, against everything: it records what it takes, and then gives that back.
+#[test]
+fn every_operation_meets_what_is_held_and_given_back() {
+    let held = vec![EnqueueN(3), DequeueN(3)];
+    let mut programs = Vec::new();
+    for (kind, gauge) in [
+        (Kind::Limit, ROOMY),
+        (Kind::Queue, ROOMY),
+        (Kind::Limit, NARROW),
+    ] {
+        for past in [Past::Armed, Past::Warned] {
+            // Right before an edge.
+            let depths = past.depths(gauge);
+            let depth = match past {
+                Past::Armed => depths.last(),
+                _ => depths.first(),
+            };
+            for depth in depth.copied() {
+                let others = gauge.ops().into_iter().map(|op| vec![op]);
+                programs.extend(others.chain([held.clone()]).map(|other| Program {
+                    capacity: gauge.capacity,
+                    thresholds: gauge.thresholds,
+                    kind,
+                    before: past.before(gauge, depth),
+                    threads: vec![held.clone(), other],
+                    sink: Sink::InPlace,
+                }));
+            }
+        }
+    }
+    search_all(&programs, MOST_STATES).assert_clean(60, 6_000_000);
+}
