@@ -5,13 +5,13 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
-seeds=${1:-8}
+seeds=${1:-4}
 # Under Miri the names in a backtrace take half a minute.
 export RUST_BACKTRACE=0
 
 # Modules of tests, by the target that they are in.
 core=(budget::one_of_two concurrency:: event_log:: probe::threads queue::)
-shim=(channel:: handler:: registry:: report:: sessions::)
+shim=(budgets:: channel:: handler:: registry:: report:: sessions::)
 shim_unit=(names:: sync::)
 
 # Tests of these modules that are left out, each with the reason.

@@ -133,6 +133,7 @@ export! {
     budget_has_warned = has_warned();
     budget_has_pending_event = has_pending_event();
     budget_warnings = warnings();
+    budget_instance = instance();
     budget_limit = limit();
     budget_snapshot = snapshot();
 }
@@ -165,6 +166,16 @@ fn probe_check_deferred(probe: &Probe<Keeper>) {
 }
 
 #[unsafe(no_mangle)]
+fn probe_check_after_rmw(probe: &Probe) {
+    probe.check_after_rmw(|| sample());
+}
+
+#[unsafe(no_mangle)]
+fn probe_check_deferred_after_rmw(probe: &Probe<Keeper>) {
+    probe.check_deferred_after_rmw(|| sample());
+}
+
+#[unsafe(no_mangle)]
 fn probe_set_capacity(probe: &Probe, capacity: usize) {
     probe.set_capacity(capacity, || sample());
 }
@@ -187,6 +198,16 @@ fn reservation_split_and_merge(budget: &Budget, n: usize, part: usize) {
 #[unsafe(no_mangle)]
 fn gauge_renew(gauge: &Gauge<Keeper>, limit: &'static Limit, capacity: usize, instance: usize) {
     gauge.renew(&(), GaugeConfig::for_queue(limit, capacity), instance);
+}
+
+#[unsafe(no_mangle)]
+fn budget_renew(budget: &Budget<Keeper>, limit: &'static Limit, capacity: usize, instance: usize) {
+    budget.renew(&(), GaugeConfig::new(limit, capacity), instance);
+}
+
+#[unsafe(no_mangle)]
+fn budget_reclaim(budget: &Budget<Keeper>, amount: usize) {
+    drop(black_box(budget.reclaim(&(), amount)));
 }
 
 #[unsafe(no_mangle)]
@@ -272,6 +293,16 @@ fn registry_snapshot() {
     for registry_entry in REGISTRY.snapshot() {
         black_box(registry_entry);
     }
+}
+
+#[unsafe(no_mangle)]
+fn registry_get(index: usize) {
+    black_box(REGISTRY.get(index));
+}
+
+#[unsafe(no_mangle)]
+fn registry_places() {
+    black_box(REGISTRY.places().last());
 }
 
 #[cfg(feature = "canary")]
