@@ -41,6 +41,7 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
 
     firmware run "$backend" --bin queues
     firmware run "$backend" --bin rests
+    firmware run "$backend" --bin limits
     firmware run "$backend" --bin logged >"$built/logged.defmt"
     defmt-print -e "$built/logged" --log-format '{L:5} {s}' <"$built/logged.defmt" | tee "$built/logged.txt"
     diff logged.txt "$built/logged.txt" || fail "what defmt logs is not what logged.txt expects"
@@ -59,6 +60,13 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
         fail "the gauges that are wrong were not found: this stress proves nothing"
     fi
     grep -q 'for_queue: wrong at' <<<"$output" || fail "the gauges that are wrong led to something else: $output"
+    # And with bytes that are forgotten, and a drain that is not checked.
+    if output=$(firmware run "$backend,fault" --bin limits); then
+        fail "what was forgotten was not found: this stress proves nothing"
+    fi
+    for what in bytes ring; do
+        grep -q "^$what: wrong at [1-9]" <<<"$output" || fail "what was forgotten of $what was not found: $output"
+    done
     find_unwanted "$backend,fault"
     [ -n "$found" ] || fail "code that panics was not found: this check proves nothing"
     echo "firmware: $configuration: all checks hold, and find the fault"

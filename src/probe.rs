@@ -238,7 +238,8 @@ impl<F: Fn() -> usize> DepthSource for Probing<'_, F> {
 
 /// What the probe reads.
 impl<D> Probe<D> {
-    /// The depth of the last check.
+    /// The depth that the last check has read. If checks overlapped, it may be that of an earlier
+    /// one of them, until the next check.
     #[doc(alias = "len")]
     #[inline]
     pub fn depth(&self) -> usize {
