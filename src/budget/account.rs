@@ -18,7 +18,8 @@
 //!
 //! No rising edge can be due below the warn point, or below the capacity once it has warned. No
 //! falling edge can be due above the re-arm point, or while it is armed. Each thread knows the use
-//! exactly: its own compare-and-swap or addition made it. It loads the state after that.
+//! exactly: its own compare-and-swap or addition made it. It loads the points and the state after
+//! that.
 //!
 //! # Admission
 //!
@@ -101,6 +102,10 @@ impl<'budget, D> Account<'budget, D> {
 impl<'budget, D: Deliver> Account<'budget, D> {
     #[inline]
     pub(crate) fn try_reserve(self, n: usize) -> Result<Reservation<'budget, D>, LimitExceeded> {
+        let alarm = self.alarm;
+        // A load that follows a locked instruction waits for it. These two may come before: the
+        // mark only rises, and an event that is left pending later is another thread's.
+        let (mark, takes_over) = (alarm.high_water(), alarm.must_deliver_now(Caller::Delivers));
         let mut used = self.used.get();
         loop {
             let capacity = self.alarm.capacity();
@@ -113,7 +118,12 @@ impl<'budget, D: Deliver> Account<'budget, D> {
                 Ok(()) => {
                     // First the reservation: it gives back if a sink panics.
                     let reservation = Reservation::new(self, n);
-                    self.has_risen_to(sum);
+                    if sum > mark {
+                        alarm.raise_high_water(sum);
+                    }
+                    if sum >= alarm.warn_depth() && alarm.may_rise_to(sum) || takes_over {
+                        self.check();
+                    }
                     return Ok(reservation);
                 }
                 Err(now) => used = now,
@@ -125,17 +135,6 @@ impl<'budget, D: Deliver> Account<'budget, D> {
     fn refuse(self, requested: usize, used: usize, capacity: usize) -> LimitExceeded {
         self.alarm.add_refused(1);
         LimitExceeded::new(self.alarm.limit(), requested, used, capacity)
-    }
-
-    #[inline]
-    fn has_risen_to(self, used: usize) {
-        let alarm = self.alarm;
-        alarm.raise_high_water_if_new(used);
-        if used >= alarm.warn_depth() && alarm.may_rise_to(used)
-            || alarm.must_deliver_now(Caller::Delivers)
-        {
-            self.check();
-        }
     }
 
     /// Gives back `n`, in a destructor.
