@@ -236,17 +236,16 @@ fn every_operation_meets_what_is_held_and_given_back() {
                 Past::Armed => depths.last(),
                 _ => depths.first(),
             };
-            for depth in depth.copied() {
-                let others = gauge.ops().into_iter().map(|op| vec![op]);
-                programs.extend(others.chain([held.clone()]).map(|other| Program {
-                    capacity: gauge.capacity,
-                    thresholds: gauge.thresholds,
-                    kind,
-                    before: past.before(gauge, depth),
-                    threads: vec![held.clone(), other],
-                    sink: Sink::InPlace,
-                }));
-            }
+            let before = past.before(gauge, *depth.unwrap());
+            let others = gauge.ops().into_iter().map(|op| vec![op]);
+            programs.extend(others.chain([held.clone()]).map(|other| Program {
+                capacity: gauge.capacity,
+                thresholds: gauge.thresholds,
+                kind,
+                before: before.clone(),
+                threads: vec![held.clone(), other],
+                sink: Sink::InPlace,
+            }));
         }
     }
     search_all(&programs, MOST_STATES).assert_clean(60, 6_000_000);
