@@ -83,7 +83,7 @@ const ROWS: &[Row] = &[
     row("register + drop, 10 live: original", |n| {
         original_registrations(n, 10)
     }),
-    row(REGISTERED, |n| registrations(n, 10)).at_most(2.4, "register + drop, 10 live: original"),
+    row(REGISTERED, |n| registrations(n, 10)).at_most(2.6, "register + drop, 10 live: original"),
     row("register + drop, 10,000 live: fillgauge-std", |n| {
         registrations(n, 10_000)
     })

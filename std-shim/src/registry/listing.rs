@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::iter;
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::sync::{Arc, Weak};
 
 use fillgauge::{Budget, Gauge, GaugeConfig, QueueSnapshot};
@@ -13,7 +13,7 @@ use fillgauge::{Budget, Gauge, GaugeConfig, QueueSnapshot};
 use super::account::Birth;
 use super::chain::Chains;
 use super::outlet::Outlet;
-use super::slots::{Chunk, Gauges, Gone, Listed, Pinned, SlotRef};
+use super::slots::{Chunk, Gauges, Gone, Listed, Pinned, Roomy, SlotRef};
 use super::source::{Kind, Source};
 use super::sums::LimitSums;
 use crate::delivery::observers::Own;
@@ -89,17 +89,21 @@ impl Listing {
     #[inline]
     fn remove(&self, remove: impl FnOnce(&mut Gauges) -> Option<Gone>) {
         let mut gauges = lock(&self.gauges);
-        let gone = remove(&mut gauges);
-        let gauges_are_roomy = gauges.gauges.is_roomy();
-        let budgets_are_roomy = gauges.budgets.is_roomy();
+        let Some(gone) = remove(&mut gauges) else {
+            return;
+        };
+        // A list that has lost a chunk may have become too long.
+        let roomy = gone.chunk.as_ref().map(|_| gauges.roomy());
         drop(gauges);
-        if let Some(remains) = gone.and_then(|gone| gone.remains) {
+        if let Some(remains) = gone.remains {
             remains.take_leave();
         }
-        if gauges_are_roomy {
+        drop(gone.chunk);
+        let Roomy { gauges, budgets } = roomy.unwrap_or_default();
+        if gauges {
             resize::<Listed<Gauge<Outlet>>, _>(&self.gauges);
         }
-        if budgets_are_roomy {
+        if budgets {
             resize::<Listed<Budget<Outlet>>, _>(&self.gauges);
         }
     }
@@ -127,22 +131,34 @@ impl Listing {
         const AT_ONCE: usize = 64;
         let gauges = lock(&self.gauges);
         let enough = snapshot.len() + AT_ONCE;
-        for gauge in gauges.held_from(*next) {
+        let mut needed = None;
+        gauges.visit_from(*next, |gauge| {
             if snapshot.len() == snapshot.capacity() {
-                return Some(AT_ONCE);
+                needed = Some(AT_ONCE);
+                return ControlFlow::Break(());
             }
             if snapshot.len() == enough {
-                return Some(0);
+                needed = Some(0);
+                return ControlFlow::Break(());
             }
-            snapshot.push(gauge.snapshot());
-            *next = gauge.instance().checked_add(1)?;
-        }
-        None
+            let figures = gauge.snapshot();
+            snapshot.push(figures);
+            // There is none after the greatest number.
+            match figures.instance.checked_add(1) {
+                Some(number) => *next = number,
+                None => return ControlFlow::Break(()),
+            }
+            ControlFlow::Continue(())
+        });
+        needed
     }
 
     /// Reads all gauges in use, and the sums of all limits, at one moment: a gauge that is dropped
     /// meanwhile is in one of them.
-    pub(super) fn read<T>(&self, read: impl FnMut(&dyn Source) -> T) -> (Vec<T>, Vec<LimitSums>) {
+    pub(super) fn read<T>(
+        &self,
+        mut read: impl FnMut(&dyn Source) -> T,
+    ) -> (Vec<T>, Vec<LimitSums>) {
         let (mut gauges_read, mut sums_read) = (Vec::new(), Vec::new());
         let (mut held, mut limits) = (0, 0);
         loop {
@@ -153,7 +169,10 @@ impl Listing {
             if gauges_read.capacity() < held || sums_read.capacity() < limits {
                 continue;
             }
-            gauges_read.extend(gauges.held_from(0).map(read));
+            gauges.visit_from(0, |gauge| {
+                gauges_read.push(read(gauge));
+                ControlFlow::Continue(())
+            });
             sums_read.extend(gauges.sums());
             for gauge in gauges.leaving() {
                 LimitSums::add_to(&mut sums_read, gauge);
@@ -320,7 +339,7 @@ mod tests {
     #[test]
     fn a_spike_leaves_no_memory_behind() {
         let registry = QueueRegistry::default();
-        let memory = || lock(&registry.listing.gauges).gauges.memory();
+        let memory = || lock(&registry.listing.gauges).kinds().gauges.memory();
         for _ in 0..10 * CHUNK {
             drop(registry.register("spike", 4));
         }
@@ -350,6 +369,7 @@ mod tests {
         gauges[0].observe_depth(4);
         gauges[1].deferred().record_dequeue();
         let chunks: Vec<_> = lock(&listing.upgrade().unwrap().gauges)
+            .kinds()
             .gauges
             .iter()
             .map(Listed::weak)
@@ -389,7 +409,7 @@ mod tests {
     #[test]
     fn numbers_that_wrap_leave_no_chunk_behind() {
         let registry = QueueRegistry::default();
-        let memory = || lock(&registry.listing.gauges).gauges.memory().0;
+        let memory = || lock(&registry.listing.gauges).kinds().gauges.memory().0;
         lock(&registry.listing.gauges).set_latest(usize::MAX - 40);
         let kept = registry.register("kept", 4);
         for _ in 0..20 * CHUNK {
@@ -497,7 +517,7 @@ mod tests {
                     .collect();
                 assert_eq!(distinct.len(), held.len() + pinned.len());
                 let gauges = lock(&listing.gauges);
-                let chunks = gauges.gauges.memory().0 + gauges.budgets.memory().0;
+                let chunks = gauges.kinds().gauges.memory().0 + gauges.kinds().budgets.memory().0;
                 drop(gauges);
                 assert!(chunks <= held.len() + pinned.len() + 2, "{chunks} chunks");
             }
@@ -517,7 +537,9 @@ mod tests {
             drop(pinned);
             let gauges = lock(&listing.gauges);
             assert_eq!(gauges.kept(), 0);
-            assert!(gauges.gauges.memory().0 <= 1 && gauges.budgets.memory().0 <= 1);
+            assert!(
+                gauges.kinds().gauges.memory().0 <= 1 && gauges.kinds().budgets.memory().0 <= 1
+            );
         }
     }
 }

@@ -14,7 +14,7 @@
 use std::array;
 use std::collections::VecDeque;
 use std::iter;
-use std::ops::Deref;
+use std::ops::{ControlFlow, Deref};
 use std::ptr;
 use std::sync::Arc;
 
@@ -117,14 +117,22 @@ impl Deref for Pinned {
 /// The gauges and budgets of a registry, behind its lock.
 #[derive(Default)]
 pub(super) struct Gauges {
-    pub(super) gauges: Chunks<Gauge<Outlet>>,
-    pub(super) budgets: Chunks<Budget<Outlet>>,
+    kinds: Kinds,
     /// How many of both users hold.
     held: usize,
     /// The number of the latest registration.
     latest: usize,
+    /// Whether there were more registrations than fit in the word.
+    has_wrapped: bool,
     /// By the address of the limit.
     sums: VecDeque<LimitSums>,
+}
+
+/// The chunks of each kind.
+#[derive(Default)]
+pub(super) struct Kinds {
+    pub(super) gauges: Chunks<Gauge<Outlet>>,
+    pub(super) budgets: Chunks<Budget<Outlet>>,
 }
 
 /// The chunks of one kind.
@@ -157,7 +165,7 @@ impl<S: Kind> List<Gauges> for Listed<S> {
     type Entry = Self;
 
     fn entries(state: &mut Gauges) -> &mut VecDeque<Self> {
-        &mut S::chunks(state).list
+        &mut S::chunks(&mut state.kinds).list
     }
 }
 
@@ -277,7 +285,6 @@ impl<S: Kind> Chunks<S> {
     }
 
     /// The last number of the chunk among whose numbers `instance` is.
-    #[inline]
     fn end_of_range(&self, instance: usize) -> Option<usize> {
         let last = self.list.get(self.position(instance)?)?.last;
         (last >= instance).then_some(last)
@@ -360,8 +367,7 @@ impl<S: Kind> Chunks<S> {
         kept.map(Source::instance).find(|&next| next > instance)
     }
 
-    /// Whether the list takes much more memory than it needs.
-    pub(super) fn is_roomy(&self) -> bool {
+    fn is_roomy(&self) -> bool {
         self.list.capacity() > 8 * self.list.len() + 64
     }
 
@@ -393,10 +399,30 @@ impl Gauges {
         self.sums.iter()
     }
 
-    /// What users hold, from the number `instance` on, in order of registration.
-    pub(super) fn held_from(&self, instance: usize) -> impl Iterator<Item = &dyn Source> {
-        let mut gauges = self.gauges.held_from(instance).peekable();
-        let mut budgets = self.budgets.held_from(instance).peekable();
+    /// Visits what users hold, from the number `instance` on, in order of registration.
+    #[inline]
+    pub(super) fn visit_from(
+        &self,
+        instance: usize,
+        mut visit: impl FnMut(&dyn Source) -> ControlFlow<()>,
+    ) {
+        if !self.kinds.budgets.list.is_empty() {
+            let _ = self.both_from(instance).try_for_each(visit);
+            return;
+        }
+        let position = self.kinds.gauges.position(instance).unwrap_or(0);
+        for chunk in self.kinds.gauges.list.range(position..) {
+            for gauge in chunk.sources(chunk.held) {
+                if gauge.instance() >= instance && visit(gauge).is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn both_from(&self, instance: usize) -> impl Iterator<Item = &dyn Source> {
+        let mut gauges = self.kinds.gauges.held_from(instance).peekable();
+        let mut budgets = self.kinds.budgets.held_from(instance).peekable();
         iter::from_fn(move || {
             let budget_is_next = match (gauges.peek(), budgets.peek()) {
                 (Some(gauge), Some(budget)) => budget.instance() < gauge.instance(),
@@ -412,19 +438,30 @@ impl Gauges {
 
     /// Those that are only kept for the delivery of their event. The sums do not have them yet.
     pub(super) fn leaving(&self) -> impl Iterator<Item = &dyn Source> {
-        self.gauges.leaving().chain(self.budgets.leaving())
+        self.kinds
+            .gauges
+            .leaving()
+            .chain(self.kinds.budgets.leaving())
     }
 
-    /// The number of the next registration. After more registrations than fit in the word, it is
-    /// not that of one which is live.
+    /// The number of the next registration. Nobody has the number 0.
     #[inline]
-    fn next_instance(&self) -> usize {
+    fn next_instance(&mut self) -> usize {
+        match self.latest.checked_add(1) {
+            Some(instance) if !self.has_wrapped => instance,
+            _ => self.next_free_instance(),
+        }
+    }
+
+    /// The same when the numbers have wrapped: not one of the range of a chunk.
+    #[cold]
+    fn next_free_instance(&mut self) -> usize {
+        self.has_wrapped = true;
         let mut instance = self.latest;
         loop {
-            // Nobody has the number 0.
             instance = instance.wrapping_add(1).max(1);
-            let taken = self.gauges.end_of_range(instance);
-            match taken.or_else(|| self.budgets.end_of_range(instance)) {
+            let taken = self.kinds.gauges.end_of_range(instance);
+            match taken.or_else(|| self.kinds.budgets.end_of_range(instance)) {
                 Some(end) => instance = end,
                 None => return instance,
             }
@@ -441,10 +478,13 @@ impl Gauges {
         spare: &mut Option<Arc<Chunk<S>>>,
     ) -> Option<SlotRef<S>> {
         let instance = self.next_instance();
-        let position = S::chunks(self).position_for(instance, spare)?;
+        let position = S::chunks(&mut self.kinds).position_for(instance, spare)?;
         let sums = sums_of(&mut self.sums, config.limit())?;
         sums.add_registration(S::HAS_TOTALS);
-        let slot = S::chunks(self).list.get_mut(position)?.take(instance);
+        let slot = S::chunks(&mut self.kinds)
+            .list
+            .get_mut(position)?
+            .take(instance);
         self.held += 1;
         self.latest = instance;
         slot.outlet().renew(birth);
@@ -456,7 +496,7 @@ impl Gauges {
     /// lock is free.
     #[inline]
     pub(super) fn leave<S: Kind>(&mut self, slot: &SlotRef<S>) -> Option<Gone> {
-        let chunks = S::chunks(self);
+        let chunks = S::chunks(&mut self.kinds);
         let position = chunks.position(slot.instance())?;
         chunks.list.get_mut(position)?.held &= !bit(slot.index);
         self.held -= 1;
@@ -465,21 +505,21 @@ impl Gauges {
 
     /// Pins what has the number `instance`: keeps it for the delivery of its event.
     pub(super) fn pin(&mut self, instance: usize) -> Option<Pinned> {
-        let gauge = self.gauges.pin(instance);
-        gauge.or_else(|| self.budgets.pin(instance))
+        let gauge = self.kinds.gauges.pin(instance);
+        gauge.or_else(|| self.kinds.budgets.pin(instance))
     }
 
     /// Pins the first that was registered after `instance`.
     pub(super) fn pin_after(&mut self, instance: usize) -> Option<Pinned> {
-        let gauge = self.gauges.next_after(instance);
-        let budget = self.budgets.next_after(instance);
+        let gauge = self.kinds.gauges.next_after(instance);
+        let budget = self.kinds.budgets.next_after(instance);
         self.pin(gauge.into_iter().chain(budget).min()?)
     }
 
     /// Gives up one pin of what has the number `instance`. What it returns is to be dropped when
     /// the lock is free.
     pub(super) fn unpin(&mut self, instance: usize) -> Option<Gone> {
-        if self.gauges.find(instance).is_some() {
+        if self.kinds.gauges.find(instance).is_some() {
             self.unpin_one::<Gauge<Outlet>>(instance)
         } else {
             self.unpin_one::<Budget<Outlet>>(instance)
@@ -487,7 +527,7 @@ impl Gauges {
     }
 
     fn unpin_one<S: Kind>(&mut self, instance: usize) -> Option<Gone> {
-        let chunks = S::chunks(self);
+        let chunks = S::chunks(&mut self.kinds);
         let (position, index) = chunks.find(instance)?;
         chunks.list.get_mut(position)?.unpin(index);
         self.remove_if_unused::<S>(position, index)
@@ -496,12 +536,12 @@ impl Gauges {
     /// Removes what is at `index` of the chunk at `position`, unless something keeps it.
     #[inline]
     fn remove_if_unused<S: Kind>(&mut self, position: usize, index: usize) -> Option<Gone> {
-        let listed = S::chunks(self).list.get(position)?;
+        let chunks = S::chunks(&mut self.kinds);
+        let listed = chunks.list.get(position)?;
         if (listed.held | listed.pinned) & bit(index) != 0 {
             return None;
         }
-        let chunk = Arc::clone(&listed.chunk);
-        let slot = chunk.slot(index);
+        let slot = listed.chunk.slot(index);
         let remains = slot.outlet().take_remains();
         let refused = slot.refused();
         let backpressure = (remains.as_ref()).and_then(|remains| remains.backpressure(refused));
@@ -512,16 +552,30 @@ impl Gauges {
                 sums.add(slot, backpressure);
             }
         }
-        let chunk = S::chunks(self).take_unused(position);
+        let chunk = chunks.take_unused(position);
         (remains.is_some() || chunk.is_some()).then(|| Gone {
-            _chunk: chunk.map(|chunk| -> Arc<dyn AnyChunk> { chunk }),
+            chunk: chunk.map(|chunk| -> Arc<dyn AnyChunk> { chunk }),
             remains,
         })
+    }
+
+    /// Which lists of chunks take much more memory than they need.
+    pub(super) fn roomy(&self) -> Roomy {
+        Roomy {
+            gauges: self.kinds.gauges.is_roomy(),
+            budgets: self.kinds.budgets.is_roomy(),
+        }
+    }
+
+    #[cfg(all(test, not(fillgauge_shuttle)))]
+    pub(super) fn kinds(&self) -> &Kinds {
+        &self.kinds
     }
 
     /// As after so many registrations.
     #[cfg(all(test, not(fillgauge_shuttle)))]
     pub(super) fn set_latest(&mut self, instance: usize) {
+        self.has_wrapped |= instance < self.latest;
         self.latest = instance;
     }
 }
@@ -546,6 +600,14 @@ fn sums_of<'sums>(
 
 /// What is left of what is gone.
 pub(super) struct Gone {
-    _chunk: Option<Arc<dyn AnyChunk>>,
+    /// One that has left its list.
+    pub(super) chunk: Option<Arc<dyn AnyChunk>>,
     pub(super) remains: Option<Remains>,
+}
+
+/// What [`Gauges::roomy`] finds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Roomy {
+    pub(super) gauges: bool,
+    pub(super) budgets: bool,
 }

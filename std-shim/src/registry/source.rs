@@ -3,7 +3,7 @@
 use fillgauge::{Budget, Gauge, GaugeConfig, Limit, QueueSnapshot};
 
 use super::outlet::Outlet;
-use super::slots::{Chunks, Gauges, RenewSlot};
+use super::slots::{Chunks, Kinds, RenewSlot};
 
 /// What a registry lists.
 pub(super) trait Source: Send + Sync + 'static {
@@ -40,7 +40,7 @@ pub(super) trait Kind: Source + Sized {
     fn renew_slot(&self, config: GaugeConfig, instance: usize);
 
     /// Where the slots of its kind are.
-    fn chunks(gauges: &mut Gauges) -> &mut Chunks<Self>;
+    fn chunks(kinds: &mut Kinds) -> &mut Chunks<Self>;
 }
 
 /// Both have methods of the same names.
@@ -101,8 +101,8 @@ macro_rules! kind {
             }
 
             #[inline]
-            fn chunks(gauges: &mut Gauges) -> &mut Chunks<Self> {
-                &mut gauges.$chunks
+            fn chunks(kinds: &mut Kinds) -> &mut Chunks<Self> {
+                &mut kinds.$chunks
             }
         }
     };
