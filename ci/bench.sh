@@ -31,9 +31,9 @@ at_most 1.10 "observe_depth, near capacity and warned" "fillgauge" "original"
 # 1.02 on the Xeon, 1.18 to 1.23 on the EPYC.
 at_most 1.40 "sync_channel of 1024, one thread, send + recv" \
     "fillgauge-std" "std, and two bare additions"
-# 0.45 to 0.47 and 0.52 to 0.54 on the EPYC.
-at_most 0.60 "reserve + release, one thread" "fillgauge" "tokio's Semaphore"
-at_most 0.70 "reserve + release, one thread" "fillgauge-std" "tokio's Semaphore"
+# 0.45 to 0.55 and 0.52 to 0.61 on the EPYC, where the bare compare-and-swap takes 0.35 to 0.54.
+at_most 0.70 "reserve + release, one thread" "fillgauge" "tokio's Semaphore"
+at_most 0.80 "reserve + release, one thread" "fillgauge-std" "tokio's Semaphore"
 # Bytes are no times: they are the same on every machine.
 jq -e '.[] | select(.what == "memory of a gauge") | .rows[]
     | select(.name == "fillgauge-std, a budget, one of 10,000") | .value[1] <= 256' target/ratios.json >/dev/null \

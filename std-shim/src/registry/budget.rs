@@ -224,7 +224,26 @@ impl fmt::Debug for Budget {
 
 /// What was reserved of a [`Budget`], which it keeps. Dropping it gives it back.
 ///
-/// It may be moved into a task or a thread. It gives back also if that panics, or is cancelled.
+/// It may be moved into a task or a thread. It gives back also if that panics, or is cancelled:
+///
+/// ```
+/// use std::future::{self, Future};
+/// use std::sync::Arc;
+/// use std::task::{Context, Waker};
+/// use fillgauge_std::{Budget, LimitExceeded, track};
+///
+/// async fn upload(uploads: Arc<Budget>) -> Result<(), LimitExceeded> {
+///     let _upload = uploads.try_reserve_owned(1)?;
+///     future::pending().await // the client is slow
+/// }
+///
+/// let uploads = track("uploads").capacity(4).budget();
+/// let mut task = Box::pin(upload(Arc::clone(&uploads)));
+/// assert!(task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+/// assert_eq!(uploads.used(), 1);
+/// drop(task); // the client has gone
+/// assert_eq!(uploads.used(), 0);
+/// ```
 #[must_use = "dropping it gives back what it holds"]
 pub struct OwnedReservation {
     budget: Arc<Budget>,
