@@ -45,6 +45,7 @@
 //! | enforce a limit | [`Budget`], [`Reservation`], [`LimitExceeded`] |
 //! | have gauges come and go | [`QueueRegistry`], [`QueueGauge`], [`BudgetHandle`], [`RegistryFull`] |
 //! | read all of them | [`QueueRegistry::snapshot`], [`presets!`], [`QueueSnapshot`] |
+//! | see the peak since the last look, or that nothing is taken | [`WindowPeaks`], [`DrainWatch`] |
 //! | receive events | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
 //! | receive them later, or through `defmt` | `EventLog`, `DefmtSink` |
 //! | track a queue of heapless | the module `queues` |
@@ -86,6 +87,7 @@ pub mod guarantees {}
 //
 //     queues/      tracked queues of other crates
 //     registry/    slots, handles, the free list
+//     watch/       what is seen of a gauge from one look to the next
 //     sinks/       what receives events: an event log, defmt
 //     gauge/       a depth source: two counters, corrections
 //     probe        a depth source: a queue that knows its own length
@@ -109,6 +111,7 @@ mod sinks;
 mod snapshot;
 mod sync;
 mod thresholds;
+mod watch;
 
 pub use alarm::delivery::{Deliver, Delivery, Renew, StaticSink};
 pub use budget::{Budget, LimitExceeded, Reservation};
@@ -139,3 +142,4 @@ pub use sync::searched;
 #[cfg(fillgauge_search)]
 pub use sync::searched as modelled;
 pub use thresholds::{REARM_FILL_PERCENT, Thresholds, ThresholdsError, WARN_FILL_PERCENT};
+pub use watch::{Drain, DrainWatch, HasWindow, WindowPeaks};

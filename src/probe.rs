@@ -184,7 +184,7 @@ impl<D: Deliver> Probe<D> {
         let state = self.alarm.state_after_fence();
         let depth = length();
         self.last.set(depth);
-        self.alarm.raise_high_water_if_new(depth);
+        self.alarm.raise_mark_if_new(depth);
         if self.alarm.must_check(state, depth, caller) {
             let probing = Probing {
                 last: &self.last,
@@ -199,6 +199,16 @@ impl<D: Deliver> Probe<D> {
     #[inline]
     pub fn record_refused(&self, n: usize) {
         self.alarm.add_refused(n);
+    }
+
+    /// Ends the window, and returns the greatest length since the one before ended that a check has
+    /// read, see [`Gauge::take_window_peak`](crate::Gauge::take_window_peak).
+    pub fn take_window_peak(&self, length: impl Fn() -> usize) -> usize {
+        self.alarm.take_window(|| {
+            // Between the mark and the reading of the length, as in `Probing::read`.
+            fence_after_rmw();
+            length()
+        })
     }
 
     /// Changes the capacity, and checks. See [`Gauge::set_capacity`](crate::Gauge::set_capacity).

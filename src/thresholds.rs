@@ -35,15 +35,16 @@ macro_rules! percent_arithmetic {
                     let mut times = 100;
                     while times != 0 {
                         let room = capacity.wrapping_sub(sum);
+                        passes = passes.saturating_add(whole);
                         if rest < room {
                             sum = sum.wrapping_add(rest);
                         } else {
                             sum = rest.wrapping_sub(room);
-                            passes = passes.wrapping_add(1);
+                            passes = passes.saturating_add(1);
                         }
                         times -= 1;
                     }
-                    whole.saturating_mul(100).saturating_add(passes)
+                    passes
                 }
             }
         }

@@ -38,6 +38,8 @@ pub enum Op {
     Borrow(usize),
     /// So much of what a request was given before.
     GiveBack(usize),
+    /// An observer takes the mark of the window.
+    TakePeak,
     SetCapacity(usize),
     /// Percentages at which to warn, and to be armed again.
     SetThresholds(u8, u8),
@@ -70,6 +72,12 @@ pub trait Subject: Sync {
     /// can change.
     #[cfg(fillgauge_search)]
     fn settings_now(&self) -> Option<[usize; 3]> {
+        None
+    }
+
+    /// The mark of the window, read in the same way, if there is one.
+    #[cfg(fillgauge_search)]
+    fn window_now(&self) -> Option<usize> {
         None
     }
 
@@ -120,6 +128,7 @@ impl<D: Delivers> Subject for Gauge<D> {
             Op::TakeAll => self.deferred().record_clear(),
             Op::Deliver => D::background(self, false),
             Op::ComeBy => D::background(self, true),
+            Op::TakePeak => drop(self.take_window_peak()),
             Op::SetCapacity(capacity) => self.set_capacity(capacity),
             Op::SetThresholds(warn, rearm) => {
                 self.set_thresholds(Thresholds::new(warn.into(), rearm.into()).unwrap());
@@ -145,6 +154,11 @@ impl<D: Delivers> Subject for Gauge<D> {
         Some(self.settings_now())
     }
 
+    #[cfg(fillgauge_search)]
+    fn window_now(&self) -> Option<usize> {
+        Some(self.window_now())
+    }
+
     fn has_pending_event(&self) -> bool {
         self.has_pending_event()
     }
@@ -161,6 +175,7 @@ impl Subject for Budget {
             }
             Op::Borrow(n) => drop(self.try_reserve(n)),
             Op::GiveBack(n) => self.give_back(n),
+            Op::TakePeak => drop(self.take_window_peak()),
             Op::SetCapacity(capacity) => self.set_capacity(capacity),
             Op::SetThresholds(warn, rearm) => {
                 self.set_thresholds(Thresholds::new(warn.into(), rearm.into()).unwrap());
@@ -184,6 +199,10 @@ impl Subject for Budget {
 
     fn settings_now(&self) -> Option<[usize; 3]> {
         Some(self.settings_now())
+    }
+
+    fn window_now(&self) -> Option<usize> {
+        Some(self.window_now())
     }
 
     fn refused_now(&self) -> Option<usize> {
@@ -235,6 +254,11 @@ impl<D: Delivers> Subject for Sampled<D> {
     #[cfg(fillgauge_search)]
     fn settings_now(&self) -> Option<[usize; 3]> {
         Some(self.gauge.settings_now())
+    }
+
+    #[cfg(fillgauge_search)]
+    fn window_now(&self) -> Option<usize> {
+        Some(self.gauge.window_now())
     }
 
     fn has_pending_event(&self) -> bool {

@@ -48,7 +48,11 @@ impl fmt::Display for Broken {
     }
 }
 
-fn require(holds: bool, promise: Promise, how: impl FnOnce() -> String) -> Result<(), Broken> {
+pub(crate) fn require(
+    holds: bool,
+    promise: Promise,
+    how: impl FnOnce() -> String,
+) -> Result<(), Broken> {
     if holds {
         Ok(())
     } else {

@@ -54,6 +54,7 @@ impl Programs {
             Op::Dequeue,
             Op::Dequeue,
             Op::DequeueN(n),
+            Op::TakePeak,
         ];
         if is_observed {
             ops.extend([Op::Observe(depth), Op::ObserveWith(depth)]);

@@ -25,7 +25,7 @@ use crate::explorer::{self, find_next, run_alone, with};
 use crate::history::{History, Points};
 use crate::memory::{Discipline, THREADS};
 use crate::program::{Kind, Program, Sink};
-use crate::promises::{Broken, Promise};
+use crate::promises::{Broken, Promise, require};
 use crate::script::{Next, Script, Step, Touched};
 use crate::state::{By, Setting, State};
 use crate::subject::{Op, Subject};
@@ -398,7 +398,14 @@ impl Search<'_> {
         let difference = self.setting.difference(&state.memory);
         let recorded = state.recorded();
         let setting = (self.program, &self.setting.choices);
-        (state.promises).rests(setting, recorded, difference, figures)
+        (state.promises).rests(setting, recorded, difference, figures)?;
+        // An observer that takes the mark now misses nothing that was there.
+        let window = self.subject.window_now();
+        require(
+            window.is_none_or(|mark| mark >= figures.depth),
+            Promise::HighWater,
+            || format!("the mark {window:?} of the window, at {figures:?}"),
+        )
     }
 
     /// When all threads have ended, the gauge goes down to 0 and up to its warn point as it should;

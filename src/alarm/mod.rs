@@ -52,7 +52,7 @@ use crate::event::{Edge, LimitEvent, LimitSink};
 use crate::limit::Limit;
 use crate::limit::atomic::AtomicLimit;
 use crate::snapshot::{QueueSnapshot, Totals};
-use crate::sync::{RelaxedUsize, SeqCstUsize, SettingUsize, const_fn};
+use crate::sync::{MarkUsize, RelaxedUsize, SeqCstUsize, SettingUsize, const_fn};
 use crate::thresholds::{PointRules, TripPoints, fill_percent};
 use delivery::{Caller, Deliver, Delivery, StaticSink};
 use identity::Identity;
@@ -77,7 +77,10 @@ pub(crate) trait DepthSource {
 #[repr(C)]
 pub(crate) struct Alarm<D> {
     state: SeqCstUsize,
-    high_water: RelaxedUsize,
+    /// The greatest depth since this was taken last.
+    window_mark: MarkUsize,
+    /// What was taken of it: the greatest depth before.
+    earlier_mark: RelaxedUsize,
     refused: RelaxedUsize,
     capacity: SettingUsize,
     /// The points that follow from the capacity and the rules.
@@ -130,7 +133,8 @@ impl<D> Alarm<D> {
         ) -> Self {
             Self {
                 state: SeqCstUsize::new(state.0),
-                high_water: RelaxedUsize::new(0),
+                window_mark: MarkUsize::new(0),
+                earlier_mark: RelaxedUsize::new(0),
                 refused: RelaxedUsize::new(0),
                 capacity: SettingUsize::new(points.capacity),
                 warn_depth: SettingUsize::new(points.warn_depth),
@@ -171,20 +175,44 @@ impl<D> Alarm<D> {
 
     #[inline]
     pub(crate) fn high_water(&self) -> usize {
-        self.high_water.get()
+        // In this order: what was taken is in the earlier mark before it leaves the window.
+        let mark = self.window_mark.get();
+        mark.max(self.earlier_mark.get())
+    }
+
+    /// The mark that a depth has to exceed to be new.
+    #[inline]
+    pub(crate) fn window_mark(&self) -> usize {
+        self.window_mark.get_after_rmw()
     }
 
     #[inline]
-    pub(crate) fn raise_high_water(&self, depth: usize) {
-        self.high_water.raise(depth);
+    pub(crate) fn raise_mark(&self, depth: usize) {
+        self.window_mark.raise(depth);
     }
 
     /// The same for a depth that is seldom a new mark: then a load is all.
     #[inline]
-    pub(crate) fn raise_high_water_if_new(&self, depth: usize) {
-        if depth > self.high_water() {
-            self.raise_high_water(depth);
+    pub(crate) fn raise_mark_if_new(&self, depth: usize) {
+        if depth > self.window_mark() {
+            self.raise_mark(depth);
         }
+    }
+
+    /// Ends the window, and returns its mark. The next one begins with the depth that `depth` then
+    /// reads: one that was read before might have been that of the window which has ended.
+    pub(crate) fn take_window(&self, depth: impl FnOnce() -> usize) -> usize {
+        let mut mark = self.window_mark.get();
+        loop {
+            // Pairs with the loads in `high_water`.
+            self.earlier_mark.raise(mark);
+            match self.window_mark.take(mark) {
+                Ok(()) => break,
+                Err(now) => mark = now,
+            }
+        }
+        self.raise_mark(depth());
+        mark
     }
 
     #[inline]
@@ -229,6 +257,11 @@ impl<D> Alarm<D> {
     #[cfg(fillgauge_search)]
     pub(crate) fn refused_now(&self) -> usize {
         self.refused.now()
+    }
+
+    #[cfg(fillgauge_search)]
+    pub(crate) fn window_now(&self) -> usize {
+        self.window_mark.now()
     }
 
     #[cfg(fillgauge_search)]

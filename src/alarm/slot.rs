@@ -13,7 +13,8 @@ impl<D> Alarm<D> {
     pub(crate) fn activate(&self, config: &GaugeConfig, instance: usize) {
         let points = config.points();
         self.state.reset(AlarmState::of(config).0);
-        self.high_water.reset(0);
+        self.window_mark.reset(0);
+        self.earlier_mark.reset(0);
         self.refused.reset(0);
         self.capacity.reset(points.capacity);
         self.warn_depth.reset(points.warn_depth);

@@ -103,9 +103,9 @@ impl<'budget, D: Deliver> Account<'budget, D> {
     #[inline]
     pub(crate) fn try_reserve(self, n: usize) -> Result<Reservation<'budget, D>, LimitExceeded> {
         let alarm = self.alarm;
-        // A load that follows a locked instruction waits for it. These two may come before: the
-        // mark only rises, and an event that is left pending later is another thread's.
-        let (mark, takes_over) = (alarm.high_water(), alarm.must_deliver_now(Caller::Delivers));
+        // A load that follows a locked instruction waits for it. This one may come before: an event
+        // that is left pending later is another thread's.
+        let takes_over = alarm.must_deliver_now(Caller::Delivers);
         let mut used = self.used.get();
         loop {
             let capacity = self.alarm.capacity();
@@ -118,9 +118,7 @@ impl<'budget, D: Deliver> Account<'budget, D> {
                 Ok(()) => {
                     // First the reservation: it gives back if a sink panics.
                     let reservation = Reservation::new(self, n);
-                    if sum > mark {
-                        alarm.raise_high_water(sum);
-                    }
+                    alarm.raise_mark_if_new(sum);
                     if sum >= alarm.warn_depth() && alarm.may_rise_to(sum) || takes_over {
                         self.check();
                     }
@@ -148,6 +146,10 @@ impl<'budget, D: Deliver> Account<'budget, D> {
         {
             alarm.check(&self, caller);
         }
+    }
+
+    pub(crate) fn take_window_peak(self) -> usize {
+        self.alarm.take_window(|| self.used.get())
     }
 
     pub(crate) fn set_capacity(self, capacity: usize) {

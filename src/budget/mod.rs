@@ -154,6 +154,12 @@ impl<D: Deliver> Budget<D> {
         self.account().set_thresholds(thresholds);
     }
 
+    /// Ends the window, and returns the greatest use since the one before ended, see
+    /// [`Gauge::take_window_peak`](crate::Gauge::take_window_peak).
+    pub fn take_window_peak(&self) -> usize {
+        self.account().take_window_peak()
+    }
+
     /// Delivers the event that was [left pending](crate::Delivery::leave_pending), if there is one,
     /// and whatever is due afterwards, on this thread.
     ///
@@ -306,6 +312,11 @@ impl<D: Deliver> Budget<D> {
     /// The number of refusals at this moment.
     pub fn refused_now(&self) -> usize {
         self.alarm.refused_now()
+    }
+
+    /// The mark of the window at this moment.
+    pub fn window_now(&self) -> usize {
+        self.alarm.window_now()
     }
 
     /// The words of the state, of the capacity and of the thresholds at this moment.

@@ -105,7 +105,7 @@ impl<D: Deliver> Gauge<D> {
         }
         let state = self.alarm.state();
         let depth = self.alarm.clamped(state, depth);
-        self.alarm.raise_high_water_if_new(depth);
+        self.alarm.raise_mark_if_new(depth);
         if self.alarm.must_check(state, depth, Caller::Delivers) {
             self.alarm.check(self, Caller::Delivers);
         }
@@ -136,7 +136,7 @@ impl<D: Deliver> Gauge<D> {
     fn observe_again(&self, depth: usize) {
         self.attempt_again(|| self.attempt(self.producers.enqueued.get(), |_| depth));
         if let Some(reading) = self.read(self.alarm.state()) {
-            self.alarm.raise_high_water_if_new(reading.depth);
+            self.alarm.raise_mark_if_new(reading.depth);
         }
         self.alarm.check(self, Caller::Delivers);
     }

@@ -142,14 +142,14 @@ impl<D: Deliver> Gauge<D> {
         // An upper bound of the depth.
         let mut bound = enqueued.wrapping_sub(producers.cached_dequeued.get());
         let mut is_new_mark = false;
-        let high_water = alarm.high_water();
-        if bound > high_water {
+        let mark = alarm.window_mark();
+        if bound > mark {
             let is_recent = bound <= usize::MAX / 2;
             let dequeued = self.consumers.dequeued.get();
             bound = enqueued.wrapping_sub(dequeued);
-            is_new_mark = bound > high_water;
+            is_new_mark = bound > mark;
             // At the mark the next enqueue reads it anyway. A store would hold up the next record.
-            if bound != high_water || !is_recent {
+            if bound != mark || !is_recent {
                 producers.cached_dequeued.set(dequeued);
             }
         }
@@ -170,7 +170,7 @@ impl<D: Deliver> Gauge<D> {
         let dequeued = self.consumers.dequeued.get();
         self.producers.cached_dequeued.set(dequeued);
         let depth = self.depth_between(state, enqueued, dequeued);
-        alarm.raise_high_water(depth);
+        alarm.raise_mark(depth);
         if depth >= alarm.warn_depth() || Alarm::<D>::must_deliver(state, Caller::Delivers) {
             alarm.check(self, Caller::Delivers);
         }
@@ -299,6 +299,11 @@ impl<D> Gauge<D> {
 
 #[cfg(fillgauge_search)]
 impl<D> Gauge<D> {
+    /// The mark of the window at this moment.
+    pub fn window_now(&self) -> usize {
+        self.alarm.window_now()
+    }
+
     /// The words of the state, of the capacity and of the thresholds at this moment.
     pub fn settings_now(&self) -> [usize; 3] {
         self.alarm.settings_now()

@@ -359,6 +359,29 @@ impl<D: Deliver> Gauge<D> {
         self.observe(depth);
     }
 
+    /// Ends the window, and returns the greatest depth since the one before ended, or since the
+    /// beginning. The next window begins with the depth that there is.
+    ///
+    /// A gauge has one window. If several observers look at it, see
+    /// [`WindowPeaks`](crate::WindowPeaks).
+    ///
+    /// Lock-free: it repeats a step only if the depth has reached a new mark meanwhile. The sink is
+    /// not called.
+    ///
+    /// ```
+    /// # use fillgauge::{Gauge, Limit};
+    /// static RX: Gauge = Gauge::for_queue(&Limit::queue("rx"), 64);
+    ///
+    /// RX.record_enqueue_n(9);
+    /// RX.record_dequeue_n(7);
+    /// assert_eq!(RX.take_window_peak(), 9);
+    /// assert_eq!(RX.take_window_peak(), 2);
+    /// assert_eq!(RX.high_water(), 9);
+    /// ```
+    pub fn take_window_peak(&self) -> usize {
+        self.alarm.take_window(|| self.depth())
+    }
+
     /// The same gauge for operations that must not be held up by what receives its events.
     #[inline]
     pub const fn deferred(&self) -> Deferred<'_, D> {

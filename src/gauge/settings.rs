@@ -34,7 +34,7 @@ impl<D: Deliver> Gauge<D> {
         self.alarm.set_capacity(capacity);
         // A queue may have had more in it than its capacity before, and shows that now.
         if let Some(reading) = self.read(self.alarm.state()) {
-            self.alarm.raise_high_water(reading.depth);
+            self.alarm.raise_mark(reading.depth);
         }
         self.alarm.check(self, Caller::Delivers);
     }

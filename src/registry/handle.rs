@@ -163,6 +163,11 @@ impl BudgetHandle {
         self.gauge().high_water()
     }
 
+    /// As [`Budget::take_window_peak`](crate::Budget::take_window_peak).
+    pub fn take_window_peak(&self) -> usize {
+        self.account().take_window_peak()
+    }
+
     /// As [`Budget::refused`](crate::Budget::refused).
     pub fn refused(&self) -> usize {
         self.gauge().refused()

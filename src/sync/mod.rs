@@ -227,6 +227,74 @@ impl SettingUsize {
     }
 }
 
+/// The mark of a window. An operation moves the depth and then loads the mark; an observer takes the
+/// mark and then reads the depth. One of the two sees what the other did.
+#[derive(Debug)]
+pub(crate) struct MarkUsize(AtomicUsize);
+
+/// How a mark is loaded after a sequentially consistent read-modify-write. On 32-bit ARM that ends
+/// with a barrier, which the load need not repeat: the mapping of C11 to ARMv7.
+const LOAD_MARK: Ordering = if cfg!(all(
+    target_arch = "arm",
+    not(any(fillgauge_loom, fillgauge_search, fillgauge_shuttle))
+)) {
+    Ordering::Relaxed
+} else {
+    Ordering::SeqCst
+};
+
+/// An ordering of a mark. The search models a word under one ordering alone.
+const fn of_mark(ordering: Ordering) -> Ordering {
+    if cfg!(fillgauge_search) {
+        Ordering::SeqCst
+    } else {
+        ordering
+    }
+}
+
+impl MarkUsize {
+    const_fn! {
+        #[cfg_attr(fillgauge_search, track_caller)]
+        pub(crate) const fn new(value: usize) -> Self {
+            Self(AtomicUsize::new(value))
+        }
+    }
+
+    /// The mark, for a thread that has just moved the depth.
+    #[inline]
+    pub(crate) fn get_after_rmw(&self) -> usize {
+        self.0.load(LOAD_MARK)
+    }
+
+    /// The mark, for a thread that then loads what was kept of it when it was taken.
+    #[inline]
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(of_mark(Ordering::Acquire))
+    }
+
+    #[cfg(fillgauge_search)]
+    pub(crate) fn now(&self) -> usize {
+        self.0.now()
+    }
+
+    /// Raises the mark. A read-modify-write sees the newest mark in any order.
+    #[inline]
+    pub(crate) fn raise(&self, value: usize) {
+        self.0.fetch_max(value, of_mark(Ordering::Relaxed));
+    }
+
+    /// Makes it 0 if it is `current`; otherwise returns what it is.
+    pub(crate) fn take(&self, current: usize) -> Result<(), usize> {
+        self.0
+            .compare_exchange(current, 0, Ordering::SeqCst, Ordering::SeqCst)
+            .map(drop)
+    }
+
+    pub(crate) fn reset(&self, value: usize) {
+        self.0.store(value, RESET);
+    }
+}
+
 /// A value that is useful even if it is not the newest: relaxed.
 #[derive(Debug)]
 pub(crate) struct RelaxedUsize(atomic::AtomicUsize);

@@ -9,6 +9,8 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<Budget>();
     shared::<BudgetHandle>();
     shared::<Deferred<'_>>();
+    shared::<Drain>();
+    shared::<DrainWatch>();
     shared::<Edge>();
     shared::<Gauge>();
     shared::<GaugeConfig>();
@@ -31,6 +33,7 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<Thresholds>();
     shared::<ThresholdsError>();
     shared::<Totals>();
+    shared::<WindowPeaks<2>>();
 }
 
 #[cfg(feature = "defmt")]

@@ -19,6 +19,7 @@ mod reference;
 mod registry;
 mod seeds;
 mod size;
+mod watch;
 
 use recorder::{RECORDER, kind, take_events};
 

@@ -10,8 +10,8 @@ mod with_heapless;
 use core::hint::black_box;
 
 use fillgauge::{
-    Budget, Deliver, Delivery, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink, Probe, QueueGauge,
-    QueueRegistry, Renew, Thresholds, presets,
+    Budget, Deliver, Delivery, Drain, DrainWatch, Gauge, GaugeConfig, Limit, LimitEvent, LimitSink,
+    Probe, QueueGauge, QueueRegistry, Renew, Thresholds, WindowPeaks, presets,
 };
 
 unsafe extern "C" {
@@ -108,6 +108,7 @@ export! {
     gauge_deliver_pending = deliver_pending();
     gauge_delivery = delivery();
     gauge_deferred = deferred();
+    gauge_take_window_peak = take_window_peak();
     gauge_hold = hold(n: usize);
     gauge_record_refused = record_refused(n: usize);
     gauge_refused = refused();
@@ -122,6 +123,7 @@ export! {
     budget_set_capacity = set_capacity(capacity: usize);
     budget_set_thresholds = set_thresholds(thresholds: Thresholds);
     budget_deliver_pending = deliver_pending();
+    budget_take_window_peak = take_window_peak();
     budget_delivery = delivery();
     budget_used = used();
     budget_remaining = remaining();
@@ -173,6 +175,21 @@ fn probe_check_after_rmw(probe: &Probe) {
 #[unsafe(no_mangle)]
 fn probe_check_deferred_after_rmw(probe: &Probe<Keeper>) {
     probe.check_deferred_after_rmw(|| sample());
+}
+
+#[unsafe(no_mangle)]
+fn probe_take_window_peak(probe: &Probe) -> usize {
+    probe.take_window_peak(|| sample())
+}
+
+#[unsafe(no_mangle)]
+fn window_peaks_take(peaks: &WindowPeaks<3>, observer: usize, gauge: &Gauge) -> Option<usize> {
+    peaks.take(observer, gauge)
+}
+
+#[unsafe(no_mangle)]
+fn drain_watch_poll(watch: &mut DrainWatch, gauge: &Gauge, now: u64) -> Option<Drain> {
+    watch.poll(&gauge.snapshot(), now)
 }
 
 #[unsafe(no_mangle)]

@@ -5,6 +5,7 @@ mod budget;
 mod corrections;
 mod edges;
 mod handover;
+mod peaks;
 mod probe;
 mod registry;
 mod settings;

@@ -56,7 +56,15 @@ const NARROW: Gauge = Gauge {
 
 impl Gauge {
     fn ops(self) -> Vec<Op> {
-        let counts = [Enqueue, EnqueueN(3), Dequeue, DequeueN(3), ALL, Clear];
+        let counts = [
+            Enqueue,
+            EnqueueN(3),
+            Dequeue,
+            DequeueN(3),
+            ALL,
+            Clear,
+            TakePeak,
+        ];
         let observed = BTreeSet::from([0, self.rearm, self.warn, self.capacity]);
         counts
             .into_iter()
