@@ -9,7 +9,7 @@ use crate::sync::{AtomicUsize, Ordering, const_fn};
 /// The most slots that a registry can have.
 pub(super) const MAX_SLOTS: usize = TaggedIndex::INDEX_MASK;
 
-/// 60 bytes with 32-bit words, where nothing is kept apart.
+/// 64 bytes with 32-bit words, where nothing is kept apart.
 pub(super) struct Slot {
     pub(super) gauge: Gauge,
     /// Handles that share the gauge. Of a free slot that was used before: the free slot below it in
