@@ -42,6 +42,7 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
     firmware run "$backend" --bin queues
     firmware run "$backend" --bin rests
     firmware run "$backend" --bin limits
+    firmware run "$backend" --bin flow
     firmware run "$backend" --bin logged >"$built/logged.defmt"
     defmt-print -e "$built/logged" --log-format '{L:5} {s}' <"$built/logged.defmt" | tee "$built/logged.txt"
     diff logged.txt "$built/logged.txt" || fail "what defmt logs is not what logged.txt expects"
@@ -67,6 +68,11 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
     for what in bytes ring; do
         grep -q "^$what: wrong at [1-9]" <<<"$output" || fail "what was forgotten of $what was not found: $output"
     done
+    # And with a sender that nobody stops.
+    if output=$(firmware run "$backend,fault" --bin flow); then
+        fail "a sender that is not stopped was not found: this check proves nothing"
+    fi
+    grep -q 'a byte is lost' <<<"$output" || fail "a sender that is not stopped led to something else: $output"
     find_unwanted "$backend,fault"
     [ -n "$found" ] || fail "code that panics was not found: this check proves nothing"
     echo "firmware: $configuration: all checks hold, and find the fault"

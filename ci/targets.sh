@@ -9,7 +9,7 @@ need node nodejs
 
 build() { # build TARGET FLAG...
     rust_for "$1"
-    for features in "" defmt,event-log,heapless,serde; do
+    for features in "" defmt,edge-waiter,event-log,heapless,serde; do
         "${cargo_for[@]}" build --quiet -p fillgauge --target "$1" --features "$features" "${@:2}"
     done
 }

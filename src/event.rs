@@ -243,8 +243,7 @@ pub trait LimitSink: Sync {
     fn on_event(&self, event: &LimitEvent);
 }
 
-/// A closure is a sink.
-#[cfg(feature = "std")]
+/// A function and a closure are sinks.
 impl<F: Fn(&LimitEvent) + Sync> LimitSink for F {
     fn on_event(&self, event: &LimitEvent) {
         self(event);

@@ -47,17 +47,19 @@
 //! | read all of them | [`QueueRegistry::snapshot`], [`presets!`], [`QueueSnapshot`] |
 //! | see the peak since the last look, or that nothing is taken | [`WindowPeaks`], [`DrainWatch`] |
 //! | receive events | [`LimitSink`], [`LimitEvent`], [`LimitWarning`] |
-//! | receive them later, or through `defmt` | `EventLog`, `DefmtSink` |
+//! | receive them at two places, later, or through `defmt` | [`Tee`], `EventLog`, `DefmtSink` |
+//! | await them in a task | `EdgeWaiter` |
 //! | track a queue of heapless | the module `queues` |
 //! | use it in firmware | [the guide](embedded), for setting up, interrupts, cost, and what error messages mean |
 //!
 //! # Features
 //!
 //! - `defmt` `(no_std)`: `Format` for the plain data, and `DefmtSink`, which logs events.
+//! - `edge-waiter` `(no_std)`: `EdgeWaiter`, a sink that wakes a task.
 //! - `event-log` `(no_std)`: `EventLog`, a sink that the main loop drains.
 //! - `heapless` `(no_std)`: the module `queues`, tracked queues of heapless.
 //! - `serde` `(no_std)`: `Serialize` for snapshots, events, warnings, limits and thresholds.
-//! - `std`: closures are sinks, and `EventLog` has a critical section.
+//! - `std`: `EventLog` has a critical section.
 
 #![no_std]
 #![deny(unsafe_code)]
@@ -88,7 +90,7 @@ pub mod guarantees {}
 //     queues/      tracked queues of other crates
 //     registry/    slots, handles, the free list
 //     watch/       what is seen of a gauge from one look to the next
-//     sinks/       what receives events: an event log, defmt
+//     sinks/       what receives events: a log, a tee, a waiter, defmt
 //     gauge/       a depth source: two counters, corrections
 //     probe        a depth source: a queue that knows its own length
 //     budget/      a depth source: one word, requests that are admitted or refused
@@ -106,7 +108,6 @@ mod probe;
 #[cfg(feature = "heapless")]
 pub mod queues;
 mod registry;
-#[cfg(any(feature = "defmt", feature = "event-log"))]
 mod sinks;
 mod snapshot;
 mod sync;
@@ -131,6 +132,9 @@ pub use registry::{
 };
 #[cfg(feature = "defmt")]
 pub use sinks::DefmtSink;
+pub use sinks::Tee;
+#[cfg(feature = "edge-waiter")]
+pub use sinks::{EdgeWaiter, Waiter};
 #[cfg(feature = "event-log")]
 pub use sinks::{EventLog, LogEntry};
 pub use snapshot::{QueueSnapshot, Totals};

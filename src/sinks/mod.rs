@@ -4,8 +4,14 @@
 mod defmt;
 #[cfg(feature = "event-log")]
 mod event_log;
+mod tee;
+#[cfg(feature = "edge-waiter")]
+mod waiter;
 
 #[cfg(feature = "defmt")]
 pub use self::defmt::DefmtSink;
 #[cfg(feature = "event-log")]
 pub use event_log::{EventLog, LogEntry};
+pub use tee::Tee;
+#[cfg(feature = "edge-waiter")]
+pub use waiter::{EdgeWaiter, Waiter};

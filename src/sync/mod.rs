@@ -55,6 +55,11 @@ pub(crate) fn fence_after_rmw() {
     }
 }
 
+#[cfg(all(feature = "edge-waiter", not(fillgauge_loom)))]
+pub(crate) use atomic_waker::AtomicWaker;
+#[cfg(all(feature = "edge-waiter", fillgauge_loom))]
+pub(crate) use modelled::AtomicWaker;
+
 #[cfg(not(fillgauge_loom))]
 pub(crate) use atomic::AtomicUsize;
 #[cfg(fillgauge_loom)]

@@ -187,3 +187,26 @@ impl AtomicUsize {
         }
     }
 }
+
+/// The waker of a task.
+#[cfg(feature = "edge-waiter")]
+pub(crate) struct AtomicWaker(loom::future::AtomicWaker);
+
+#[cfg(feature = "edge-waiter")]
+impl AtomicWaker {
+    pub(crate) fn new() -> Self {
+        Self(loom::future::AtomicWaker::new())
+    }
+
+    pub(crate) fn register(&self, waker: &core::task::Waker) {
+        self.0.register_by_ref(waker);
+    }
+
+    pub(crate) fn wake(&self) {
+        self.0.wake();
+    }
+
+    pub(crate) fn take(&self) -> Option<core::task::Waker> {
+        self.0.take_waker()
+    }
+}

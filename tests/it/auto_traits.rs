@@ -30,6 +30,7 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<Reservation<'_>>();
     shared::<Snapshots<'_>>();
     shared::<StaticSink>();
+    shared::<Tee>();
     shared::<Thresholds>();
     shared::<ThresholdsError>();
     shared::<Totals>();
@@ -58,4 +59,12 @@ fn tracked_queues_too_and_their_ends_go_to_another_thread() {
     shared::<queues::heapless::SnapshotTruncated>();
     sent::<queues::heapless::TrackedProducer<'_, u8>>();
     sent::<queues::heapless::TrackedConsumer<'_, u8>>();
+}
+
+#[cfg(feature = "edge-waiter")]
+#[test]
+fn the_waiter_too() {
+    shared::<EdgeWaiter>();
+    fn sent<T: Send + Sync + Unpin>() {}
+    sent::<Waiter<'_>>();
 }

@@ -18,6 +18,7 @@ mod recorder;
 mod reference;
 mod registry;
 mod seeds;
+mod sinks;
 mod size;
 mod watch;
 

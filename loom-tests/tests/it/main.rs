@@ -9,3 +9,4 @@ mod peaks;
 mod probe;
 mod registry;
 mod settings;
+mod waiter;
