@@ -74,10 +74,14 @@ impl Gauge {
     }
 
     /// Every pair from this past. Two corrections that meet have a hundred times as many states,
-    /// and do not depend on the past as counting does.
-    fn programs_after(self, kind: Kind, before: &[Op], corrections_meet: bool) -> Vec<Program> {
+    /// and do not depend on the past as counting does. Nor does an observer of the window.
+    fn programs_after(self, kind: Kind, before: &[Op], are_all: bool) -> Vec<Program> {
+        let is_wanted = |threads: &Vec<Vec<Op>>| {
+            let corrections_meet = threads.iter().all(|ops| corrects(ops[0]));
+            are_all || !corrections_meet && !threads.iter().any(|ops| ops[0] == TakePeak)
+        };
         pairs_of(&self.ops())
-            .filter(|threads| corrections_meet || !threads.iter().all(|ops| corrects(ops[0])))
+            .filter(is_wanted)
             .map(|threads| Program {
                 capacity: self.capacity,
                 thresholds: self.thresholds,
@@ -177,12 +181,12 @@ pub fn programs() -> Vec<Program> {
 
 #[test]
 fn every_pair_keeps_every_promise() {
-    search_all(&ROOMY.programs(), MOST_STATES).assert_clean(1_248, 25_000_000);
+    search_all(&ROOMY.programs(), MOST_STATES).assert_clean(1_392, 27_000_000);
 }
 
 #[test]
 fn every_pair_keeps_every_promise_of_a_narrow_gauge() {
-    search_all(&NARROW.programs(), MOST_STATES).assert_clean(550, 14_000_000);
+    search_all(&NARROW.programs(), MOST_STATES).assert_clean(660, 15_000_000);
 }
 
 /// Dequeues were recorded before their enqueues. Of a clear and an observation that meet then,
@@ -202,7 +206,7 @@ fn every_pair_keeps_every_promise_of_a_queue_that_is_ahead() {
         let any = |is: fn(Op) -> bool| program.threads.iter().any(|ops| is(ops[0]));
         !(any(clears) && any(observes))
     });
-    search_all(&programs, MOST_STATES).assert_clean(150, 1_800_000);
+    search_all(&programs, MOST_STATES).assert_clean(174, 2_000_000);
 }
 
 /// It has warned, and was observed below its warn point.
@@ -212,7 +216,7 @@ fn every_pair_keeps_every_promise_of_a_gauge_that_was_sampled_after_its_warning(
     let programs = [Kind::Limit, Kind::Queue]
         .map(|kind| ROOMY.programs_after(kind, &before, false))
         .concat();
-    search_all(&programs, MOST_STATES).assert_clean(76, 260_000);
+    search_all(&programs, MOST_STATES).assert_clean(76, 230_000);
 }
 
 #[test]
@@ -224,7 +228,7 @@ fn every_pair_keeps_every_promise_without_a_bound() {
             programs.extend(UNBOUNDED.programs_after(kind, before, number == 0));
         }
     }
-    search_all(&programs, MOST_STATES).assert_clean(369, 179_000);
+    search_all(&programs, MOST_STATES).assert_clean(402, 190_000);
 }
 
 /// What a guard does, against everything: it records what it takes, and then gives that back.
@@ -256,5 +260,5 @@ fn every_operation_meets_what_is_held_and_given_back() {
             }));
         }
     }
-    search_all(&programs, MOST_STATES).assert_clean(60, 6_000_000);
+    search_all(&programs, MOST_STATES).assert_clean(76, 6_000_000);
 }
