@@ -3,7 +3,7 @@
 //! # The words
 //!
 //! ```text
-//! alarm       state · high_water · refused · capacity · warn_depth · rearm_depth · ..
+//! alarm       state · window_mark · earlier_mark · refused · capacity · warn_depth · rearm_depth · ..
 //! last        the depth of the last check
 //! the queue   its own words, which this crate does not know
 //! ```
@@ -128,7 +128,7 @@ impl<D> Probe<D> {
 
 impl<D: Deliver> Probe<D> {
     /// Checks after an operation on the queue. `length` reads how much is in it at one instant of
-    /// its call. It also delivers an event that was [left pending](crate::Delivery::leave_pending).
+    /// its call, by loads that are at least acquire. It also delivers an event that was [left pending](crate::Delivery::leave_pending).
     #[inline]
     pub fn check(&self, length: impl Fn() -> usize) {
         fence(Ordering::SeqCst);
@@ -187,7 +187,7 @@ impl<D: Deliver> Probe<D> {
         self.alarm.raise_mark_if_new(depth);
         if self.alarm.must_check(state, depth, caller) {
             let probing = Probing {
-                last: &self.last,
+                probe: self,
                 length,
             };
             self.alarm.check(&probing, caller);
@@ -226,19 +226,20 @@ impl<D: Deliver> Probe<D> {
 }
 
 /// A queue, as a check reads it.
-struct Probing<'probe, F> {
-    last: &'probe RelaxedUsize,
+struct Probing<'probe, D, F> {
+    probe: &'probe Probe<D>,
     length: F,
 }
 
-impl<F: Fn() -> usize> DepthSource for Probing<'_, F> {
+impl<D, F: Fn() -> usize> DepthSource for Probing<'_, D, F> {
     #[inline]
     fn read(&self, _state: AlarmState) -> Option<Reading> {
         // Between the compare-and-swap of the state and the reading after it. Pairs with the fence
         // before `Probe::check_after_fence`. The first reading of a check comes after that fence.
         fence_after_rmw();
         let depth = (self.length)();
-        self.last.set(depth);
+        self.probe.last.set(depth);
+        self.probe.alarm.raise_mark_if_new(depth);
         Some(Reading {
             depth,
             totals: None,

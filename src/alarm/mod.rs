@@ -180,10 +180,11 @@ impl<D> Alarm<D> {
         mark.max(self.earlier_mark.get())
     }
 
-    /// The mark that a depth has to exceed to be new.
+    /// The mark that a depth has to exceed to be new. The caller has loaded the state or a setting
+    /// since it moved the depth.
     #[inline]
     pub(crate) fn window_mark(&self) -> usize {
-        self.window_mark.get_after_rmw()
+        self.window_mark.get_after_load()
     }
 
     #[inline]

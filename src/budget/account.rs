@@ -3,11 +3,11 @@
 //! # The words
 //!
 //! ```text
-//! alarm       state · high_water · refused · capacity · warn_depth · rearm_depth · ..
+//! alarm       state · window_mark · earlier_mark · refused · capacity · warn_depth · rearm_depth · ..
 //! used        what is in use
 //! ```
 //!
-//! All but the mark and the count of refusals are sequentially consistent.
+//! All but the earlier mark and the count of refusals are sequentially consistent.
 //!
 //! # Who checks
 //!
@@ -103,8 +103,8 @@ impl<'budget, D: Deliver> Account<'budget, D> {
     #[inline]
     pub(crate) fn try_reserve(self, n: usize) -> Result<Reservation<'budget, D>, LimitExceeded> {
         let alarm = self.alarm;
-        // A load that follows a locked instruction waits for it. This one may come before: an event
-        // that is left pending later is another thread's.
+        // A load that follows a locked instruction waits for it. This one may come before: who
+        // leaves an event pending later also has it delivered.
         let takes_over = alarm.must_deliver_now(Caller::Delivers);
         let mut used = self.used.get();
         loop {
@@ -118,8 +118,9 @@ impl<'budget, D: Deliver> Account<'budget, D> {
                 Ok(()) => {
                     // First the reservation: it gives back if a sink panics.
                     let reservation = Reservation::new(self, n);
+                    let warn_depth = alarm.warn_depth();
                     alarm.raise_mark_if_new(sum);
-                    if sum >= alarm.warn_depth() && alarm.may_rise_to(sum) || takes_over {
+                    if sum >= warn_depth && alarm.may_rise_to(sum) || takes_over {
                         self.check();
                     }
                     return Ok(reservation);

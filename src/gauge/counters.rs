@@ -3,7 +3,7 @@
 //! # The words
 //!
 //! ```text
-//! alarm       state · high_water · refused · capacity · warn_depth · rearm_depth · identity ·
+//! alarm       state · window_mark · earlier_mark · refused · capacity · warn_depth · rearm_depth · identity ·
 //!             limit · sink
 //! producers   enqueued · cached_dequeued
 //! consumers   dequeued · cached_enqueued
@@ -142,6 +142,7 @@ impl<D: Deliver> Gauge<D> {
         // An upper bound of the depth.
         let mut bound = enqueued.wrapping_sub(producers.cached_dequeued.get());
         let mut is_new_mark = false;
+        let warn_depth = alarm.warn_depth();
         let mark = alarm.window_mark();
         if bound > mark {
             let is_recent = bound <= usize::MAX / 2;
@@ -154,7 +155,7 @@ impl<D: Deliver> Gauge<D> {
             }
         }
         if is_new_mark
-            || bound >= alarm.warn_depth() && alarm.may_rise_to(bound)
+            || bound >= warn_depth && alarm.may_rise_to(bound)
             || alarm.must_deliver_now(Caller::Delivers)
         {
             self.enqueue_slow(enqueued);

@@ -365,7 +365,7 @@ impl<D: Deliver> Gauge<D> {
     /// A gauge has one window. If several observers look at it, see
     /// [`WindowPeaks`](crate::WindowPeaks).
     ///
-    /// Lock-free: it repeats a step only if the depth has reached a new mark meanwhile. The sink is
+    /// Lock-free: it repeats a step only if there was a new mark, or another look, meanwhile. The sink is
     /// not called.
     ///
     /// ```

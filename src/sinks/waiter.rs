@@ -45,14 +45,14 @@ use crate::sync::{AtomicUsize, AtomicWaker, Ordering, const_fn};
 /// An event is a load, a store and a wake, which is lock-free. It may come in an interrupt handler,
 /// if the waker of the executor may be called there.
 pub struct EdgeWaiter {
-    /// Twice the number of events, wrapping, and the [kind](EdgeWaiter::KINDS) of the last one.
+    /// A [`Latest`].
     latest: AtomicUsize,
     waker: AtomicWaker,
     /// 1 while there is a [`Waiter`].
     is_given: AtomicUsize,
 }
 
-/// Events, as a word has them.
+/// The number of events, wrapping, and in the lowest bits the kind of the last one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Latest(usize);
 
@@ -60,14 +60,16 @@ impl Latest {
     const NONE: Self = Self(0);
     const KIND: usize = 3;
 
-    const fn after(self, kind: LimitEventKind) -> Self {
+    /// `None` for an event that is not one of a gauge.
+    fn after(self, kind: LimitEventKind) -> Option<Self> {
         let kind = match kind {
             LimitEventKind::NearCapacity => 1,
             LimitEventKind::Full => 2,
-            // There is no other of a gauge.
-            _ => 3,
+            LimitEventKind::Recovered => 3,
+            LimitEventKind::Exhausted => return None,
         };
-        Self((self.0 & !Self::KIND).wrapping_add(Self::KIND + 1) | kind)
+        let counted = (self.0 & !Self::KIND).wrapping_add(Self::KIND + 1);
+        Some(Self(counted | kind))
     }
 
     const fn kind(self) -> Option<LimitEventKind> {
@@ -103,7 +105,9 @@ impl EdgeWaiter {
     /// once, if there was one.
     pub fn waiter(&self) -> Option<Waiter<'_>> {
         // Acquire: what the waiter before registered comes first.
-        (self.is_given.swap(1, Ordering::Acquire) == 0).then_some(Waiter {
+        let is_free = self.is_given.swap(1, Ordering::Acquire) == 0;
+        // Not made if it is given: a `Waiter` that is dropped gives the right back.
+        is_free.then(|| Waiter {
             edges: self,
             seen: Latest::NONE,
         })
@@ -119,9 +123,11 @@ impl LimitSink for EdgeWaiter {
     fn on_event(&self, event: &LimitEvent) {
         // The events of a gauge come one after the other, so nobody else stores. Of several gauges
         // one may be lost; each wakes the task all the same.
-        let latest = Latest(self.latest.load(Ordering::Relaxed)).after(event.kind());
-        self.latest.store(latest.0, Ordering::Release);
-        self.waker.wake();
+        let latest = Latest(self.latest.load(Ordering::Relaxed));
+        if let Some(latest) = latest.after(event.kind()) {
+            self.latest.store(latest.0, Ordering::Release);
+            self.waker.wake();
+        }
     }
 }
 

@@ -237,8 +237,10 @@ impl SettingUsize {
 #[derive(Debug)]
 pub(crate) struct MarkUsize(AtomicUsize);
 
-/// How a mark is loaded after a sequentially consistent read-modify-write. On 32-bit ARM that ends
-/// with a barrier, which the load need not repeat: the mapping of C11 to ARMv7.
+/// How a mark is loaded after a sequentially consistent read-modify-write and a sequentially
+/// consistent load. On 32-bit ARM these two are enough: a read-modify-write of ARMv7 ends with a
+/// barrier, and no later load passes the load-acquire of ARMv8, which itself does not pass the
+/// store-release of a read-modify-write. See the mappings of C11 to these processors.
 const LOAD_MARK: Ordering = if cfg!(all(
     target_arch = "arm",
     not(any(fillgauge_loom, fillgauge_search, fillgauge_shuttle))
@@ -265,9 +267,10 @@ impl MarkUsize {
         }
     }
 
-    /// The mark, for a thread that has just moved the depth.
+    /// The mark, for a thread that has just moved the depth, and has loaded a sequentially
+    /// consistent word since.
     #[inline]
-    pub(crate) fn get_after_rmw(&self) -> usize {
+    pub(crate) fn get_after_load(&self) -> usize {
         self.0.load(LOAD_MARK)
     }
 

@@ -20,8 +20,8 @@ pub enum Drain {
 /// Notices that nothing is taken out of a queue: its consumer hangs, long before the queue is near
 /// its capacity.
 ///
-/// The caller brings snapshots and the clock, whose unit is any *tick*. Look several times in the
-/// time that may pass.
+/// The caller brings snapshots and the clock, whose unit is any *tick*. Look several times within
+/// the patience.
 ///
 /// ```
 /// use fillgauge::{Drain, DrainWatch, Gauge, Limit};
@@ -38,7 +38,8 @@ pub enum Drain {
 /// assert_eq!(watch.poll(&TX.snapshot(), 180), Some(Drain::Draining));
 /// ```
 ///
-/// A gauge without [totals](QueueSnapshot::totals) has had something taken if its depth has fallen.
+/// Of what has no [totals](QueueSnapshot::totals) something was taken if the depth has fallen from
+/// one look to the next. So a probe or a budget that is refilled at once looks stuck while it works.
 #[derive(Clone, Debug)]
 pub struct DrainWatch {
     patience: u64,
@@ -90,8 +91,8 @@ impl Seen {
 }
 
 impl DrainWatch {
-    /// A watch of one queue, which is stuck if it was never empty and nothing
-    /// was taken for `patience` ticks. With 0 it is stuck at each look that finds something in it.
+    /// A watch of one queue, which is stuck if for `patience` ticks it
+    /// was not empty, and nothing was taken. With 0 it is stuck at each look that finds something in it.
     pub const fn new(patience: u64) -> Self {
         Self {
             patience,
@@ -100,9 +101,10 @@ impl DrainWatch {
         }
     }
 
-    /// Looks at the queue at `now`, on a clock that may wrap. Returns what has begun.
+    /// Looks at the queue at `now`. Returns what has begun.
     ///
-    /// A snapshot of another registration begins anew.
+    /// The clock may wrap at 2^64: widen a narrower one. If it steps back, no time has passed. A
+    /// snapshot of another registration begins anew, and tells nothing.
     pub fn poll(&mut self, snapshot: &QueueSnapshot, now: u64) -> Option<Drain> {
         let mut seen = Seen {
             instance: snapshot.instance,
@@ -110,12 +112,20 @@ impl DrainWatch {
             progress: Progress::of(snapshot),
             since: now,
         };
+        let is_same = self
+            .seen
+            .is_none_or(|before| before.instance == seen.instance);
         if let Some(before) = self.seen.filter(|before| before.is_stalled_until(&seen)) {
             seen.since = before.since;
         }
         self.seen = Some(seen);
-        let is_stuck = !seen.is_empty && now.wrapping_sub(seen.since) >= self.patience;
-        let was_stuck = mem::replace(&mut self.is_stuck, is_stuck);
+        let passed = match now.wrapping_sub(seen.since) {
+            // It has stepped back.
+            beyond if beyond > u64::MAX / 2 => 0,
+            passed => passed,
+        };
+        let is_stuck = !seen.is_empty && passed >= self.patience;
+        let was_stuck = mem::replace(&mut self.is_stuck, is_stuck) && is_same;
         match (was_stuck, is_stuck) {
             (false, true) => Some(Drain::Stuck),
             (true, false) => Some(Drain::Draining),

@@ -3,7 +3,7 @@
 use crate::alarm::delivery::Deliver;
 use crate::budget::Budget;
 use crate::gauge::Gauge;
-use crate::registry::BudgetHandle;
+use crate::registry::{BudgetHandle, QueueGauge};
 use crate::sync::{AtomicUsize, Ordering, const_array, const_fn};
 
 /// What keeps the mark of a window: a [`Gauge`], a [`Budget`], a [`BudgetHandle`].
@@ -22,6 +22,12 @@ impl<D: Deliver> HasWindow for Gauge<D> {
 impl<D: Deliver> HasWindow for Budget<D> {
     fn take_window_peak(&self) -> usize {
         Budget::take_window_peak(self)
+    }
+}
+
+impl HasWindow for QueueGauge {
+    fn take_window_peak(&self) -> usize {
+        Gauge::take_window_peak(self)
     }
 }
 
@@ -56,13 +62,13 @@ impl HasWindow for BudgetHandle {
 ///
 /// # Progress and interrupts
 ///
-/// Lock-free: taking repeats a step only if the depth has reached a new mark meanwhile. An interrupt
+/// Lock-free: taking repeats a step only if there was a new mark, or another look, meanwhile. An interrupt
 /// handler may take. Two observers that take at once lose no peak: it may be in the next window of
 /// one of them.
 #[derive(Debug)]
 pub struct WindowPeaks<const N: usize> {
-    /// What others took, for each observer.
-    left: [AtomicUsize; N],
+    /// What others took and this observer has not seen, for each observer.
+    unseen: [AtomicUsize; N],
 }
 
 impl<const N: usize> WindowPeaks<N> {
@@ -70,20 +76,21 @@ impl<const N: usize> WindowPeaks<N> {
         /// Peaks that nobody has taken yet.
         pub const fn new() -> Self {
             Self {
-                left: const_array![AtomicUsize::new(0); N],
+                unseen: const_array![AtomicUsize::new(0); N],
             }
         }
     }
 
     /// The greatest depth of `gauge` since `observer` called this last, or since the beginning.
-    /// `None` if there is no such observer: they are numbered from 0 to `N - 1`.
+    /// `None` if there is no such observer: they are numbered from 0 to `N - 1`. It has to be the
+    /// same gauge at each call.
     pub fn take(&self, observer: usize, gauge: &impl HasWindow) -> Option<usize> {
-        let own = self.left.get(observer)?;
+        let own = self.unseen.get(observer)?;
         let peak = gauge.take_window_peak();
-        for (number, left) in self.left.iter().enumerate() {
+        for (number, unseen) in self.unseen.iter().enumerate() {
             if number != observer {
                 // Not the depth that there is now: their window has not ended.
-                left.fetch_max(peak, Ordering::Relaxed);
+                unseen.fetch_max(peak, Ordering::Relaxed);
             }
         }
         // A peak that another observer leaves later is of the next window.

@@ -206,7 +206,7 @@ impl<'registry> Track<'registry> {
     ///
     /// Only a [report](QueueRegistry::report) reads the depth, so the gauge warns then, and on the
     /// [background thread](crate#who-delivers). A report waits for `read`, and holds no lock
-    /// meanwhile.
+    /// meanwhile. If another report is waiting for it, a report shows what was read before.
     ///
     /// `read` may return an [`Option`]: after `None` the gauge reads 0, is
     /// [marked as gone](crate::GaugeReport::gone), and `read` is not called again. The same happens

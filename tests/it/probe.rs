@@ -151,3 +151,16 @@ fn threads_that_check_once_settle_on_the_length() {
     });
     assert!(cfg!(miri) || probe.warnings() > 0, "the threads never met");
 }
+
+/// What a check reads after an edge is a mark too: the event tells it.
+#[test]
+fn each_reading_of_a_check_is_a_mark() {
+    let (probe, reads) = (probe(), AtomicUsize::new(0));
+    probe.check(|| match reads.fetch_add(1, Ordering::Relaxed) {
+        0 => 8,
+        1 => 10,
+        _ => 9,
+    });
+    assert!(probe.has_warned());
+    assert_eq!((probe.high_water(), probe.take_window_peak(|| 9)), (10, 10));
+}

@@ -121,8 +121,37 @@ mod waiter {
         static EDGES: EdgeWaiter = EdgeWaiter::new();
         let first = EDGES.waiter().unwrap();
         assert!(EDGES.waiter().is_none());
+        assert!(EDGES.waiter().is_none(), "to be refused gives nothing back");
         drop(first);
         assert!(EDGES.waiter().is_some());
+    }
+
+    #[test]
+    fn one_that_is_refused_takes_no_wake_from_the_other() {
+        static EDGES: EdgeWaiter = EdgeWaiter::new();
+        let gauge = gauge(&EDGES);
+        let count = Arc::<Count>::default();
+        let waker = Waker::from(Arc::clone(&count));
+        let mut waiter = EDGES.waiter().unwrap();
+        let mut context = Context::from_waker(&waker);
+        assert!(pin!(waiter.changed()).poll(&mut context).is_pending());
+        assert!(EDGES.waiter().is_none());
+        gauge.record_enqueue_n(8);
+        assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_limit_that_is_exhausted_is_no_edge() {
+        static EDGES: EdgeWaiter = EdgeWaiter::new();
+        let gauge = gauge(&EDGES);
+        gauge.record_enqueue_n(8);
+        EDGES.on_event(&LimitEvent::exhausted(&QUEUE, 9, 8));
+        let mut waiter = EDGES.waiter().unwrap();
+        assert!(poll(waiter.wait_recovered()).is_pending());
+        assert_eq!(
+            poll(waiter.changed()),
+            Poll::Ready(LimitEventKind::NearCapacity)
+        );
     }
 
     #[test]

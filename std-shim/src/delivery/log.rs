@@ -70,7 +70,7 @@ impl Log {
                 instance,
                 label = shown(label),
                 panic,
-                "what is polled panicked: it is not asked again"
+                "the closure of a polled gauge panicked: it is not called again"
             );
         });
     }

@@ -38,7 +38,7 @@ impl Poll {
 
     /// Whether there is nothing to read any more.
     pub(super) fn is_gone(&self) -> bool {
-        self.is_gone.load(Ordering::Relaxed)
+        self.is_gone.load(Ordering::Acquire)
     }
 
     /// Has `source` observe its depth, unless somebody asks for it already. No lock is held.
@@ -46,6 +46,14 @@ impl Poll {
         if self.is_gone() || self.is_asked.swap(true, Ordering::Acquire) {
             return;
         }
+        // The thread that asked before may just have found out.
+        if !self.is_gone() {
+            self.ask_once(source);
+        }
+        self.is_asked.store(false, Ordering::Release);
+    }
+
+    fn ask_once(&self, source: &dyn Source) {
         let mut depth = None;
         let asked = guard::run(|| depth = self.read.iter().find_map(|read| read()));
         if let Err(panic) = asked {
@@ -53,12 +61,12 @@ impl Poll {
             let (limit, instance) = (source.limit(), source.instance());
             Log::LOCAL.write_panic_of_poll(limit, instance, label.as_deref(), &panic);
         }
-        if depth.is_none() {
-            self.is_gone.store(true, Ordering::Relaxed);
-        }
         if let Some(gauge) = source.as_gauge() {
             gauge.observe_depth(depth.unwrap_or(0));
         }
-        self.is_asked.store(false, Ordering::Release);
+        if depth.is_none() {
+            // Pairs with the load in `is_gone`: what is gone reads 0.
+            self.is_gone.store(true, Ordering::Release);
+        }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Each has the number of its registration, from 1. Gauges and budgets have chunks of their own.
 //! The slots of a chunk are taken one after the other, so their numbers ascend, and those of one
-//! chunk are all below those of the next. A chunk that is empty is freed. The latest is kept for
-//! those to come, and begins again when all of its slots were taken.
+//! chunk are all below those of the next. A chunk that is empty is freed, but for the one whose
+//! slots are being taken. If that one is empty when all of its slots were taken, they are taken
+//! again.
 //!
 //! ```text
 //! QueueGauge ──► SlotRef ──► Chunk { gauge, gauge, .. }
@@ -32,8 +33,8 @@ use crate::sync::atomic::{AtomicUsize, Ordering};
 /// How many slots a chunk has.
 pub(super) const CHUNK: usize = 16;
 
-/// How far apart the numbers of one chunk are at most. Its range is closed to others, and the
-/// ranges of all chunks may not use all numbers up.
+/// How far apart the numbers of one chunk are at most. Its range is closed to others, and few
+/// chunks may not use all numbers up.
 const SPAN: usize = usize::MAX >> 16;
 
 /// Gauges, or budgets, that do not move.
@@ -145,7 +146,7 @@ pub(super) struct Chunks<S> {
 
 /// A chunk in a registry.
 pub(super) struct Listed<S> {
-    /// The number of what is, or was, in its first slot.
+    /// No more than the number of what is, or was, in its first slot.
     first: usize,
     /// That of the slot that was taken last. One less than `first` if none was.
     last: usize,
@@ -545,8 +546,8 @@ impl Gauges {
         let remains = slot.outlet().take_remains();
         let refused = slot.refused();
         let backpressure = (remains.as_ref()).and_then(|remains| remains.backpressure(refused));
-        let has_dequeued = slot.totals().is_some_and(|(_, dequeued)| dequeued > 0);
-        let was_used = slot.high_water() > 0 || has_dequeued || refused > 0;
+        let has_counted = slot.totals().is_some_and(|totals| totals != (0, 0));
+        let was_used = slot.high_water() > 0 || has_counted || refused > 0;
         if was_used || backpressure.is_some() {
             if let Some(sums) = sums_of(&mut self.sums, slot.limit()) {
                 sums.add(slot, backpressure);

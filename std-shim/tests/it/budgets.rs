@@ -191,6 +191,21 @@ fn reservations_split_merge_and_forget() {
 }
 
 #[test]
+fn it_has_a_peak_from_one_look_to_the_next() {
+    use fillgauge_std::fillgauge::WindowPeaks;
+
+    let (registry, _) = registry();
+    let budget = track("peaks").capacity(100).registry(&registry).budget();
+    let peaks = WindowPeaks::<2>::new();
+    drop(budget.try_reserve(60).unwrap());
+    assert_eq!(peaks.take(0, &*budget), Some(60));
+    drop(budget.try_reserve(20).unwrap());
+    let seen = [0, 1].map(|observer| peaks.take(observer, &*budget));
+    assert_eq!(seen, [Some(20), Some(60)]);
+    assert_eq!((budget.take_window_peak(), budget.high_water()), (0, 60));
+}
+
+#[test]
 fn what_ends_early_gives_back() {
     fn early(budget: &Arc<Budget>) -> Result<(), LimitExceeded> {
         let _first = budget.try_reserve_owned(3)?;

@@ -113,7 +113,7 @@ fn one_that_panics_is_gone_and_the_log_says_so() {
     assert_eq!(lines.len(), 1);
     assert_eq!(
         lines[0].message,
-        "what is polled panicked: it is not asked again"
+        "the closure of a polled gauge panicked: it is not called again"
     );
     assert!(
         lines[0]

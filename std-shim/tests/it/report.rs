@@ -425,3 +425,17 @@ fn it_can_be_kept() {
     fn kept<T: Clone + Send + Sync + 'static>(_: T) {}
     kept::<Report>(QueueRegistry::new("kept").report());
 }
+
+/// Its depth reads 0, and its total is kept all the same.
+#[test]
+fn the_totals_of_a_rendezvous_stay_in_the_sums() {
+    use fillgauge_std::{GaugeConfig, Limit};
+
+    static MEETING: Limit = Limit::queue("meeting");
+    let registry = QueueRegistry::new("sums").silent();
+    let gauge = registry.register_with(GaugeConfig::rendezvous(&MEETING));
+    gauge.record_enqueue();
+    let before = registry.report().limits[0].totals;
+    drop(gauge);
+    assert_eq!(registry.report().limits[0].totals, before);
+}
