@@ -9,8 +9,9 @@
 //!   consistent. Such accesses take place in one total order, hence the protocol is argued by
 //!   interleaving alone.
 //! - [`SettingUsize`], the settings of a gauge: sequentially consistent too, but for loom.
-//! - [`RelaxedUsize`], bounds and marks that may be read stale, and sums that order nothing.
-//!   Relaxed.
+//! - [`MarkUsize`], the mark of a window: sequentially consistent, but for what its methods say.
+//! - [`RelaxedUsize`], bounds that may be read stale, a mark that was kept, and sums that order
+//!   nothing. Relaxed.
 //!
 //! All have `reset`, a release store for the one thread that claims a slot; its partner is
 //! `Alarm::read_if_live`.

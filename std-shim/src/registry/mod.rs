@@ -294,13 +294,15 @@ impl QueueRegistry {
             report.add_gone(sums);
         }
         for (mut snapshot, label, stats, poll, has_crossed) in gauges {
-            let mut edges = LastEdges::default();
+            let (mut edges, mut gone) = (LastEdges::default(), false);
             // Edges are many bytes, and what is polled is foreign code: both are read while the
             // registry is not locked.
             if has_crossed || poll.is_some() {
                 if let Some(pinned) = self.listing.pin(snapshot.instance) {
                     if let Some(poll) = &poll {
                         poll.ask(&*pinned);
+                        // In this order: what is gone reads 0.
+                        gone = poll.is_gone();
                         snapshot = pinned.snapshot();
                     }
                     edges = pinned.outlet().last_edges();
@@ -308,7 +310,7 @@ impl QueueRegistry {
                 }
             }
             let mut gauge = GaugeReport::new(&snapshot, label.as_deref());
-            gauge.gone = poll.is_some_and(|poll| poll.is_gone());
+            gauge.gone = gone;
             gauge.backpressure = stats.map(|stats| stats.backpressure(gauge.refused));
             gauge.set_last_edges(edges.iter());
             report.add(snapshot.name, gauge);
