@@ -236,7 +236,7 @@ impl SettingUsize {
 /// The mark of a window. An operation moves the depth and then loads the mark; an observer takes the
 /// mark and then reads the depth. One of the two sees what the other did.
 #[derive(Debug)]
-pub(crate) struct MarkUsize(AtomicUsize);
+pub(crate) struct MarkUsize(atomic::AtomicUsize);
 
 /// How a mark is loaded after a sequentially consistent read-modify-write and a sequentially
 /// consistent load. On 32-bit ARM these two are enough: a read-modify-write of ARMv7 ends with a
@@ -248,7 +248,7 @@ const LOAD_MARK: Ordering = if cfg!(all(
 )) {
     Ordering::Relaxed
 } else {
-    Ordering::SeqCst
+    LOAD_SETTING
 };
 
 /// An ordering of a mark. The search models a word under one ordering alone.
@@ -264,7 +264,7 @@ impl MarkUsize {
     const_fn! {
         #[cfg_attr(fillgauge_search, track_caller)]
         pub(crate) const fn new(value: usize) -> Self {
-            Self(AtomicUsize::new(value))
+            Self(atomic::AtomicUsize::new(value))
         }
     }
 
