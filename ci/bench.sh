@@ -10,10 +10,11 @@ need jq jq
 cargo bench --quiet -p fillgauge-benches --bench instructions
 cargo bench --quiet -p fillgauge-benches --bench ratios -- "one thread" observe memory
 
-# at_most LIMIT WHAT NAME PEER: the median of a row over that of another of the same comparison.
+# at_most LIMIT WHAT NAME PEER: a row over another of the same comparison. By the medians of their
+# ratios within a round: the machine may change its speed from one round to the next.
 at_most() {
     jq -e --argjson limit "$1" --arg what "$2" --arg name "$3" --arg peer "$4" '
-        def median($name): .rows[] | select(.name == $name) | .value[1];
+        def median($name): .rows[] | select(.name == $name) | .ratio[1];
         .[] | select(.what == $what) | median($name) / median($peer) <= $limit' target/ratios.json >/dev/null \
         || { echo "bench: $2: $3 takes more than $1 of $4"; exit 1; }
 }
