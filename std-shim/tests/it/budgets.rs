@@ -74,13 +74,12 @@ fn giving_back_runs_no_observer() {
     let budget = track("given back").capacity(4).registry(&registry).budget();
     for _ in 0..10 {
         let all = budget.try_reserve_owned(4).unwrap();
-        assert!(budget.has_warned());
         GIVES_BACK.set(true);
         drop(all);
         GIVES_BACK.set(false);
     }
     flush_events(SOME_TIME).unwrap();
-    assert!(!budget.has_warned());
+    assert!(!budget.has_warned() && budget.warnings() > 0);
     assert!(!CALLED.load(Ordering::SeqCst));
 }
 
