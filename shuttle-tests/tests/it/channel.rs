@@ -398,7 +398,11 @@ pub(crate) fn program<S: Sends, R: Receives>(
     };
     assert_within_capacity(&gauge);
     let totals = figures.totals.unwrap();
-    assert_eq!(totals.enqueued, sent.items.len(), "miscounted");
+    assert_eq!(
+        totals.enqueued,
+        sent.items.len(),
+        "miscounted: too many or too few"
+    );
     let in_queue = match receiver {
         Some(_) => sent.items.len() - taken.items.len(),
         None => 0,

@@ -198,7 +198,7 @@ fn canary_records_first() {
     explore_fault(Handler::Keeps, Fault::RecordsFirst);
 }
 
-/// The depth, or the mark: whichever schedule comes first.
+/// The depth, the mark or the totals: whichever schedule comes first.
 #[test]
 #[should_panic(expected = "too ")]
 fn canary_not_for_queue() {
