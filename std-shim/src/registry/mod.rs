@@ -7,7 +7,8 @@
 //! |---|---|
 //! | `gauge`, `budget` | the references that users share |
 //! | `source` | what gauges and budgets have in common |
-//! | `slots` | their slots, and which of them are taken: what the lock of a registry guards |
+//! | `slots` | the slots of one of the two, and which of them are taken |
+//! | `contents` | both of them, their numbers and sums: what the lock of a registry guards |
 //! | `listing` | that lock, and the registries of the process |
 //! | `outlet` | how the events of a gauge leave it |
 //! | `account` | what a gauge has beside its figures |
@@ -18,6 +19,7 @@
 mod account;
 mod budget;
 mod chain;
+mod contents;
 mod edges;
 mod gauge;
 mod listing;

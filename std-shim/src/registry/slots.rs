@@ -1,33 +1,28 @@
-//! Where the gauges and budgets of a registry are: in slots of chunks that never move.
+//! Where the gauges, or the budgets, of a registry are: in slots of chunks that never move.
 //!
-//! Each has the number of its registration, from 1. Gauges and budgets have chunks of their own.
-//! The slots of a chunk are taken one after the other, so their numbers ascend, and those of one
-//! chunk are all below those of the next. A chunk that is empty is freed, but for the one whose
-//! slots are being taken. If that one is empty when all of its slots were taken, they are taken
-//! again.
+//! Each has the number of its registration, from 1. The slots of a chunk are taken one after the
+//! other, so their numbers ascend, and those of one chunk are all below those of the next. A chunk
+//! that is empty is freed, but for the one whose slots are being taken. If that one is empty when
+//! all of its slots were taken, they are taken again.
 //!
 //! ```text
 //! QueueGauge ──► SlotRef ──► Chunk { gauge, gauge, .. }
 //!                              ▲
-//! registry's lock ──► Gauges { Listed { first, last, held, pinned, chunk }, .. }
+//! Chunks { Listed { first, last, held, pinned, chunk }, .. }
 //! ```
 
 use std::array;
 use std::collections::VecDeque;
 use std::iter;
 use std::ops::{ControlFlow, Deref};
-use std::ptr;
 use std::sync::Arc;
 
-use fillgauge::{Budget, Gauge, GaugeConfig, Limit};
+use fillgauge::{GaugeConfig, Limit};
 
-use super::account::{Birth, Remains};
 use super::listing::ListingRef;
 use super::outlet::Outlet;
 use super::source::{Kind, Source};
-use super::sums::LimitSums;
 use crate::delivery::background::Errand;
-use crate::sync::List;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// How many slots a chunk has.
@@ -86,7 +81,8 @@ impl<S: Kind> AnyChunk for Chunk<S> {
 }
 
 /// A reference to what is in a slot. It does not keep the slot from being used again: that is up to
-/// who has it, see [`Gauges::leave`].
+/// who has it, see
+/// [`Contents::leave`](super::contents::Contents::leave).
 pub(super) struct SlotRef<S> {
     chunk: Arc<Chunk<S>>,
     index: usize,
@@ -101,7 +97,8 @@ impl<S> Deref for SlotRef<S> {
     }
 }
 
-/// A reference to what is in a slot, and is kept there, see [`Gauges::pin`].
+/// A reference to what is in a slot, and is kept there, see
+/// [`Contents::pin`](super::contents::Contents::pin).
 pub(super) struct Pinned {
     pub(super) chunk: Arc<dyn AnyChunk>,
     pub(super) index: usize,
@@ -113,27 +110,6 @@ impl Deref for Pinned {
     fn deref(&self) -> &dyn Source {
         self.chunk.source(self.index)
     }
-}
-
-/// The gauges and budgets of a registry, behind its lock.
-#[derive(Default)]
-pub(super) struct Gauges {
-    kinds: Kinds,
-    /// How many of both users hold.
-    held: usize,
-    /// The number of the latest registration.
-    latest: usize,
-    /// Whether there were more registrations than fit in the word.
-    has_wrapped: bool,
-    /// By the address of the limit.
-    sums: VecDeque<LimitSums>,
-}
-
-/// The chunks of each kind.
-#[derive(Default)]
-pub(super) struct Kinds {
-    pub(super) gauges: Chunks<Gauge<Outlet>>,
-    pub(super) budgets: Chunks<Budget<Outlet>>,
 }
 
 /// The chunks of one kind.
@@ -161,22 +137,6 @@ pub(super) struct Listed<S> {
 }
 
 const _: () = assert!(CHUNK == u16::BITS as usize);
-
-impl<S: Kind> List<Gauges> for Listed<S> {
-    type Entry = Self;
-
-    fn entries(state: &mut Gauges) -> &mut VecDeque<Self> {
-        &mut S::chunks(&mut state.kinds).list
-    }
-}
-
-impl List<Gauges> for LimitSums {
-    type Entry = LimitSums;
-
-    fn entries(state: &mut Gauges) -> &mut VecDeque<LimitSums> {
-        &mut state.sums
-    }
-}
 
 fn bit(index: usize) -> u16 {
     1 << (index % CHUNK)
@@ -269,6 +229,11 @@ impl<S> Default for Chunks<S> {
 }
 
 impl<S: Kind> Chunks<S> {
+    /// For what makes room in it.
+    pub(super) fn list(&mut self) -> &mut VecDeque<Listed<S>> {
+        &mut self.list
+    }
+
     /// How many chunks begin with `instance` or a number before it.
     #[inline]
     fn until(&self, instance: usize) -> usize {
@@ -286,7 +251,7 @@ impl<S: Kind> Chunks<S> {
     }
 
     /// The last number of the chunk among whose numbers `instance` is.
-    fn end_of_range(&self, instance: usize) -> Option<usize> {
+    pub(super) fn end_of_range(&self, instance: usize) -> Option<usize> {
         let last = self.list.get(self.position(instance)?)?.last;
         (last >= instance).then_some(last)
     }
@@ -294,7 +259,7 @@ impl<S: Kind> Chunks<S> {
     /// Where the chunk is that has room for the number `instance`. `None` if there is no room:
     /// without `spare` for a chunk, or in the list.
     #[inline]
-    fn position_for(
+    pub(super) fn position_for(
         &mut self,
         instance: usize,
         spare: &mut Option<Arc<Chunk<S>>>,
@@ -326,15 +291,61 @@ impl<S: Kind> Chunks<S> {
 
     /// Takes the chunk at `position` out of the list, if it is empty and not needed.
     #[inline]
-    fn take_unused(&mut self, position: usize) -> Option<Arc<Chunk<S>>> {
+    pub(super) fn take_unused(&mut self, position: usize) -> Option<Arc<Chunk<S>>> {
         let chunk = self.list.get(position)?;
         let is_needed = !chunk.is_empty() || chunk.first == self.filling;
         let chunk = (!is_needed).then(|| self.list.remove(position)).flatten();
         chunk.map(|chunk| chunk.chunk)
     }
 
+    /// Takes the next slot of the chunk at `position`, for the number `instance`.
+    #[inline]
+    pub(super) fn take(&mut self, position: usize, instance: usize) -> Option<SlotRef<S>> {
+        Some(self.list.get_mut(position)?.take(instance))
+    }
+
+    /// The users of what is in `slot` hold it no more. Returns where it is.
+    #[inline]
+    pub(super) fn leave(&mut self, slot: &SlotRef<S>) -> Option<(usize, usize)> {
+        let position = self.position(slot.instance())?;
+        self.list.get_mut(position)?.held &= !bit(slot.index);
+        Some((position, slot.index))
+    }
+
+    /// What is at `index` of the chunk at `position`, if nothing keeps it.
+    #[inline]
+    pub(super) fn unkept(&self, (position, index): (usize, usize)) -> Option<&S> {
+        let listed = self.list.get(position)?;
+        let is_kept = (listed.held | listed.pinned) & bit(index) != 0;
+        (!is_kept).then(|| listed.chunk.slot(index))
+    }
+
+    /// Whether it has no chunk at all.
+    #[inline]
+    pub(super) fn are_none(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Visits what users hold, from the number `instance` on.
+    #[inline]
+    pub(super) fn visit_from(
+        &self,
+        instance: usize,
+        mut visit: impl FnMut(&dyn Source) -> ControlFlow<()>,
+    ) {
+        // Nested loops: the iterator below takes half as long again.
+        let position = self.position(instance).unwrap_or(0);
+        for chunk in self.list.range(position..) {
+            for source in chunk.sources(chunk.held) {
+                if source.instance() >= instance && visit(source).is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
     /// What users hold, from the number `instance` on.
-    fn held_from(&self, instance: usize) -> impl Iterator<Item = &S> {
+    pub(super) fn held_from(&self, instance: usize) -> impl Iterator<Item = &S> {
         let position = self.position(instance).unwrap_or(0);
         let chunks = self.list.range(position..);
         chunks
@@ -343,32 +354,39 @@ impl<S: Kind> Chunks<S> {
     }
 
     /// What is only kept for the delivery of its event.
-    fn leaving(&self) -> impl Iterator<Item = &dyn Source> {
+    pub(super) fn leaving(&self) -> impl Iterator<Item = &dyn Source> {
         let chunks = self.list.iter();
         let leaving = chunks.flat_map(|chunk| chunk.sources(chunk.pinned & !chunk.held));
         leaving.map(|source| -> &dyn Source { source })
     }
 
-    fn find(&mut self, instance: usize) -> Option<(usize, usize)> {
+    /// Gives up one pin of what has the number `instance`. Returns where it is.
+    pub(super) fn unpin(&mut self, instance: usize) -> Option<(usize, usize)> {
+        let (position, index) = self.find(instance)?;
+        self.list.get_mut(position)?.unpin(index);
+        Some((position, index))
+    }
+
+    fn find(&self, instance: usize) -> Option<(usize, usize)> {
         let position = self.position(instance)?;
         let index = self.list.get(position)?.index_of(instance)?;
         Some((position, index))
     }
 
-    fn pin(&mut self, instance: usize) -> Option<Pinned> {
+    pub(super) fn pin(&mut self, instance: usize) -> Option<Pinned> {
         let (position, index) = self.find(instance)?;
         self.list.get_mut(position)?.pin(index)
     }
 
     /// The number of the first that is held or pinned after `instance`.
-    fn next_after(&self, instance: usize) -> Option<usize> {
+    pub(super) fn next_after(&self, instance: usize) -> Option<usize> {
         let position = self.position(instance).unwrap_or(0);
         let chunks = self.list.range(position..);
         let kept = chunks.flat_map(|chunk| chunk.sources(chunk.held | chunk.pinned));
         kept.map(Source::instance).find(|&next| next > instance)
     }
 
-    fn is_roomy(&self) -> bool {
+    pub(super) fn is_roomy(&self) -> bool {
         self.list.capacity() > 8 * self.list.len() + 64
     }
 
@@ -382,233 +400,4 @@ impl<S: Kind> Chunks<S> {
     pub(super) fn memory(&self) -> (usize, usize) {
         (self.list.len(), self.list.capacity())
     }
-}
-
-impl Gauges {
-    /// How many users hold.
-    pub(super) fn held(&self) -> usize {
-        self.held
-    }
-
-    /// How many there are, also those that are only kept for the delivery of their event.
-    pub(super) fn kept(&self) -> usize {
-        self.held + self.leaving().count()
-    }
-
-    /// The sums of each limit, of gauges that are gone.
-    pub(super) fn sums(&self) -> impl ExactSizeIterator<Item = &LimitSums> {
-        self.sums.iter()
-    }
-
-    /// Visits what users hold, from the number `instance` on, in order of registration.
-    #[inline]
-    pub(super) fn visit_from(
-        &self,
-        instance: usize,
-        mut visit: impl FnMut(&dyn Source) -> ControlFlow<()>,
-    ) {
-        if !self.kinds.budgets.list.is_empty() {
-            let _ = self.both_from(instance).try_for_each(visit);
-            return;
-        }
-        let position = self.kinds.gauges.position(instance).unwrap_or(0);
-        for chunk in self.kinds.gauges.list.range(position..) {
-            for gauge in chunk.sources(chunk.held) {
-                if gauge.instance() >= instance && visit(gauge).is_break() {
-                    return;
-                }
-            }
-        }
-    }
-
-    fn both_from(&self, instance: usize) -> impl Iterator<Item = &dyn Source> {
-        let mut gauges = self.kinds.gauges.held_from(instance).peekable();
-        let mut budgets = self.kinds.budgets.held_from(instance).peekable();
-        iter::from_fn(move || {
-            let budget_is_next = match (gauges.peek(), budgets.peek()) {
-                (Some(gauge), Some(budget)) => budget.instance() < gauge.instance(),
-                (gauge, _) => gauge.is_none(),
-            };
-            if budget_is_next {
-                budgets.next().map(|budget| -> &dyn Source { budget })
-            } else {
-                gauges.next().map(|gauge| -> &dyn Source { gauge })
-            }
-        })
-    }
-
-    /// Those that are only kept for the delivery of their event. The sums do not have them yet.
-    pub(super) fn leaving(&self) -> impl Iterator<Item = &dyn Source> {
-        self.kinds
-            .gauges
-            .leaving()
-            .chain(self.kinds.budgets.leaving())
-    }
-
-    /// The number of the next registration. Nobody has the number 0.
-    #[inline]
-    fn next_instance(&mut self) -> usize {
-        match self.latest.checked_add(1) {
-            Some(instance) if !self.has_wrapped => instance,
-            _ => self.next_free_instance(),
-        }
-    }
-
-    /// The same when the numbers have wrapped: not one of the range of a chunk.
-    #[cold]
-    fn next_free_instance(&mut self) -> usize {
-        self.has_wrapped = true;
-        let mut instance = self.latest;
-        loop {
-            instance = instance.wrapping_add(1).max(1);
-            let taken = self.kinds.gauges.end_of_range(instance);
-            match taken.or_else(|| self.kinds.budgets.end_of_range(instance)) {
-                Some(end) => instance = end,
-                None => return instance,
-            }
-        }
-    }
-
-    /// Takes the slot of the next number, and renews it. `None` if there is no room: without
-    /// `spare` for a chunk, or in the lists.
-    #[inline]
-    pub(super) fn enlist<S: Kind>(
-        &mut self,
-        config: GaugeConfig,
-        birth: &mut Birth,
-        spare: &mut Option<Arc<Chunk<S>>>,
-    ) -> Option<SlotRef<S>> {
-        let instance = self.next_instance();
-        let position = S::chunks(&mut self.kinds).position_for(instance, spare)?;
-        let sums = sums_of(&mut self.sums, config.limit())?;
-        sums.add_registration(S::HAS_TOTALS);
-        let slot = S::chunks(&mut self.kinds)
-            .list
-            .get_mut(position)?
-            .take(instance);
-        self.held += 1;
-        self.latest = instance;
-        slot.outlet().renew(birth);
-        slot.renew_slot(config, instance);
-        Some(slot)
-    }
-
-    /// The users of what is in `slot` hold it no more. What it returns is to be dropped when the
-    /// lock is free.
-    #[inline]
-    pub(super) fn leave<S: Kind>(&mut self, slot: &SlotRef<S>) -> Option<Gone> {
-        let chunks = S::chunks(&mut self.kinds);
-        let position = chunks.position(slot.instance())?;
-        chunks.list.get_mut(position)?.held &= !bit(slot.index);
-        self.held -= 1;
-        self.remove_if_unused::<S>(position, slot.index)
-    }
-
-    /// Pins what has the number `instance`: keeps it for the delivery of its event.
-    pub(super) fn pin(&mut self, instance: usize) -> Option<Pinned> {
-        let gauge = self.kinds.gauges.pin(instance);
-        gauge.or_else(|| self.kinds.budgets.pin(instance))
-    }
-
-    /// Pins the first that was registered after `instance`.
-    pub(super) fn pin_after(&mut self, instance: usize) -> Option<Pinned> {
-        let gauge = self.kinds.gauges.next_after(instance);
-        let budget = self.kinds.budgets.next_after(instance);
-        self.pin(gauge.into_iter().chain(budget).min()?)
-    }
-
-    /// Gives up one pin of what has the number `instance`. What it returns is to be dropped when
-    /// the lock is free.
-    pub(super) fn unpin(&mut self, instance: usize) -> Option<Gone> {
-        if self.kinds.gauges.find(instance).is_some() {
-            self.unpin_one::<Gauge<Outlet>>(instance)
-        } else {
-            self.unpin_one::<Budget<Outlet>>(instance)
-        }
-    }
-
-    fn unpin_one<S: Kind>(&mut self, instance: usize) -> Option<Gone> {
-        let chunks = S::chunks(&mut self.kinds);
-        let (position, index) = chunks.find(instance)?;
-        chunks.list.get_mut(position)?.unpin(index);
-        self.remove_if_unused::<S>(position, index)
-    }
-
-    /// Removes what is at `index` of the chunk at `position`, unless something keeps it.
-    #[inline]
-    fn remove_if_unused<S: Kind>(&mut self, position: usize, index: usize) -> Option<Gone> {
-        let chunks = S::chunks(&mut self.kinds);
-        let listed = chunks.list.get(position)?;
-        if (listed.held | listed.pinned) & bit(index) != 0 {
-            return None;
-        }
-        let slot = listed.chunk.slot(index);
-        let remains = slot.outlet().take_remains();
-        let refused = slot.refused();
-        let backpressure = (remains.as_ref()).and_then(|remains| remains.backpressure(refused));
-        let has_counted = slot.totals().is_some_and(|totals| totals != (0, 0));
-        let was_used = slot.high_water() > 0 || has_counted || refused > 0;
-        if was_used || backpressure.is_some() {
-            if let Some(sums) = sums_of(&mut self.sums, slot.limit()) {
-                sums.add(slot, backpressure);
-            }
-        }
-        let chunk = chunks.take_unused(position);
-        (remains.is_some() || chunk.is_some()).then(|| Gone {
-            chunk: chunk.map(|chunk| -> Arc<dyn AnyChunk> { chunk }),
-            remains,
-        })
-    }
-
-    /// Which lists of chunks take much more memory than they need.
-    pub(super) fn roomy(&self) -> Roomy {
-        Roomy {
-            gauges: self.kinds.gauges.is_roomy(),
-            budgets: self.kinds.budgets.is_roomy(),
-        }
-    }
-
-    #[cfg(all(test, not(fillgauge_shuttle)))]
-    pub(super) fn kinds(&self) -> &Kinds {
-        &self.kinds
-    }
-
-    /// As after so many registrations.
-    #[cfg(all(test, not(fillgauge_shuttle)))]
-    pub(super) fn set_latest(&mut self, instance: usize) {
-        self.has_wrapped |= instance < self.latest;
-        self.latest = instance;
-    }
-}
-
-/// The sums of `limit`, which there are afterwards, if there is room.
-#[inline]
-fn sums_of<'sums>(
-    sums: &'sums mut VecDeque<LimitSums>,
-    limit: &'static Limit,
-) -> Option<&'sums mut LimitSums> {
-    let key = ptr::from_ref(limit).addr();
-    let position = match sums.binary_search_by_key(&key, LimitSums::key) {
-        Ok(position) => position,
-        Err(_) if sums.len() == sums.capacity() => return None,
-        Err(position) => {
-            sums.insert(position, LimitSums::new(limit));
-            position
-        }
-    };
-    sums.get_mut(position)
-}
-
-/// What is left of what is gone.
-pub(super) struct Gone {
-    /// One that has left its list.
-    pub(super) chunk: Option<Arc<dyn AnyChunk>>,
-    pub(super) remains: Option<Remains>,
-}
-
-/// What [`Gauges::roomy`] finds.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Roomy {
-    pub(super) gauges: bool,
-    pub(super) budgets: bool,
 }

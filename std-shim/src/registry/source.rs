@@ -2,8 +2,9 @@
 
 use fillgauge::{Budget, Gauge, GaugeConfig, Limit, QueueSnapshot};
 
+use super::contents::Kinds;
 use super::outlet::Outlet;
-use super::slots::{Chunks, Kinds, RenewSlot};
+use super::slots::{Chunks, RenewSlot};
 
 /// What a registry lists.
 pub(super) trait Source: Send + Sync + 'static {
