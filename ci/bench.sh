@@ -37,6 +37,7 @@ at_most 0.70 "reserve + release, one thread" "fillgauge" "tokio's Semaphore"
 at_most 0.80 "reserve + release, one thread" "fillgauge-std" "tokio's Semaphore"
 # Bytes are no times: they are the same on every machine.
 jq -e '.[] | select(.what == "memory of a gauge") | .rows[]
-    | select(.name == "fillgauge-std, a budget, one of 10,000") | .value[1] <= 256' target/ratios.json >/dev/null \
+    | select(.name == "fillgauge-std, a budget, one of 10,000")
+    | .value[1] <= 256' target/ratios.json >/dev/null \
     || { echo "bench: a budget of fillgauge-std takes more than 256 bytes"; exit 1; }
 echo "bench: no operation takes more than it may"

@@ -66,13 +66,15 @@ for configuration in "thumbv7m-none-eabi critical-section" "thumbv6m-none-eabi c
         fail "what was forgotten was not found: this stress proves nothing"
     fi
     for what in bytes ring; do
-        grep -q "^$what: wrong at [1-9]" <<<"$output" || fail "what was forgotten of $what was not found: $output"
+        grep -q "^$what: wrong at [1-9]" <<<"$output" \
+            || fail "what was forgotten of $what was not found: $output"
     done
     # And with a sender that nobody stops.
     if output=$(firmware run "$backend,fault" --bin flow); then
         fail "a sender that is not stopped was not found: this check proves nothing"
     fi
-    grep -q 'a byte is lost' <<<"$output" || fail "a sender that is not stopped led to something else: $output"
+    grep -q 'a byte is lost' <<<"$output" \
+        || fail "a sender that is not stopped led to something else: $output"
     find_unwanted "$backend,fault"
     [ -n "$found" ] || fail "code that panics was not found: this check proves nothing"
     echo "firmware: $configuration: all checks hold, and find the fault"

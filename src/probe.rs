@@ -3,7 +3,8 @@
 //! # The words
 //!
 //! ```text
-//! alarm       state · window_mark · earlier_mark · refused · capacity · warn_depth · rearm_depth · ..
+//! alarm       state · window_mark · earlier_mark · refused · capacity · warn_depth · rearm_depth ·
+//!             ..
 //! last        the depth of the last check
 //! the queue   its own words, which this crate does not know
 //! ```
@@ -128,7 +129,8 @@ impl<D> Probe<D> {
 
 impl<D: Deliver> Probe<D> {
     /// Checks after an operation on the queue. `length` reads how much is in it at one instant of
-    /// its call, by loads that are at least acquire. It also delivers an event that was [left pending](crate::Delivery::leave_pending).
+    /// its call, by loads that are at least acquire. It also delivers an event that was [left
+    /// pending](crate::Delivery::leave_pending).
     #[inline]
     pub fn check(&self, length: impl Fn() -> usize) {
         fence(Ordering::SeqCst);

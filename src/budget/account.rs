@@ -3,7 +3,8 @@
 //! # The words
 //!
 //! ```text
-//! alarm       state · window_mark · earlier_mark · refused · capacity · warn_depth · rearm_depth · ..
+//! alarm       state · window_mark · earlier_mark · refused · capacity · warn_depth · rearm_depth ·
+//!             ..
 //! used        what is in use
 //! ```
 //!

@@ -3,8 +3,8 @@
 //! # The words
 //!
 //! ```text
-//! alarm       state · window_mark · earlier_mark · refused · capacity · warn_depth · rearm_depth · identity ·
-//!             limit · sink
+//! alarm       state · window_mark · earlier_mark · refused · capacity · warn_depth · rearm_depth ·
+//!             identity · limit · sink
 //! producers   enqueued · cached_dequeued
 //! consumers   dequeued · cached_enqueued
 //! ```

@@ -365,8 +365,8 @@ impl<D: Deliver> Gauge<D> {
     /// A gauge has one window. If several observers look at it, see
     /// [`WindowPeaks`](crate::WindowPeaks).
     ///
-    /// Lock-free: it repeats a step only if there was a new mark, or another look, meanwhile. The sink is
-    /// not called.
+    /// Lock-free: it repeats a step only if there was a new mark, or another look, meanwhile. The
+    /// sink is not called.
     ///
     /// ```
     /// # use fillgauge::{Gauge, Limit};

@@ -11,13 +11,13 @@ impl<D: Deliver> Gauge<D> {
     ///
     /// The points follow: with the default thresholds the gauge warns at 80 % of the new capacity,
     /// and is armed again at 50 % of it. This call warns or recovers if the depth is beyond such a
-    /// point. An operation that overlaps the call goes by the old or the new capacity. Several changes may
-    /// be made at once: one of them comes last.
+    /// point. An operation that overlaps the call goes by the old or the new capacity. Several
+    /// changes may be made at once: one of them comes last.
     ///
-    /// Capacity 0 means unbounded, unless the gauge is [a rendezvous](crate::GaugeConfig::rendezvous). A
-    /// queue may have more in it than a smaller capacity has room for. So the depth of a queue may
-    /// read above its capacity once that was changed, also for a moment while records are in
-    /// progress.
+    /// Capacity 0 means unbounded, unless the gauge is [a
+    /// rendezvous](crate::GaugeConfig::rendezvous). A queue may have more in it than a smaller
+    /// capacity has room for. So the depth of a queue may read above its capacity once that was
+    /// changed, also for a moment while records are in progress.
     ///
     /// Lock-free: it repeats a step only if another change came between. Then the sink.
     ///

@@ -174,9 +174,9 @@ impl SeqCstUsize {
 #[derive(Debug)]
 pub(crate) struct SettingUsize(atomic::AtomicUsize);
 
-/// How a setting is loaded. Under loom it is an acquire load, which has fewer interleavings. That is
-/// enough there: the counters are loaded by writes, and of two writes of a word the second one sees
-/// what came before the first.
+/// How a setting is loaded. Under loom it is an acquire load, which has fewer interleavings. That
+/// is enough there: the counters are loaded by writes, and of two writes of a word the second one
+/// sees what came before the first.
 const LOAD_SETTING: Ordering = if cfg!(fillgauge_loom) {
     Ordering::Acquire
 } else {
@@ -233,8 +233,8 @@ impl SettingUsize {
     }
 }
 
-/// The mark of a window. An operation moves the depth and then loads the mark; an observer takes the
-/// mark and then reads the depth. One of the two sees what the other did.
+/// The mark of a window. An operation moves the depth and then loads the mark; an observer takes
+/// the mark and then reads the depth. One of the two sees what the other did.
 #[derive(Debug)]
 pub(crate) struct MarkUsize(atomic::AtomicUsize);
 

@@ -39,7 +39,8 @@ pub enum Drain {
 /// ```
 ///
 /// Of what has no [totals](QueueSnapshot::totals) something was taken if the depth has fallen from
-/// one look to the next. So a probe or a budget that is refilled at once looks stuck while it works.
+/// one look to the next. So a probe or a budget that is refilled at once looks stuck while it
+/// works.
 #[derive(Clone, Debug)]
 pub struct DrainWatch {
     patience: u64,
@@ -92,7 +93,8 @@ impl Seen {
 
 impl DrainWatch {
     /// A watch of one queue, which is stuck if for `patience` ticks it
-    /// was not empty, and nothing was taken. With 0 it is stuck at each look that finds something in it.
+    /// was not empty, and nothing was taken. With 0 it is stuck at each look that finds something
+    /// in it.
     pub const fn new(patience: u64) -> Self {
         Self {
             patience,

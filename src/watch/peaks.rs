@@ -37,11 +37,11 @@ impl HasWindow for BudgetHandle {
     }
 }
 
-/// The peaks of one gauge for `N` observers: what each of them sees is the greatest depth since *it*
-/// last looked.
+/// The peaks of one gauge for `N` observers: what each of them sees is the greatest depth since
+/// *it* last looked.
 ///
-/// A gauge has one window, which ends when it is taken. Here whoever takes it leaves its peak for
-/// the others. So all observers of a gauge must go through the same `WindowPeaks`.
+/// A gauge has one window, which ends when it is taken. The observer that takes it here leaves
+/// its peak for the others. So all observers of a gauge must go through the same `WindowPeaks`.
 ///
 /// ```
 /// use fillgauge::{Gauge, Limit, WindowPeaks};
@@ -62,9 +62,9 @@ impl HasWindow for BudgetHandle {
 ///
 /// # Progress and interrupts
 ///
-/// Lock-free: taking repeats a step only if there was a new mark, or another look, meanwhile. An interrupt
-/// handler may take. Two observers that take at once lose no peak: it may be in the next window of
-/// one of them.
+/// Lock-free: taking repeats a step only if there was a new mark, or another look, meanwhile. An
+/// interrupt handler may take. Two observers that take at once lose no peak: it may be in the next
+/// window of one of them.
 #[derive(Debug)]
 pub struct WindowPeaks<const N: usize> {
     /// What others took and this observer has not seen, for each observer.

@@ -201,8 +201,8 @@ impl<'registry> Track<'registry> {
         self.gauge_named(name)
     }
 
-    /// Registers a gauge whose depth `read` returns: for what cannot be wrapped or recorded. Dropping
-    /// the gauge and all its clones ends the registration.
+    /// Registers a gauge whose depth `read` returns: for what cannot be wrapped or recorded.
+    /// Dropping the gauge and all its clones ends the registration.
     ///
     /// Only a [report](QueueRegistry::report) reads the depth, so the gauge warns then, and on the
     /// [background thread](crate#who-delivers). A report waits for `read`, and holds no lock

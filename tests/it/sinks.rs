@@ -50,6 +50,7 @@ fn a_tee_hands_each_event_to_both_in_order() {
 #[cfg(feature = "edge-waiter")]
 mod waiter {
     use std::future::Future;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::pin::pin;
     use std::sync::Arc;
     use std::task::{Context, Poll, Wake, Waker};
@@ -70,6 +71,15 @@ mod waiter {
 
     fn poll<F: Future>(future: F) -> Poll<F::Output> {
         pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// Waits for a change, and wakes `task` then.
+    fn waiting(edges: &EdgeWaiter, task: Arc<impl Wake + Send + Sync + 'static>) -> Waiter<'_> {
+        let waker = Waker::from(task);
+        let mut waiter = edges.waiter().unwrap();
+        let mut context = Context::from_waker(&waker);
+        assert!(pin!(waiter.changed()).poll(&mut context).is_pending());
+        waiter
     }
 
     fn gauge(edges: &'static EdgeWaiter) -> Gauge {
@@ -131,13 +141,30 @@ mod waiter {
         static EDGES: EdgeWaiter = EdgeWaiter::new();
         let gauge = gauge(&EDGES);
         let count = Arc::<Count>::default();
-        let waker = Waker::from(Arc::clone(&count));
-        let mut waiter = EDGES.waiter().unwrap();
-        let mut context = Context::from_waker(&waker);
-        assert!(pin!(waiter.changed()).poll(&mut context).is_pending());
+        let _waiter = waiting(&EDGES, Arc::clone(&count));
         assert!(EDGES.waiter().is_none());
         gauge.record_enqueue_n(8);
         assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    }
+
+    /// As of any sink: the gauge is right, and the next operation checks.
+    #[test]
+    fn a_waker_that_panics_loses_no_edge() {
+        struct Panics;
+        impl Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("the executor is gone");
+            }
+        }
+        static EDGES: EdgeWaiter = EdgeWaiter::new();
+        let gauge = gauge(&EDGES);
+        let mut waiter = waiting(&EDGES, Arc::new(Panics));
+        let recorded = catch_unwind(AssertUnwindSafe(|| gauge.record_enqueue_n(8)));
+        assert!(recorded.is_err() && gauge.has_warned());
+        assert!(poll(waiter.wait_near_capacity()).is_ready());
+        gauge.record_dequeue_n(8);
+        assert!(poll(waiter.wait_recovered()).is_ready());
+        assert!(EDGES.waiter().is_none(), "it is still given out");
     }
 
     #[test]
@@ -159,11 +186,8 @@ mod waiter {
         static EDGES: EdgeWaiter = EdgeWaiter::new();
         let gauge = gauge(&EDGES);
         let count = Arc::<Count>::default();
-        let waker = Waker::from(Arc::clone(&count));
-        let mut waiter = EDGES.waiter().unwrap();
-        let mut context = Context::from_waker(&waker);
-        assert!(pin!(waiter.changed()).poll(&mut context).is_pending());
-        drop((waiter, waker));
+        let waiter = waiting(&EDGES, Arc::clone(&count));
+        drop(waiter);
         assert_eq!(Arc::strong_count(&count), 1);
         gauge.record_enqueue_n(8);
         assert_eq!(count.0.load(Ordering::SeqCst), 0);

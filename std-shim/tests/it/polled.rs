@@ -12,15 +12,18 @@ use crate::tape::taped;
 
 const SOME_TIME: Duration = Duration::from_secs(30);
 
+/// A gauge of what has this length.
+fn backlog(registry: &QueueRegistry, length: usize) -> (Arc<QueueGauge>, Arc<AtomicUsize>) {
+    let length = Arc::new(AtomicUsize::new(length));
+    let read = Arc::clone(&length);
+    let backlog = track("backlog").capacity(10).registry(registry);
+    (backlog.polled(move || read.load(Ordering::SeqCst)), length)
+}
+
 #[test]
 fn a_report_reads_the_depth_and_nothing_else_does() {
     let registry = QueueRegistry::new("polled").silent();
-    let length = Arc::new(AtomicUsize::new(3));
-    let read = Arc::clone(&length);
-    let gauge = track("backlog")
-        .capacity(10)
-        .registry(&registry)
-        .polled(move || read.load(Ordering::SeqCst));
+    let (gauge, length) = backlog(&registry, 3);
     assert_eq!((gauge.depth(), registry.snapshot()[0].depth), (0, 0));
     assert_eq!(registry.report().gauges[0].depth, 3);
     length.store(7, Ordering::SeqCst);
@@ -39,12 +42,7 @@ fn it_warns_on_the_background_thread_and_recovers() {
             .unwrap()
             .push((event.kind().as_str(), thread::current().id()));
     });
-    let length = Arc::new(AtomicUsize::new(8));
-    let read = Arc::clone(&length);
-    let gauge = track("backlog")
-        .capacity(10)
-        .registry(&registry)
-        .polled(move || read.load(Ordering::SeqCst));
+    let (gauge, length) = backlog(&registry, 8);
     for depth in [8, 9, 2, 3] {
         length.store(depth, Ordering::SeqCst);
         thread::scope(|scope| {

@@ -11,8 +11,8 @@ use super::registry::ReferenceRegistry;
 use crate::recorder::{RECORDER, kind, take_events};
 
 impl GaugeHistory {
-    /// Fails where the gauge, or a probe of its depth, differs from the reference. Returns the kinds
-    /// of the events.
+    /// Fails where the gauge, or a probe of its depth, differs from the reference. Returns the
+    /// kinds of the events.
     pub(crate) fn play(&self) -> String {
         take_events();
         let Self { setup, operations } = self;

@@ -1,10 +1,10 @@
 //! A budget and a probe whose users run at different priorities.
 //!
 //! The main loop takes bytes of the budget and gives them back. So does the SysTick, which comes at
-//! any instruction of the main loop. At a *rest* the main loop is not in the middle of an operation.
-//! There the budget must be what both of them hold, never more than its capacity, and its alarm must
-//! be as that demands. The same holds for the probe of a ring that one of them fills and the other
-//! drains.
+//! any instruction of the main loop. At a *rest* the main loop is not in the middle of an
+//! operation. There the budget must be what both of them hold, never more than its capacity, and
+//! its alarm must be as that demands. The same holds for the probe of a ring that one of them fills
+//! and the other drains.
 //!
 //! The run fails if one of them is wrong at one rest. The feature `fault` has the SysTick forget
 //! what it holds, and the ring change without a check: then the run must fail.
@@ -22,7 +22,7 @@ use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::hprintln;
 use critical_section::Mutex;
 use fillgauge::{Budget, Limit, Probe, QueueRegistry, Reservation, Thresholds, presets};
-use fillgauge_firmware::{board, succeed};
+use fillgauge_firmware::{Random, board, succeed};
 use panic_semihosting as _;
 
 /// The run goes to so many rests.
@@ -114,18 +114,6 @@ fn SysTick() {
     }
 }
 
-/// A xorshift generator: the same numbers every run.
-struct Random(u32);
-
-impl Random {
-    fn within(&mut self, range: Range<u32>) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        range.start + self.0 % (range.end - range.start)
-    }
-}
-
 /// What was found at the rests.
 #[derive(Default)]
 struct Found {
@@ -172,7 +160,8 @@ fn operating<R>(operation: impl FnOnce() -> R) -> R {
 }
 
 fn run(systick: &mut SYST) -> usize {
-    let (mut random, mut of_bytes, mut of_ring) = (Random(1), Found::default(), Found::default());
+    let (mut random, mut of_bytes, mut of_ring) =
+        (Random::new(), Found::default(), Found::default());
     let mut held: Option<Reservation<'_>> = None;
     for _ in 0..RESTS {
         systick.set_reload(random.within(RELOADS));

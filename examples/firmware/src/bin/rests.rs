@@ -23,7 +23,7 @@ use cortex_m_semihosting::hprintln;
 use critical_section::Mutex;
 use fillgauge::queues::heapless::{SpscGauge, TrackedConsumer, TrackedProducer};
 use fillgauge::{Gauge, Limit, Thresholds};
-use fillgauge_firmware::{board, succeed};
+use fillgauge_firmware::{Random, board, succeed};
 use heapless::Deque;
 use heapless::spsc::Queue;
 use panic_semihosting as _;
@@ -322,18 +322,6 @@ fn SysTick() {
     }
 }
 
-/// A xorshift generator: the same numbers every run.
-struct Random(u32);
-
-impl Random {
-    fn within(&mut self, range: Range<u32>) -> u32 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 17;
-        self.0 ^= self.0 << 5;
-        range.start + self.0 % (range.end - range.start)
-    }
-}
-
 /// What came of a case.
 #[derive(Default)]
 struct Outcome {
@@ -397,7 +385,7 @@ fn main() -> ! {
     hprintln!("| producer  | consumer  | capacity | gauge         | interrupted | rests | wrong |");
     hprintln!("|-----------|-----------|---------:|---------------|------------:|------:|------:|");
     let mut systick = board::start_nested_handlers(core, RELOADS.end);
-    let mut random = Random(1);
+    let mut random = Random::new();
     for case in CASES.iter().flatten().flatten() {
         let outcome = run(case, &mut systick, &mut random);
         hprintln!(

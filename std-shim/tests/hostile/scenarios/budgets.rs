@@ -1,6 +1,6 @@
 //! Budgets whose observers are hostile: whatever they do, what is in use is right.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::thread;
@@ -29,6 +29,10 @@ pub(super) const ALL: &[Scenario] = &[
         dropping_observer,
     ),
     ("giving back allocates nothing", giving_back_without_memory),
+    (
+        "what a thread holds is given back when it ends, whatever observers do",
+        giving_back_at_the_end_of_a_thread,
+    ),
     (
         "what is given back with no threads is delivered by a flush",
         giving_back_without_threads,
@@ -171,4 +175,25 @@ fn giving_back_without_memory() {
         assert!(!budget.has_warned());
     }
     assert_eq!(ASKED.load(Ordering::SeqCst), 0);
+}
+
+/// In a destructor of the thread, when other values of the thread may be gone.
+fn giving_back_at_the_end_of_a_thread() {
+    thread_local! {
+        static HELD: RefCell<Vec<OwnedReservation>> = const { RefCell::new(Vec::new()) };
+    }
+    let budget = observed_by_all(|_| panic!("disk full"));
+    for _ in 0..50 {
+        let shared = Arc::clone(&budget);
+        let ended = thread::spawn(move || {
+            // Before and after what the crate has for a thread.
+            HELD.with_borrow_mut(Vec::clear);
+            let all = shared.try_reserve_owned(8).unwrap();
+            HELD.with_borrow_mut(|held| held.push(all));
+        });
+        ended.join().unwrap();
+        assert_eq!(budget.used(), 0);
+    }
+    flush_events(SOME_TIME).unwrap();
+    assert!(!budget.has_warned() && budget.warnings() > 0);
 }
