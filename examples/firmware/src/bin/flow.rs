@@ -120,11 +120,11 @@ fn main() -> ! {
             let mut context = Context::from_waker(&waker);
             assert!(task.as_mut().poll(&mut context).is_pending());
         }
-        if turn.is_multiple_of(TURNS) {
-            if let Some(byte) = receiver.dequeue() {
-                assert_eq!(byte, received as u8, "a byte is lost");
-                received += 1;
-            }
+        if turn.is_multiple_of(TURNS)
+            && let Some(byte) = receiver.dequeue()
+        {
+            assert_eq!(byte, received as u8, "a byte is lost");
+            received += 1;
         }
         // Other work, which the sender interrupts.
         asm::delay(SLOWNESS / TURNS);
