@@ -1,14 +1,44 @@
 //! What a gauge is made from.
 
+use core::marker::PhantomData;
+
+use crate::alarm::delivery::StaticSink;
+use crate::event::LimitSink;
 use crate::limit::Limit;
 use crate::thresholds::{PointRules, Thresholds, TripPoints};
 
-/// The settings of a gauge: what it watches, its capacity, its thresholds, and whether it is the
-/// gauge of a queue.
+/// The settings of a gauge: what it watches, its capacity, its thresholds, whether it is the gauge
+/// of a queue, and what receives its events.
 ///
 /// [`Gauge::for_queue`](crate::Gauge::for_queue), [`Gauge::new`](crate::Gauge::new) and
 /// [`QueueRegistry::register`](crate::QueueRegistry::register) take a limit and a capacity.
-/// `Gauge::with_config` and `QueueRegistry::register_with` take this.
+/// `Gauge::with_config` and `QueueRegistry::register_with` take this. A type of yours that wraps a
+/// gauge takes it too, in a `const fn`:
+///
+/// ```
+/// use fillgauge::{Gauge, GaugeConfig, Limit, LimitEvent};
+///
+/// struct Mailbox {
+///     gauge: Gauge,
+///     // and the queue
+/// }
+///
+/// impl Mailbox {
+///     const fn new<S>(config: GaugeConfig<S>) -> Self {
+///         Self { gauge: Gauge::with_config(config) }
+///     }
+/// }
+///
+/// fn blink(event: &LimitEvent) {
+///     // a light
+/// }
+///
+/// static MAIL: Mailbox =
+///     Mailbox::new(GaugeConfig::for_queue(&Limit::queue("mail"), 10).with_sink(&blink));
+/// # assert_eq!(MAIL.gauge.capacity(), 10);
+/// ```
+///
+/// The type parameter says whether it has a [sink](Self::with_sink).
 ///
 /// ```
 /// use fillgauge::{Gauge, GaugeConfig, Limit, Thresholds};
@@ -28,14 +58,35 @@ use crate::thresholds::{PointRules, Thresholds, TripPoints};
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use]
-pub struct GaugeConfig {
+pub struct GaugeConfig<S = NoSink> {
     pub(crate) limit: &'static Limit,
     capacity: usize,
     thresholds: Thresholds,
     pub(crate) for_queue: bool,
     /// Capacity 0 is a bound, and not none.
     zero_is_bound: bool,
+    sink: StaticSink,
+    has_sink: PhantomData<S>,
 }
+
+/// Of a [`GaugeConfig`] without a sink.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum NoSink {}
+
+/// Of a [`GaugeConfig`] with a sink. What has sinks of its own does not take it, such as a
+/// registry.
+///
+/// ```compile_fail,E0308
+/// # use fillgauge::{GaugeConfig, Limit, LimitEvent, QueueRegistry};
+/// # static FRAMES: Limit = Limit::queue("frames");
+/// # static REGISTRY: QueueRegistry<1> = QueueRegistry::new();
+/// # fn blink(_event: &LimitEvent) {}
+/// let _ = REGISTRY.register_with(GaugeConfig::new(&FRAMES, 8).with_sink(&blink));
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum WithSink {}
 
 impl GaugeConfig {
     /// For a queue of `capacity` items, with the default thresholds: every item that is recorded
@@ -92,7 +143,38 @@ impl GaugeConfig {
             thresholds: Thresholds::DEFAULT,
             for_queue: false,
             zero_is_bound: false,
+            sink: StaticSink::NONE,
+            has_sink: PhantomData,
         }
+    }
+
+    /// The receiver of the events; see [`LimitSink`] for an example.
+    ///
+    /// The gauges of a [`QueueRegistry`](crate::QueueRegistry) have the sink of the registry: it
+    /// takes no settings with a sink.
+    pub const fn with_sink(self, sink: &'static dyn LimitSink) -> GaugeConfig<WithSink> {
+        self.receiving(StaticSink::new(Some(sink)))
+    }
+}
+
+impl<S> GaugeConfig<S> {
+    const fn receiving<R>(self, sink: StaticSink) -> GaugeConfig<R> {
+        GaugeConfig {
+            limit: self.limit,
+            capacity: self.capacity,
+            thresholds: self.thresholds,
+            for_queue: self.for_queue,
+            zero_is_bound: self.zero_is_bound,
+            sink,
+            has_sink: PhantomData,
+        }
+    }
+
+    /// The settings without the sink, and the sink: for a crate whose gauges receive their events
+    /// in another way, see [`Gauge::with_delivery`](crate::Gauge::with_delivery).
+    pub const fn into_parts(self) -> (GaugeConfig, Option<&'static dyn LimitSink>) {
+        let sink = self.sink.get();
+        (self.receiving(StaticSink::NONE), sink)
     }
 
     /// Thresholds of its own.

@@ -116,7 +116,7 @@ mod watch;
 
 pub use alarm::delivery::{Deliver, Delivery, Renew, StaticSink};
 pub use budget::{Budget, LimitExceeded, Reservation};
-pub use config::GaugeConfig;
+pub use config::{GaugeConfig, NoSink, WithSink};
 /// For the expansion of `limit_catalog!`.
 #[cfg(feature = "defmt")]
 #[doc(hidden)]
@@ -133,10 +133,10 @@ pub use registry::{
 #[cfg(feature = "defmt")]
 pub use sinks::DefmtSink;
 pub use sinks::Tee;
-#[cfg(feature = "edge-waiter")]
-pub use sinks::{EdgeWaiter, Waiter};
 #[cfg(feature = "event-log")]
 pub use sinks::{EventLog, LogEntry};
+#[cfg(feature = "edge-waiter")]
+pub use sinks::{EdgeWaiter, Waiter};
 pub use snapshot::{QueueSnapshot, Totals};
 #[cfg(fillgauge_loom)]
 pub use sync::modelled;

@@ -95,8 +95,9 @@ impl Probe {
 
     const_fn! {
         /// A probe with settings of its own.
-        pub const fn with_config(config: GaugeConfig) -> Self {
-            Self::with_delivery(config, StaticSink::NONE)
+        pub const fn with_config<S>(config: GaugeConfig<S>) -> Self {
+            let (config, sink) = config.into_parts();
+            Self::with_delivery(config, StaticSink::new(sink))
         }
     }
 

@@ -183,6 +183,14 @@ pub struct StaticSink(Option<&'static dyn LimitSink>);
 impl StaticSink {
     pub(crate) const NONE: Self = Self(None);
 
+    pub(crate) const fn new(sink: Option<&'static dyn LimitSink>) -> Self {
+        Self(sink)
+    }
+
+    pub(crate) const fn get(self) -> Option<&'static dyn LimitSink> {
+        self.0
+    }
+
     pub(crate) const fn set(&mut self, sink: &'static dyn LimitSink) {
         self.0 = Some(sink);
     }
@@ -209,6 +217,13 @@ impl core::fmt::Debug for StaticSink {
         f.debug_tuple("StaticSink")
             .field(&self.0.map(|_| ..))
             .finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for StaticSink {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "StaticSink({})", self.0.is_some());
     }
 }
 

@@ -78,8 +78,9 @@ impl Budget {
     const_fn! {
         /// A budget with settings of its own. Whether they are those of a queue makes no
         /// difference.
-        pub const fn with_config(config: GaugeConfig) -> Self {
-            Self::with_delivery(config, StaticSink::NONE)
+        pub const fn with_config<S>(config: GaugeConfig<S>) -> Self {
+            let (config, sink) = config.into_parts();
+            Self::with_delivery(config, StaticSink::new(sink))
         }
     }
 

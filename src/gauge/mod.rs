@@ -118,8 +118,9 @@ impl Gauge {
     const_fn! {
         /// A gauge with settings of its own.
         #[inline]
-        pub const fn with_config(config: GaugeConfig) -> Self {
-            Self::with_delivery(config, StaticSink::NONE)
+        pub const fn with_config<S>(config: GaugeConfig<S>) -> Self {
+            let (config, sink) = config.into_parts();
+            Self::with_delivery(config, StaticSink::new(sink))
         }
     }
 

@@ -115,8 +115,7 @@ impl<'registry> Track<'registry> {
     /// [`set_limit_warning_handler`](crate::set_limit_warning_handler). A panic in it is caught and
     /// logged.
     pub fn sink(mut self, sink: impl Fn(&LimitEvent) + Send + Sync + 'static) -> Self {
-        let sinks = self.particulars.sinks.get_or_insert_default();
-        Arc::make_mut(&mut sinks.0).push(Arc::new(sink));
+        self.particulars.add_sink(sink);
         self
     }
 
@@ -145,8 +144,9 @@ impl<'registry> Track<'registry> {
     /// jobs.observe_depth(8);
     /// assert!(LAMP.0.load(Ordering::Relaxed));
     /// ```
-    pub fn core_sink(self, sink: &'static (impl LimitSink + ?Sized)) -> Self {
-        self.sink(move |event| sink.on_event(event.core_event()))
+    pub fn core_sink(mut self, sink: &'static (impl LimitSink + ?Sized)) -> Self {
+        self.particulars.add_core_sink(sink);
+        self
     }
 
     /// The gauge is that of a queue, see [`GaugeConfig::for_queue`]: the two records of an item may

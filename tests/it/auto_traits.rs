@@ -14,6 +14,7 @@ fn every_public_type_may_be_shared_sent_moved_and_unwound_through() {
     shared::<Edge>();
     shared::<Gauge>();
     shared::<GaugeConfig>();
+    shared::<GaugeConfig<WithSink>>();
     shared::<Hold<'_>>();
     shared::<Limit>();
     shared::<LimitCategory>();

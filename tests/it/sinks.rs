@@ -4,7 +4,10 @@ use std::sync::Mutex;
 #[cfg(feature = "edge-waiter")]
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fillgauge::{Gauge, Limit, LimitEvent, LimitEventKind, LimitSink, Tee};
+use fillgauge::{
+    Budget, Gauge, GaugeConfig, Limit, LimitEvent, LimitEventKind, LimitSink, Probe, Tee,
+    Thresholds, WithSink,
+};
 
 static QUEUE: Limit = Limit::queue("queue");
 
@@ -45,6 +48,51 @@ fn a_tee_hands_each_event_to_both_in_order() {
         SEEN.lock().unwrap()[3..],
         expected.map(|(number, _)| (number, recovered))
     );
+}
+
+/// A wrapper whose gauge is a constant, whatever it is given.
+struct Wrapper<G>(G);
+
+macro_rules! wrapper {
+    ($source:ident) => {
+        impl Wrapper<$source> {
+            const fn new<S>(config: GaugeConfig<S>) -> Self {
+                Self($source::with_config(config))
+            }
+        }
+    };
+}
+
+wrapper!(Gauge);
+wrapper!(Budget);
+wrapper!(Probe);
+
+#[test]
+fn settings_carry_the_sink_into_a_constant() {
+    static SEEN: Mutex<Vec<LimitEventKind>> = Mutex::new(Vec::new());
+    fn note(event: &LimitEvent) {
+        SEEN.lock().unwrap().push(event.kind());
+    }
+    const SETTINGS: GaugeConfig<WithSink> = GaugeConfig::new(&QUEUE, 10).with_sink(&note);
+    const EARLY: GaugeConfig<WithSink> = match Thresholds::new(60, 20) {
+        Ok(early) => SETTINGS.thresholds(early),
+        Err(_) => panic!("re-arm is below warn"),
+    };
+    static GAUGE: Wrapper<Gauge> = Wrapper::<Gauge>::new(EARLY);
+    static BUDGET: Wrapper<Budget> = Wrapper::<Budget>::new(EARLY);
+    static PROBE: Wrapper<Probe> = Wrapper::<Probe>::new(EARLY);
+    static SILENT: Wrapper<Gauge> = Wrapper::<Gauge>::new(GaugeConfig::new(&QUEUE, 10));
+    for gauge in [&GAUGE, &SILENT] {
+        gauge.0.record_enqueue_n(6);
+    }
+    drop(BUDGET.0.try_reserve(6));
+    PROBE.0.check(|| 6);
+    let (warned, recovered) = (LimitEventKind::NearCapacity, LimitEventKind::Recovered);
+    assert_eq!(*SEEN.lock().unwrap(), [warned, warned, recovered, warned]);
+
+    let (without, sink) = EARLY.into_parts();
+    assert!(sink.is_some() && without.into_parts().1.is_none());
+    assert!(format!("{EARLY:?}").contains("StaticSink(Some(..))"));
 }
 
 #[cfg(feature = "edge-waiter")]

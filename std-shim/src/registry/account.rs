@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use fillgauge::LimitSink;
+
 use super::edges::LastEdges;
 use super::listing::ListingRef;
 use super::poll::Poll;
@@ -62,6 +64,17 @@ pub(crate) struct Particulars {
 }
 
 impl Particulars {
+    /// Adds what receives every event of the gauge.
+    pub(crate) fn add_sink(&mut self, sink: impl Fn(&LimitEvent) + Send + Sync + 'static) {
+        let sinks = self.sinks.get_or_insert_default();
+        Arc::make_mut(&mut sinks.0).push(Arc::new(sink));
+    }
+
+    /// The same for one that is written against the core.
+    pub(crate) fn add_core_sink(&mut self, sink: &'static (impl LimitSink + ?Sized)) {
+        self.add_sink(move |event| sink.on_event(event.core_event()));
+    }
+
     fn are_any(&self) -> bool {
         self.label.is_some()
             || self.sinks.is_some()

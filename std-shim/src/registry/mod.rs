@@ -209,7 +209,8 @@ impl QueueRegistry {
         self.register_with(GaugeConfig::new(limit, capacity))
     }
 
-    /// [`register`](Self::register) with settings of its own.
+    /// [`register`](Self::register) with settings of its own. A sink that they have is the first to
+    /// receive the events.
     ///
     /// ```
     /// use fillgauge_std::{GaugeConfig, Limit, QueueRegistry, Thresholds};
@@ -225,9 +226,14 @@ impl QueueRegistry {
     /// ```
     #[inline]
     #[must_use = "dropping the gauge ends the registration"]
-    pub fn register_with(&self, config: GaugeConfig) -> Arc<QueueGauge> {
+    pub fn register_with<S>(&self, config: GaugeConfig<S>) -> Arc<QueueGauge> {
         let name = config.limit();
-        self.enlist(name, config, HandingOver::Never, Particulars::default())
+        let (config, sink) = config.into_parts();
+        let mut particulars = Particulars::default();
+        if let Some(sink) = sink {
+            particulars.add_core_sink(sink);
+        }
+        self.enlist(name, config, HandingOver::Never, particulars)
     }
 
     #[inline]

@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use fillgauge_std::{
-    LimitEvent, LimitEventKind, LimitSink, LimitWarning, QueueRegistry, flush_events,
-    register_limit, remove_limit_event_handler, remove_limit_warning_handler,
+    GaugeConfig, Limit, LimitEvent, LimitEventKind, LimitSink, LimitWarning, QueueRegistry,
+    flush_events, register_limit, remove_limit_event_handler, remove_limit_warning_handler,
     set_limit_event_handler, set_limit_warning_handler, track, warn_limit_exhausted,
 };
 use tracing::Level;
@@ -109,6 +109,21 @@ fn an_event_reaches_all_observers_in_their_order() {
         });
         assert_eq!(calls.take(), expected.concat());
     });
+}
+
+#[test]
+fn the_sink_of_the_settings_receives_the_events() {
+    static LIMIT: Limit = Limit::queue("settings");
+    let calls = Calls::default();
+    let core_sink: &'static Calls = Box::leak(Box::new(calls.clone()));
+    let registry = QueueRegistry::new("settings").silent();
+    let config = GaugeConfig::new(&LIMIT, 10);
+    let gauges = [
+        registry.register_with(config.with_sink(core_sink)),
+        registry.register_with(config),
+    ];
+    gauges.iter().for_each(|gauge| gauge.observe_depth(8));
+    assert_eq!(calls.take(), ["core sink near_capacity"]);
 }
 
 #[test]
