@@ -134,7 +134,7 @@ pub use registry::{
 pub use sinks::DefmtSink;
 pub use sinks::Tee;
 #[cfg(feature = "event-log")]
-pub use sinks::{EventLog, LogEntry};
+pub use sinks::{DroppedEvents, EventLog, LogEntry};
 #[cfg(feature = "edge-waiter")]
 pub use sinks::{EdgeWaiter, Waiter};
 pub use snapshot::{QueueSnapshot, Totals};

@@ -2,29 +2,37 @@
 
 use core::cell::RefCell;
 use core::fmt;
+use core::future::poll_fn;
+use core::mem;
+use core::ptr;
+use core::task::{Context, Poll, Waker};
 
 use critical_section::Mutex;
 use heapless::Deque;
 
+use super::dropped::DroppedEvents;
 use crate::event::{LimitEvent, LimitSink};
+use crate::limit::Limit;
 
-/// A sink that keeps the latest `N` events until they are drained: for firmware that has work to do
-/// about an event, and must not do it in the interrupt that crossed the threshold.
+/// A sink that keeps up to `N` events until they are read: for firmware that has work to do about
+/// an event, and must not do it in the interrupt that crossed the threshold.
 ///
-/// When it is full, a new event drops the oldest. Those are counted, and the count comes where they
-/// would have been.
+/// When it is full, a new event drops the oldest event of the limit that has most of them. So a
+/// limit that warns and recovers all the time drops its own events, and not the one warning of
+/// another. What is dropped is counted by kind. The counts come before the events that are left.
 ///
 /// # Progress and interrupts
 ///
 /// Each event that comes and each [`pop`](Self::pop) is one critical section in which one event is
-/// copied. Any interrupt handler may do either that the critical section of the firmware covers;
-/// the events of a gauge that is recorded at a priority above that must have another sink. The
-/// final binary needs an implementation of the crate `critical-section`; on a host, the feature
-/// `std` brings one.
+/// copied. When the log is full, an event moves up to `N` events, after at most `N * N / 2`
+/// comparisons of addresses: keep `N` small. Any interrupt handler may do either that the critical
+/// section of the firmware covers; the events of a gauge that is recorded at a priority above that
+/// must have another sink. The final binary needs an implementation of the crate
+/// `critical-section`; on a host, the feature `std` brings one.
 ///
 /// # Size
 ///
-/// An empty log is all zero, so that a `static` lies in `.bss`. An event takes 44 bytes on a 32-bit
+/// An empty log is all zero, so that a `static` lies in `.bss`. An event takes 52 bytes on a 32-bit
 /// target.
 ///
 /// ```
@@ -40,7 +48,7 @@ use crate::event::{LimitEvent, LimitSink};
 /// #     on_rx_interrupt();
 /// # }
 ///
-/// // The main loop:
+/// // The main loop. A task awaits `LOG.next()` instead.
 /// while let Some(entry) = LOG.pop() {
 ///     match entry {
 ///         LogEntry::Event(LimitEvent::NearCapacity(figures)) => {
@@ -48,7 +56,7 @@ use crate::event::{LimitEvent, LimitSink};
 /// #           assert_eq!(figures.fill_percent, 81);
 ///         }
 ///         LogEntry::Event(_) => {}
-///         LogEntry::Dropped(events) => println!("{events} events came too fast"),
+///         LogEntry::Dropped(events) => println!("too fast: {events}"),
 ///     }
 /// }
 /// ```
@@ -58,8 +66,10 @@ pub struct EventLog<const N: usize> {
 
 struct Log<const N: usize> {
     events: Deque<LimitEvent, N>,
-    /// How many came before the oldest that is left, and after the last that was read.
-    dropped: usize,
+    /// Since it was read last.
+    dropped: DroppedEvents,
+    /// Of the task that awaits the next entry.
+    waker: Option<Waker>,
 }
 
 /// What [`EventLog::pop`] gives; see there for an example.
@@ -70,8 +80,57 @@ struct Log<const N: usize> {
 pub enum LogEntry {
     /// The oldest event.
     Event(LimitEvent),
-    /// So many events were dropped at this place, for want of room.
-    Dropped(usize),
+    /// These events were dropped, for want of room.
+    Dropped(DroppedEvents),
+}
+
+impl<const N: usize> Log<N> {
+    fn pop(&mut self) -> Option<LogEntry> {
+        match mem::take(&mut self.dropped) {
+            DroppedEvents::NONE => self.events.pop_front().map(LogEntry::Event),
+            dropped => Some(LogEntry::Dropped(dropped)),
+        }
+    }
+
+    fn push(&mut self, event: LimitEvent) {
+        if self.events.is_full() {
+            if let Some(dropped) = self.remove(self.most_of_one_limit(event.snapshot().name)) {
+                self.dropped.count(dropped.kind());
+            }
+        }
+        // There is room now.
+        let _ = self.events.push_back(event);
+    }
+
+    /// The place of the oldest event of the limit that has most of them, together with an event of
+    /// `new` that comes.
+    fn most_of_one_limit(&self, new: &'static Limit) -> usize {
+        let (mut place, mut most) = (0, 0);
+        for (first, event) in self.events.iter().enumerate() {
+            let limit = event.snapshot().name;
+            let is_new = usize::from(ptr::eq(limit, new));
+            // Of a limit that began before, this counts fewer than were counted there.
+            let same = self.events.iter().skip(first);
+            let same = same.filter(|event| ptr::eq(event.snapshot().name, limit));
+            let events = same.count().saturating_add(is_new);
+            if events > most {
+                (place, most) = (first, events);
+            }
+            if most >= N.saturating_sub(first) {
+                // No limit that begins later has more.
+                break;
+            }
+        }
+        place
+    }
+
+    /// Takes out the event at `place`. Those before it move up.
+    fn remove(&mut self, place: usize) -> Option<LimitEvent> {
+        for later in (1..=place).rev() {
+            self.events.swap(later, later.wrapping_sub(1));
+        }
+        self.events.pop_front()
+    }
 }
 
 impl<const N: usize> EventLog<N> {
@@ -86,7 +145,8 @@ impl<const N: usize> EventLog<N> {
         Self {
             log: Mutex::new(RefCell::new(Log {
                 events: Deque::new(),
-                dropped: 0,
+                dropped: DroppedEvents::NONE,
+                waker: None,
             })),
         }
     }
@@ -97,7 +157,7 @@ impl<const N: usize> EventLog<N> {
     /// A critical section, in which one event is copied.
     ///
     /// ```
-    /// use fillgauge::{EventLog, Limit, LimitEvent, LimitSink, LogEntry};
+    /// use fillgauge::{EventLog, Limit, LimitEvent, LimitEventKind, LimitSink, LogEntry};
     ///
     /// static BOOT_MS: Limit = Limit::cpu("boot_ms");
     /// static LOG: EventLog<1> = EventLog::new();
@@ -105,16 +165,59 @@ impl<const N: usize> EventLog<N> {
     /// for elapsed in [30_000, 40_000] {
     ///     LOG.on_event(&LimitEvent::exhausted(&BOOT_MS, elapsed, 30_000));
     /// }
-    /// assert_eq!(LOG.pop(), Some(LogEntry::Dropped(1)));
+    /// let Some(LogEntry::Dropped(dropped)) = LOG.pop() else { panic!("one was dropped") };
+    /// assert_eq!(dropped.of(LimitEventKind::Exhausted), 1);
     /// assert!(matches!(LOG.pop(), Some(LogEntry::Event(event)) if event.snapshot().depth == 40_000));
     /// assert_eq!(LOG.pop(), None);
     /// ```
     pub fn pop(&self) -> Option<LogEntry> {
-        self.with(|log| match core::mem::take(&mut log.dropped) {
-            0 => log.events.pop_front().map(LogEntry::Event),
-            dropped => Some(LogEntry::Dropped(dropped)),
-        })
-        .flatten()
+        self.with(Log::pop).flatten()
+    }
+
+    /// Waits until there is something to read, and takes it as [`pop`](Self::pop) does. Nothing is
+    /// taken by a future that is dropped before it returns.
+    ///
+    /// For one task: several take turns at waking each other.
+    ///
+    /// ```
+    /// use fillgauge::{EventLog, LogEntry};
+    ///
+    /// static LOG: EventLog<8> = EventLog::new();
+    ///
+    /// async fn report() {
+    ///     loop {
+    ///         match LOG.next().await {
+    ///             LogEntry::Event(event) => println!("{event:?}"),
+    ///             LogEntry::Dropped(events) => println!("too fast: {events}"),
+    ///         }
+    ///     }
+    /// }
+    /// # drop(report());
+    /// ```
+    pub async fn next(&self) -> LogEntry {
+        poll_fn(|context| self.poll_next(context)).await
+    }
+
+    fn poll_next(&self, context: &Context<'_>) -> Poll<LogEntry> {
+        if let Some(entry) = self.pop() {
+            return Poll::Ready(entry);
+        }
+        // A waker is foreign code: it is cloned, dropped and woken outside the critical section.
+        let waker = context.waker().clone();
+        // An event comes before both steps and is taken, or after both and wakes.
+        let (entry, replaced) = self
+            .with(|log| match log.pop() {
+                None => (None, log.waker.replace(waker)),
+                entry => (entry, Some(waker)),
+            })
+            .unwrap_or_default();
+        match (entry, replaced) {
+            (Some(entry), _) => return Poll::Ready(entry),
+            // Another task, which would wait for ever.
+            (None, Some(other)) if !other.will_wake(context.waker()) => other.wake(),
+            _ => {}
+        }
+        Poll::Pending
     }
 
     /// Whether there is nothing to read: for a main loop that goes to sleep, in a critical section
@@ -140,7 +243,7 @@ impl<const N: usize> EventLog<N> {
     /// # assert!(!LOG.is_empty());
     /// ```
     pub fn is_empty(&self) -> bool {
-        self.with(|log| log.dropped == 0 && log.events.is_empty())
+        self.with(|log| log.dropped == DroppedEvents::NONE && log.events.is_empty())
             .unwrap_or_default()
     }
 
@@ -162,19 +265,19 @@ impl<const N: usize> Default for EventLog<N> {
 
 impl<const N: usize> LimitSink for EventLog<N> {
     fn on_event(&self, event: &LimitEvent) {
-        self.with(|log| {
-            if log.events.is_full() && log.events.pop_front().is_some() {
-                log.dropped = log.dropped.saturating_add(1);
-            }
-            // There is room now.
-            let _ = log.events.push_back(*event);
+        let waiting = self.with(|log| {
+            log.push(*event);
+            log.waker.take()
         });
+        if let Some(waker) = waiting.flatten() {
+            waker.wake();
+        }
     }
 }
 
 impl<const N: usize> fmt::Debug for EventLog<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lengths = self.with(|log| (log.events.len(), log.dropped));
+        let lengths = self.with(|log| (log.events.len(), log.dropped.total()));
         let (events, dropped) = lengths.unwrap_or_default();
         f.debug_struct("EventLog")
             .field("capacity", &N)

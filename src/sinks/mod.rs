@@ -3,6 +3,8 @@
 #[cfg(feature = "defmt")]
 mod defmt;
 #[cfg(feature = "event-log")]
+mod dropped;
+#[cfg(feature = "event-log")]
 mod event_log;
 mod tee;
 #[cfg(feature = "edge-waiter")]
@@ -10,6 +12,8 @@ mod waiter;
 
 #[cfg(feature = "defmt")]
 pub use self::defmt::DefmtSink;
+#[cfg(feature = "event-log")]
+pub use dropped::DroppedEvents;
 #[cfg(feature = "event-log")]
 pub use event_log::{EventLog, LogEntry};
 pub use tee::Tee;

@@ -1,10 +1,14 @@
 //! The sink that is drained later.
 
-use std::collections::VecDeque;
-use std::sync::Barrier;
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use fillgauge::{EventLog, Gauge, Limit, LimitEvent, LimitSink, LogEntry};
+use fillgauge::{
+    DroppedEvents, EventLog, Gauge, Limit, LimitEvent, LimitEventKind, LimitSink, LogEntry,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -36,6 +40,14 @@ fn events_come_out_as_they_went_in() {
     assert_eq!(LOG.pop(), None);
 }
 
+/// Which events were dropped before those that are left.
+fn dropped<const N: usize>(log: &EventLog<N>) -> DroppedEvents {
+    match log.pop() {
+        Some(LogEntry::Dropped(events)) => events,
+        other => panic!("no count, but {other:?}"),
+    }
+}
+
 #[test]
 fn it_is_empty_when_neither_event_nor_count_is_left() {
     let log = EventLog::<1>::new();
@@ -44,7 +56,7 @@ fn it_is_empty_when_neither_event_nor_count_is_left() {
     assert!(!log.is_empty(), "an event");
     log.on_event(&event(1));
     assert!(!log.is_empty(), "an event, and a count");
-    assert_eq!(log.pop(), Some(LogEntry::Dropped(1)));
+    assert_eq!(dropped(&log).of(LimitEventKind::Exhausted), 1);
     assert!(!log.is_empty(), "the event");
     assert_eq!(log.pop(), Some(LogEntry::Event(event(1))));
     assert!(log.is_empty());
@@ -62,28 +74,174 @@ fn it_says_what_it_holds() {
     );
 }
 
+#[test]
+fn one_warning_outlives_the_flapping_of_another_limit() {
+    static LOG: EventLog<8> = EventLog::new();
+    static OTHER: Limit = Limit::queue("other");
+    let (quiet, flapping) = (Gauge::new(&LIMIT, 10), Gauge::new(&OTHER, 10));
+    let (quiet, flapping) = (quiet.with_sink(&LOG), flapping.with_sink(&LOG));
+    quiet.record_enqueue_n(8);
+    for _ in 0..100 {
+        flapping.record_enqueue_n(10);
+        flapping.record_dequeue_n(10);
+    }
+    let dropped = dropped(&LOG);
+    let counts = LimitEventKind::ALL.map(|kind| dropped.of(kind));
+    // The last 7 of each 3 are left.
+    assert_eq!((counts, dropped.total()), ([98, 98, 97, 0], 293));
+    let first = LOG.pop();
+    assert!(
+        matches!(first, Some(LogEntry::Event(event)) if event.snapshot().name == &LIMIT),
+        "{first:?}"
+    );
+}
+
+#[test]
+fn what_was_dropped_is_said_in_words() {
+    let log = EventLog::<1>::new();
+    assert_eq!(DroppedEvents::default().to_string(), "none dropped");
+    for depth in 0..4 {
+        log.on_event(&event(depth));
+    }
+    assert_eq!(dropped(&log).to_string(), "3 exhausted dropped");
+}
+
+static LIMITS: [Limit; 3] = [Limit::queue("a"), Limit::queue("b"), Limit::queue("c")];
+
+/// What a full log drops when an event of `new` comes: the oldest of the limit with most events.
+fn victim(events: &[LimitEvent], new: &Limit) -> usize {
+    let of = |limit: &Limit| {
+        events
+            .iter()
+            .filter(|event| event.snapshot().name == limit)
+            .count()
+    };
+    let with_new = |limit: &Limit| of(limit) + usize::from(limit == new);
+    let most = events
+        .iter()
+        .map(|event| with_new(event.snapshot().name))
+        .max()
+        .unwrap();
+    events
+        .iter()
+        .position(|event| with_new(event.snapshot().name) == most)
+        .unwrap()
+}
+
 proptest! {
-    /// Every event comes out once, in its order, or is counted as dropped where it would have been.
+    /// Every event comes out once, in its order, or is counted as dropped. What is dropped is of
+    /// the limit that has most.
     #[test]
-    fn nothing_is_lost_without_being_counted(pushes in vec(any::<bool>(), 0..200)) {
-        let log = EventLog::<3>::new();
-        let (mut expected, mut dropped) = (VecDeque::new(), 0);
-        for (depth, push) in pushes.into_iter().enumerate() {
-            if push {
-                log.on_event(&event(depth));
-                expected.push_back(event(depth));
-                if expected.len() > 3 {
-                    expected.pop_front();
-                    dropped += 1;
+    fn nothing_is_lost_without_being_counted(steps in vec(0..4_usize, 0..200)) {
+        let log = EventLog::<4>::new();
+        let (mut expected, mut lost) = (Vec::new(), 0);
+        for (depth, step) in steps.into_iter().enumerate() {
+            if let Some(limit) = LIMITS.get(step) {
+                let event = LimitEvent::exhausted(limit, depth, 100);
+                log.on_event(&event);
+                if expected.len() == 4 {
+                    expected.remove(victim(&expected, limit));
+                    lost += 1;
                 }
-            } else if dropped > 0 {
-                prop_assert_eq!(log.pop(), Some(LogEntry::Dropped(dropped)));
-                dropped = 0;
+                expected.push(event);
+            } else if lost > 0 {
+                prop_assert_eq!(dropped(&log).total(), lost);
+                lost = 0;
             } else {
-                prop_assert_eq!(log.pop(), expected.pop_front().map(LogEntry::Event));
+                let first = (!expected.is_empty()).then(|| expected.remove(0));
+                prop_assert_eq!(log.pop(), first.map(LogEntry::Event));
             }
         }
     }
+}
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A task that counts how often it is woken.
+fn task() -> (Arc<Count>, Waker) {
+    let count = Arc::<Count>::default();
+    (Arc::clone(&count), Waker::from(count))
+}
+
+fn poll<const N: usize>(log: &EventLog<N>, waker: &Waker) -> Poll<LogEntry> {
+    pin!(log.next()).poll(&mut Context::from_waker(waker))
+}
+
+#[test]
+fn a_task_is_woken_by_the_first_event() {
+    let log = EventLog::<2>::new();
+    let (count, waker) = task();
+    assert!(poll(&log, &waker).is_pending());
+    assert!(poll(&log, &waker).is_pending(), "as after another wake");
+    assert_eq!(count.0.load(Ordering::SeqCst), 0);
+    (0..3).for_each(|depth| log.on_event(&event(depth)));
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+    assert!(matches!(
+        poll(&log, &waker),
+        Poll::Ready(LogEntry::Dropped(_))
+    ));
+    let next = Poll::Ready(LogEntry::Event(event(1)));
+    assert_eq!(poll(&log, &waker), next, "in the order of `pop`");
+}
+
+#[test]
+fn of_two_tasks_none_waits_for_ever() {
+    let log = EventLog::<2>::new();
+    let ((first, first_waker), (second, second_waker)) = (task(), task());
+    assert!(poll(&log, &first_waker).is_pending());
+    assert!(poll(&log, &second_waker).is_pending());
+    assert_eq!(first.0.load(Ordering::SeqCst), 1, "it is to wait again");
+    log.on_event(&event(0));
+    assert_eq!(second.0.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn a_future_that_is_dropped_takes_nothing() {
+    let log = EventLog::<2>::new();
+    let (_, waker) = task();
+    let mut next = Box::pin(log.next());
+    assert!(
+        next.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    log.on_event(&event(0));
+    drop(next);
+    assert_eq!(log.pop(), Some(LogEntry::Event(event(0))));
+}
+
+/// One task reads what another thread writes, and sleeps meanwhile.
+#[test]
+fn a_task_that_sleeps_misses_no_event() {
+    const EVENTS: usize = native_or_miri(20_000, 100);
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    static LOG: EventLog<4> = EventLog::new();
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut accounted = 0;
+    thread::scope(|scope| {
+        scope.spawn(|| (0..EVENTS).for_each(|depth| LOG.on_event(&event(depth))));
+        while accounted < EVENTS {
+            match poll(&LOG, &waker) {
+                Poll::Ready(LogEntry::Event(_)) => accounted += 1,
+                Poll::Ready(LogEntry::Dropped(events)) => accounted += events.total(),
+                Poll::Pending => thread::park(),
+            }
+        }
+    });
+    assert_eq!(accounted, EVENTS);
+    assert!(LOG.is_empty());
 }
 
 #[test]
@@ -102,7 +260,7 @@ fn threads_that_write_and_read_together_account_for_every_event() {
             seen[writer] = number + 1;
             None
         }
-        Some(LogEntry::Dropped(events)) => Some(events),
+        Some(LogEntry::Dropped(events)) => Some(events.total()),
         None => Some(0),
     };
     let mut counted = 0;
@@ -135,8 +293,10 @@ fn threads_that_write_and_read_together_account_for_every_event() {
 #[test]
 fn an_entry_serializes() {
     assert_eq!(
-        serde_json::to_value(LogEntry::Dropped(3)).unwrap(),
-        serde_json::json!({ "dropped": 3 })
+        serde_json::to_value(LogEntry::Dropped(DroppedEvents::default())).unwrap(),
+        serde_json::json!({
+            "dropped": { "near_capacity": 0, "full": 0, "recovered": 0, "exhausted": 0 }
+        })
     );
     let entry = serde_json::to_value(LogEntry::Event(event(7))).unwrap();
     assert_eq!(entry["event"]["event"], "exhausted");

@@ -194,7 +194,7 @@ fn drain_log([frames, bytes]: &mut [Events; 2]) {
     while let Some(entry) = LOG.pop() {
         let event = match entry {
             LogEntry::Event(event) => event,
-            LogEntry::Dropped(events) => panic!("{events} events did not fit into the log"),
+            LogEntry::Dropped(events) => panic!("the log is too small: {events}"),
         };
         let figures = event.snapshot();
         let counts = if figures.name == FRAMES.limit() {
