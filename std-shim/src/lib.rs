@@ -155,6 +155,7 @@ mod registry;
 mod report;
 mod sync;
 mod track;
+mod watch;
 
 pub use backpressure::Backpressure;
 pub use catalog::{SidecarLimit, TrackedLimit};
@@ -173,6 +174,7 @@ pub use report::{ChainReport, EdgeReport, GaugeReport, LimitReport, Report, Stag
 #[cfg(fillgauge_shuttle)]
 pub use sync::refuse_threads;
 pub use track::{Track, track};
+pub use watch::{DrainEvent, Watch, Watching, watch};
 
 // Not inlined: the examples of those pages need the core as a dependency.
 /// The core: all that is not re-exported below is here.
@@ -180,9 +182,9 @@ pub use track::{Track, track};
 pub use fillgauge;
 #[doc(no_inline)]
 pub use fillgauge::{
-    Gauge, GaugeConfig, Hold, IntoLimit, Limit, LimitCategory, LimitEventKind, LimitExceeded,
-    LimitRef, LimitSink, LimitUnit, QueueSnapshot, REARM_FILL_PERCENT, Reservation, Thresholds,
-    ThresholdsError, Totals, WARN_FILL_PERCENT, limit_catalog,
+    Drain, Gauge, GaugeConfig, Hold, IntoLimit, Limit, LimitCategory, LimitEventKind,
+    LimitExceeded, LimitRef, LimitSink, LimitUnit, QueueSnapshot, REARM_FILL_PERCENT, Reservation,
+    Thresholds, ThresholdsError, Totals, WARN_FILL_PERCENT, limit_catalog,
 };
 
 /// The examples of the project's README are tests.

@@ -284,7 +284,7 @@ impl Background {
 
 #[cold]
 fn start(background: &'static Background) {
-    if start_thread("fillgauge", move || work(background)) {
+    if start_thread("fillgauge", move || work(background)).is_ok() {
         background.is_started.store(true, Ordering::Relaxed);
     } else {
         lock(&background.state).thread = Thread::None;

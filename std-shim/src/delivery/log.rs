@@ -1,6 +1,6 @@
 //! The log: `tracing` events.
 
-use fillgauge::{Limit, LimitEventKind, QueueSnapshot};
+use fillgauge::{Drain, Limit, LimitEventKind, QueueSnapshot};
 use tracing::dispatcher::{self, WeakDispatch};
 use tracing::field::{self, DisplayValue};
 use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
@@ -9,6 +9,7 @@ use tracing::{Dispatch, Level};
 
 use super::guard;
 use crate::event::{LimitEvent, Origin, RegistryName, Shown};
+use crate::watch::DrainEvent;
 
 /// The target of all lines, to filter them by, whatever module writes them.
 const TARGET: &str = "fillgauge_std";
@@ -106,6 +107,47 @@ impl Log {
                 registry = registry.and_then(foreign),
                 suppressed,
                 "bounded limit events were not logged"
+            );
+        });
+    }
+
+    /// Logs that nothing is taken out of a queue, or something again.
+    pub(crate) fn write_drain(&self, event: &DrainEvent) {
+        let gauge = event.snapshot();
+        macro_rules! emit {
+            ($level:ident, $message:literal) => {
+                tracing::$level!(
+                    target: TARGET,
+                    limit = gauge.name.as_str(),
+                    category = gauge.category.as_str(),
+                    instance = gauge.instance,
+                    label = shown(event.label()),
+                    registry = foreign(event.registry()),
+                    depth = gauge.depth,
+                    capacity = gauge.capacity,
+                    seconds = event.lasted().as_secs_f64(),
+                    $message
+                )
+            };
+        }
+        self.write(|| match event.kind() {
+            Drain::Stuck => emit!(warn, "nothing is taken out of a bounded queue"),
+            _ => emit!(info, "a bounded queue that was stuck drains again"),
+        });
+    }
+
+    /// Logs that the handler of a watch panicked.
+    pub(crate) fn write_panic_of_watch(&self, event: &DrainEvent, panic: &str) {
+        let gauge = event.snapshot();
+        self.write(|| {
+            tracing::error!(
+                target: TARGET,
+                limit = gauge.name.as_str(),
+                instance = gauge.instance,
+                label = shown(event.label()),
+                registry = foreign(event.registry()),
+                panic,
+                "the handler of a watch panicked"
             );
         });
     }

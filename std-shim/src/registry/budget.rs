@@ -5,8 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use fillgauge::{
-    GaugeConfig, HasWindow, Limit, LimitCategory, LimitExceeded, QueueSnapshot, Reservation,
-    Thresholds,
+    GaugeConfig, Limit, LimitCategory, LimitExceeded, QueueSnapshot, Reservation, Thresholds,
 };
 
 use super::account::{Birth, HandingOver, Particulars};
@@ -158,11 +157,6 @@ impl Budget {
         self.slot.high_water()
     }
 
-    /// The greatest use since this was called last, see [`fillgauge::Gauge::take_window_peak`].
-    pub fn take_window_peak(&self) -> usize {
-        self.slot.take_window_peak()
-    }
-
     /// `floor(100 * used / capacity)`; it may be above 100 after the capacity was lowered. 0 for
     /// capacity 0.
     pub fn fill_percent(&self) -> usize {
@@ -208,12 +202,6 @@ impl Budget {
     /// All figures of the budget. It has no totals.
     pub fn snapshot(&self) -> QueueSnapshot {
         self.slot.snapshot()
-    }
-}
-
-impl HasWindow for Budget {
-    fn take_window_peak(&self) -> usize {
-        self.slot.take_window_peak()
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use fillgauge::{
-    Deferred, Gauge, GaugeConfig, HasWindow, Hold, Limit, LimitCategory, QueueSnapshot, Thresholds,
+    Deferred, Gauge, GaugeConfig, Hold, Limit, LimitCategory, QueueSnapshot, Thresholds,
 };
 
 use super::account::{Birth, HandingOver, Particulars};
@@ -148,11 +148,6 @@ impl<N> QueueGauge<N> {
         self.slot.refused()
     }
 
-    /// The greatest depth since this was called last, see [`Gauge::take_window_peak`].
-    pub fn take_window_peak(&self) -> usize {
-        self.slot.take_window_peak()
-    }
-
     /// All figures of the gauge, see [`Gauge::snapshot`].
     pub fn snapshot(&self) -> QueueSnapshot {
         self.slot.snapshot()
@@ -277,12 +272,6 @@ impl<N> Deref for QueueGauge<N> {
     #[inline]
     fn deref(&self) -> &Gauge<Outlet> {
         &self.slot
-    }
-}
-
-impl<N> HasWindow for QueueGauge<N> {
-    fn take_window_peak(&self) -> usize {
-        self.slot.take_window_peak()
     }
 }
 

@@ -14,8 +14,10 @@ use super::account::Birth;
 use super::chain::Chains;
 use super::contents::{Contents, Gone, Roomy};
 use super::outlet::Outlet;
+use super::peaks::Peaks;
 use super::slots::{Chunk, Listed, Pinned, SlotRef};
 use super::source::{Kind, Source};
+use super::stuck::Stuck;
 use super::sums::LimitSums;
 use crate::delivery::observers::Own;
 use crate::event::RegistryName;
@@ -31,6 +33,8 @@ pub(super) struct Listing {
     /// Whether there is one.
     has_own: AtomicBool,
     chains: Chains,
+    peaks: Peaks,
+    stuck: Stuck,
 }
 
 impl Listing {
@@ -41,6 +45,8 @@ impl Listing {
             own: Mutex::default(),
             has_own: AtomicBool::new(false),
             chains: Chains::default(),
+            peaks: Peaks::default(),
+            stuck: Stuck::default(),
         }
     }
 
@@ -50,6 +56,14 @@ impl Listing {
 
     pub(super) fn chains(&self) -> &Chains {
         &self.chains
+    }
+
+    pub(super) fn peaks(&self) -> &Peaks {
+        &self.peaks
+    }
+
+    pub(super) fn stuck(&self) -> &Stuck {
+        &self.stuck
     }
 
     /// The observers of this registry, if it has any.

@@ -24,9 +24,12 @@ mod edges;
 mod gauge;
 mod listing;
 mod outlet;
+mod peaks;
 mod poll;
+mod reading;
 mod slots;
 mod source;
+mod stuck;
 mod sums;
 
 use std::fmt;
@@ -38,20 +41,19 @@ use fillgauge::{GaugeConfig, IntoLimit, LimitCategory, QueueSnapshot};
 pub(crate) use account::{HandingOver, Particulars};
 pub use budget::{Budget, OwnedReservation};
 pub use chain::{Chain, chain};
-use edges::LastEdges;
 pub(crate) use edges::PastEdge;
 pub use gauge::QueueGauge;
 use listing::ListingRef;
 pub use outlet::Outlet;
 pub(crate) use outlet::say_suppressed;
 pub(crate) use poll::Poll;
+pub(crate) use stuck::StuckGauges;
 pub(crate) use sums::LimitSums;
 
 use crate::delivery::background;
 use crate::delivery::log::Log;
 use crate::event::{LimitEvent, LimitWarning, RegistryName};
 use crate::names::keep;
-use crate::report::{GaugeReport, Report};
 use crate::sync::{Lazy, force};
 
 /// A registry of live gauges. It grows as needed and refuses none. A service uses the
@@ -266,65 +268,6 @@ impl QueueRegistry {
     #[must_use]
     pub fn snapshot(&self) -> Vec<QueueSnapshot> {
         self.listing.snapshot()
-    }
-
-    /// All that is known of this registry: every live gauge with its label, its figures, its
-    /// backpressure and its last edges, sums for each limit, and the bottleneck of each
-    /// [chain](crate::chain()).
-    ///
-    /// The figures of all gauges and the sums are read under the lock that registering and dropping
-    /// take. Recording never takes it. What is [polled](crate::Track::polled) is read afterwards.
-    ///
-    /// ```
-    /// use fillgauge_std::{QueueRegistry, track};
-    ///
-    /// let registry = QueueRegistry::new("sessions");
-    /// let frames = track("frames").capacity(10).label("session 7").registry(&registry).gauge();
-    /// frames.observe_depth(8);
-    /// let report = registry.report();
-    /// assert_eq!(report.gauges[0].label.as_deref(), Some("session 7"));
-    /// assert_eq!(report.gauges[0].last_edges[0].kind.as_str(), "near_capacity");
-    /// println!("{report}");
-    /// drop(frames);
-    /// let report = registry.report();
-    /// assert!(report.gauges.is_empty());
-    /// assert_eq!(report.limits[0].warnings, 1);
-    /// ```
-    #[must_use]
-    pub fn report(&self) -> Report {
-        let (gauges, sums) = self.listing.read(|gauge| {
-            let outlet = gauge.outlet();
-            let (label, stats, poll) = (outlet.label(), outlet.backpressure(), outlet.poll());
-            (gauge.snapshot(), label, stats, poll, outlet.has_crossed())
-        });
-        let mut report = Report::new(self.name());
-        for sums in &sums {
-            report.add_gone(sums);
-        }
-        for (mut snapshot, label, stats, poll, has_crossed) in gauges {
-            let (mut edges, mut gone) = (LastEdges::default(), false);
-            // Edges are many bytes, and what is polled is foreign code: both are read while the
-            // registry is not locked.
-            if has_crossed || poll.is_some() {
-                if let Some(pinned) = self.listing.pin(snapshot.instance) {
-                    if let Some(poll) = &poll {
-                        poll.ask(&*pinned);
-                        // In this order: what is gone reads 0.
-                        gone = poll.is_gone();
-                        snapshot = pinned.snapshot();
-                    }
-                    edges = pinned.outlet().last_edges();
-                    self.listing.unpin(snapshot.instance);
-                }
-            }
-            let mut gauge = GaugeReport::new(&snapshot, label.as_deref());
-            gauge.gone = gone;
-            gauge.backpressure = stats.map(|stats| stats.backpressure(gauge.refused));
-            gauge.set_last_edges(edges.iter());
-            report.add(snapshot.name, gauge);
-        }
-        report.chains = self.listing.chains().reports();
-        report
     }
 }
 

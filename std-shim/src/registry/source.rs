@@ -16,6 +16,7 @@ pub(super) trait Source: Send + Sync + 'static {
     fn refused(&self) -> usize;
 
     fn snapshot(&self) -> QueueSnapshot;
+    fn take_window_peak(&self) -> usize;
     fn has_pending_event(&self) -> bool;
     fn deliver_pending(&self);
 
@@ -74,6 +75,10 @@ macro_rules! kind {
 
             fn snapshot(&self) -> QueueSnapshot {
                 self.snapshot()
+            }
+
+            fn take_window_peak(&self) -> usize {
+                self.take_window_peak()
             }
 
             fn has_pending_event(&self) -> bool {

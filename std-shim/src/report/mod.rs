@@ -99,6 +99,19 @@ pub struct GaugeReport {
     /// Whether what is [polled](crate::Track::polled) has nothing to read any more.
     #[cfg_attr(feature = "serde", serde(default))]
     pub gone: bool,
+    /// The greatest depth since the scraper had a report before this one, see
+    /// [`report_for`](crate::QueueRegistry::report_for). `None` in a report that is for no scraper.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub window_peak: Option<usize>,
+    /// Whether nothing is taken out of the queue, as a [`watch`](crate::watch()) has found.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub stuck: bool,
+    /// When the watch first found it so, by the clock of the system. `None` if it is not stuck.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, rename = "stuck_since_us", with = "micros::moment")
+    )]
+    pub stuck_since: Option<SystemTime>,
     /// Its last edges, eight at most, the oldest first.
     pub last_edges: Vec<EdgeReport>,
 }
@@ -151,6 +164,13 @@ pub struct LimitReport {
     /// Requests that were refused so far, also by gauges that are gone.
     #[cfg_attr(feature = "serde", serde(default))]
     pub refused: usize,
+    /// The greatest depth of one live gauge since the scraper had a report before this one. `None`
+    /// in a report that is for no scraper, and without a live gauge.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub window_peak: Option<usize>,
+    /// Live gauges that are stuck. `None` if there is no [`watch`](crate::watch()).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub stuck: Option<usize>,
     /// How all channels of the limit held their producers back, also those that are gone. `None` if
     /// there was none.
     pub backpressure: Option<Backpressure>,
@@ -190,8 +210,28 @@ impl Report {
         limit.warnings = limit.warnings.wrapping_add(gauge.warnings);
         limit.add_totals(gauge.totals);
         limit.refused = limit.refused.wrapping_add(gauge.refused);
+        limit.window_peak = limit.window_peak.max(gauge.window_peak);
         limit.add_backpressure(gauge.backpressure);
         self.gauges.push(gauge);
+    }
+
+    /// Says which gauges are stuck. `since` knows them by their numbers.
+    pub(crate) fn set_stuck(&mut self, since: impl Fn(usize) -> Option<Option<SystemTime>>) {
+        for limit in &mut self.limits {
+            limit.stuck = Some(0);
+        }
+        for gauge in &mut self.gauges {
+            let Some(since) = since(gauge.instance) else {
+                continue;
+            };
+            (gauge.stuck, gauge.stuck_since) = (true, since);
+            let key = (&*gauge.name, gauge.category);
+            let mut limits = self.limits.iter_mut();
+            let limit = limits.find(|limit| (&*limit.name, limit.category) == key);
+            if let Some(stuck) = limit.and_then(|limit| limit.stuck.as_mut()) {
+                *stuck += 1;
+            }
+        }
     }
 
     /// The sums of a limit, which there are afterwards, in the order of names. Limits of one name
@@ -249,6 +289,9 @@ impl GaugeReport {
             refused: snapshot.refused,
             backpressure: None,
             gone: false,
+            window_peak: None,
+            stuck: false,
+            stuck_since: None,
             last_edges: Vec::new(),
         }
     }
@@ -285,6 +328,8 @@ impl LimitReport {
             warnings: 0,
             totals: None,
             refused: 0,
+            window_peak: None,
+            stuck: None,
             backpressure: None,
         }
     }

@@ -4,6 +4,7 @@
 mod list;
 mod slot;
 
+use std::io;
 use std::sync::PoisonError;
 use std::time::{Instant, SystemTime};
 
@@ -66,22 +67,25 @@ pub(crate) fn wait<'a, T>(
     (guard, true)
 }
 
-/// Starts a thread that nobody joins. Returns whether there is one.
-pub(crate) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> bool {
+/// Starts a thread that nobody joins.
+pub(crate) fn start_thread(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     #[cfg(not(fillgauge_shuttle))]
     {
+        if !HAS_THREADS {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let thread = std::thread::Builder::new().name(name.to_owned());
-        HAS_THREADS && thread.spawn(run).is_ok()
+        thread.spawn(run).map(drop)
     }
     // A thread of shuttle has to end before the execution does; a task need not.
     #[cfg(fillgauge_shuttle)]
     {
         let _ = name;
-        let refused = refused::ARE_REFUSED.get();
-        if !refused {
-            drop(shuttle::future::spawn(async move { run() }));
+        if refused::ARE_REFUSED.get() {
+            return Err(io::ErrorKind::WouldBlock.into());
         }
-        !refused
+        drop(shuttle::future::spawn(async move { run() }));
+        Ok(())
     }
 }
 

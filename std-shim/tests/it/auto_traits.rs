@@ -22,6 +22,9 @@ fn every_public_type_is_as_free_as_what_it_wraps() {
     shared::<Track>();
     shared::<LogLimit>();
     shared::<FlushTimeout>();
+    shared::<Watch>();
+    shared::<Watching>();
+    shared::<DrainEvent>();
     shared::<TrackedSyncSender<u8>>();
     sent::<TrackedReceiver<u8>>();
     sent::<channels::std::IntoIter<u8>>();

@@ -190,18 +190,16 @@ fn reservations_split_merge_and_forget() {
 }
 
 #[test]
-fn it_has_a_peak_from_one_look_to_the_next() {
-    use fillgauge_std::fillgauge::WindowPeaks;
-
+fn it_has_a_peak_from_one_report_to_the_next() {
     let (registry, _) = registry();
     let budget = track("peaks").capacity(100).registry(&registry).budget();
-    let peaks = WindowPeaks::<2>::new();
+    let peak = |scraper| registry.report_for(scraper).gauges[0].window_peak;
+    assert_eq!([peak("a"), peak("b")], [Some(0); 2]);
     drop(budget.try_reserve(60).unwrap());
-    assert_eq!(peaks.take(0, &*budget), Some(60));
+    assert_eq!(peak("a"), Some(60));
     drop(budget.try_reserve(20).unwrap());
-    let seen = [0, 1].map(|observer| peaks.take(observer, &*budget));
-    assert_eq!(seen, [Some(20), Some(60)]);
-    assert_eq!((budget.take_window_peak(), budget.high_water()), (0, 60));
+    assert_eq!([peak("a"), peak("b")], [Some(20), Some(60)]);
+    assert_eq!((peak("a"), budget.high_water()), (Some(0), 60));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod sessions;
 mod size;
 mod tape;
 mod tracing_events;
+mod watch;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

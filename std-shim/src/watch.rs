@@ -1,0 +1,349 @@
+//! What looks at the gauges of a registry again and again.
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use fillgauge::{Drain, DrainWatch, LimitCategory, QueueSnapshot};
+
+use crate::delivery::guard::{self, Callees};
+use crate::delivery::log::Log;
+use crate::event::Origin;
+use crate::registry::{QueueRegistry, StuckGauges};
+use crate::sync::{Condvar, Mutex, lock, now, start_thread, time_of_day, wait};
+
+/// Begins to watch the gauges of `registry`: asks what is [polled](crate::Track::polled), and
+/// notices queues that nothing is taken out of.
+///
+/// ```
+/// use std::time::Duration;
+/// use fillgauge_std::{QueueRegistry, watch};
+///
+/// let watching = watch(QueueRegistry::global())
+///     .patience(Duration::from_secs(30))
+///     .every(Duration::from_secs(1))?;
+/// // ... the service runs
+/// drop(watching);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[must_use = "nobody looks yet"]
+pub fn watch(registry: &QueueRegistry) -> Watch {
+    Watch {
+        registries: Vec::new(),
+        patience: Duration::from_secs(30),
+        handlers: Callees::default(),
+    }
+    .and(registry)
+}
+
+/// What a watch looks for, from [`watch`].
+///
+/// It is driven by a thread, see [`every`](Self::every), or by hand, see [`poll_at`](Self::poll_at).
+///
+/// # Stuck queues
+///
+/// A queue is stuck if for the [`patience`](Self::patience) it was not empty, and nothing was taken
+/// out of it. Its consumer hangs, long before the queue is near its capacity. This is logged once
+/// (`WARN`), and again when something is taken (`INFO`). A report shows it meanwhile, as
+/// [`stuck_since`](crate::GaugeReport::stuck_since). Watched are gauges of the category
+/// [`Queue`](LimitCategory::Queue) that count what is taken, which are those with
+/// [totals](crate::GaugeReport::totals).
+///
+/// A registry has one watch. Of several, reports show what the last one has found.
+#[must_use = "nobody looks yet"]
+pub struct Watch {
+    registries: Vec<Watched>,
+    patience: Duration,
+    handlers: Callees<DrainHandler>,
+}
+
+type DrainHandler = dyn Fn(&DrainEvent) + Send + Sync;
+
+/// A registry that is watched.
+struct Watched {
+    registry: QueueRegistry,
+    /// In the order of their numbers.
+    queues: Vec<Queue>,
+    found: StuckGauges,
+}
+
+/// A queue that is watched.
+struct Queue {
+    instance: usize,
+    drain: DrainWatch,
+    /// Since when it is stuck.
+    stuck: Option<Moment>,
+}
+
+/// A moment by both clocks.
+#[derive(Clone, Copy)]
+struct Moment {
+    elapsed: Duration,
+    at: Option<SystemTime>,
+}
+
+impl Watch {
+    /// And another registry.
+    pub fn and(mut self, registry: &QueueRegistry) -> Self {
+        if !self
+            .registries
+            .iter()
+            .any(|watched| watched.registry == *registry)
+        {
+            self.registries.push(Watched {
+                registry: registry.clone(),
+                queues: Vec::new(),
+                found: StuckGauges::default(),
+            });
+        }
+        self
+    }
+
+    /// How long nothing may be taken out of a queue that is not empty. By default 30 seconds. It
+    /// should be several looks long.
+    pub fn patience(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// Adds a handler, which is called when a queue is stuck, and when it drains again. It runs on
+    /// the thread that looks. A panic in it is caught and logged.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use std::time::{Duration, SystemTime};
+    /// use fillgauge_std::{Drain, QueueRegistry, track, watch};
+    ///
+    /// let registry = QueueRegistry::new("workers").silent();
+    /// let (jobs, worker) = track("jobs").capacity(10).registry(&registry).sync_channel();
+    /// let seen = Arc::new(Mutex::new(Vec::new()));
+    /// let list = Arc::clone(&seen);
+    /// let mut watch = watch(&registry)
+    ///     .patience(Duration::from_secs(30))
+    ///     .on_drain(move |event| list.lock().unwrap().push((event.kind(), event.lasted())));
+    ///
+    /// jobs.send("sweep")?;
+    /// let mut look = |seconds| watch.poll_at(Duration::from_secs(seconds), SystemTime::now());
+    /// look(0);
+    /// look(40);
+    /// worker.recv()?;
+    /// look(45);
+    /// let expected = [(Drain::Stuck, 40), (Drain::Draining, 45)];
+    /// let expected = expected.map(|(kind, seconds)| (kind, Duration::from_secs(seconds)));
+    /// assert_eq!(*seen.lock().unwrap(), expected);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn on_drain(mut self, handler: impl Fn(&DrainEvent) + Send + Sync + 'static) -> Self {
+        self.handlers.push(Arc::new(handler));
+        self
+    }
+
+    /// Starts a thread that looks once in a `period`. It looks until the result is dropped, and
+    /// keeps no process alive.
+    ///
+    /// # Errors
+    ///
+    /// If no thread can be started, as on `wasm32-unknown-unknown`.
+    pub fn every(mut self, period: Duration) -> io::Result<Watching> {
+        // Without a pause it would take a whole core.
+        let period = period.max(Duration::from_millis(1));
+        let stop = Arc::new(Stop::default());
+        let stopped = Arc::clone(&stop);
+        start_thread("fillgauge-watch", move || {
+            let begin = now();
+            while !stopped.waits(period) {
+                let elapsed = begin.map_or(Duration::ZERO, |begin| begin.elapsed());
+                self.look(elapsed, time_of_day());
+            }
+        })?;
+        Ok(Watching { stop })
+    }
+
+    /// Looks once, on this thread, by a clock of yours: `elapsed` is the time since any beginning,
+    /// and may not step back. `at` is what reports show.
+    ///
+    /// A look asks all that is polled, and then reads each gauge as a report does.
+    pub fn poll_at(&mut self, elapsed: Duration, at: SystemTime) {
+        self.look(elapsed, Some(at));
+    }
+
+    fn look(&mut self, elapsed: Duration, at: Option<SystemTime>) {
+        let now = Moment { elapsed, at };
+        for watched in &mut self.registries {
+            for event in watched.look(self.patience, now) {
+                if !watched.registry.is_silent() {
+                    Log::LOCAL.write_drain(&event);
+                }
+                for handler in self.handlers.iter() {
+                    if let Err(panic) = guard::run(|| handler(&event)) {
+                        Log::LOCAL.write_panic_of_watch(&event, &panic);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Watched {
+    fn look(&mut self, patience: Duration, now: Moment) -> Vec<DrainEvent> {
+        let (gauges, _) = self.registry.read(false);
+        let mut known = mem::take(&mut self.queues).into_iter().peekable();
+        let (mut events, mut found) = (Vec::new(), Vec::new());
+        for gauge in gauges.iter().filter(|gauge| is_watched(&gauge.snapshot)) {
+            let instance = gauge.snapshot.instance;
+            // What is passed over is gone.
+            while known.next_if(|queue| queue.instance < instance).is_some() {}
+            let queue = known.next_if(|queue| queue.instance == instance);
+            let mut queue = queue.unwrap_or_else(|| Queue::new(instance, patience));
+            let event = queue.look(&gauge.snapshot, now);
+            events.extend(event.map(|(kind, lasted)| DrainEvent {
+                kind,
+                lasted,
+                snapshot: gauge.snapshot,
+                origin: gauge.origin(self.registry.shared_name()),
+            }));
+            if let Some(since) = queue.stuck {
+                found.push((instance, since.at));
+            }
+            self.queues.push(queue);
+        }
+        self.found = found.into();
+        self.registry.publish_stuck(Arc::clone(&self.found));
+        events
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.registry.withdraw_stuck(&self.found);
+    }
+}
+
+/// Whether it is a queue of which it is known when something is taken.
+fn is_watched(gauge: &QueueSnapshot) -> bool {
+    gauge.category == LimitCategory::Queue && gauge.totals.is_some()
+}
+
+impl Queue {
+    fn new(instance: usize, patience: Duration) -> Self {
+        Self {
+            instance,
+            drain: DrainWatch::new(ticks(patience)),
+            stuck: None,
+        }
+    }
+
+    /// What has begun, and for how long nothing was taken.
+    fn look(&mut self, snapshot: &QueueSnapshot, now: Moment) -> Option<(Drain, Duration)> {
+        let kind = self.drain.poll(snapshot, ticks(now.elapsed))?;
+        let stuck = match self.drain.stuck_since() {
+            Some(since) => {
+                let elapsed = Duration::from_nanos(since);
+                let lasted = now.elapsed.saturating_sub(elapsed);
+                let at = now.at.and_then(|at| at.checked_sub(lasted));
+                *self.stuck.insert(Moment { elapsed, at })
+            }
+            None => self.stuck.take()?,
+        };
+        Some((kind, now.elapsed.saturating_sub(stuck.elapsed)))
+    }
+}
+
+/// Nanoseconds: enough for 584 years.
+fn ticks(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
+}
+
+// A handler that panics is called again.
+impl UnwindSafe for Watch {}
+impl RefUnwindSafe for Watch {}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let registries = self.registries.iter();
+        let registries: Vec<_> = registries.map(|watched| watched.registry.name()).collect();
+        f.debug_struct("Watch")
+            .field("registries", &registries)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A watch that a thread drives, from [`Watch::every`]. When it is dropped, the thread begins no
+/// other look. It ends within a period, and nothing waits for it.
+#[must_use = "dropping it ends the watch"]
+pub struct Watching {
+    stop: Arc<Stop>,
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        *lock(&self.stop.is_over) = true;
+        self.stop.changed.notify_all();
+    }
+}
+
+impl fmt::Debug for Watching {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watching").finish_non_exhaustive()
+    }
+}
+
+/// Ends the thread of a watch.
+#[derive(Default)]
+struct Stop {
+    is_over: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Stop {
+    /// Waits for a period. Returns whether the watch is over.
+    fn waits(&self, period: Duration) -> bool {
+        let deadline = now().and_then(|now| now.checked_add(period));
+        let mut is_over = lock(&self.is_over);
+        let mut has_time = true;
+        while has_time && !*is_over {
+            (is_over, has_time) = wait(&self.changed, is_over, deadline);
+        }
+        *is_over
+    }
+}
+
+/// Nothing is taken out of a queue, or something again: what [`Watch::on_drain`] receives.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DrainEvent {
+    kind: Drain,
+    lasted: Duration,
+    snapshot: QueueSnapshot,
+    origin: Origin,
+}
+
+impl DrainEvent {
+    /// What has begun.
+    pub const fn kind(&self) -> Drain {
+        self.kind
+    }
+
+    /// For how long nothing has been taken, or had been: since the first look that found it so.
+    pub const fn lasted(&self) -> Duration {
+        self.lasted
+    }
+
+    /// Which queue, and its figures at the look.
+    pub const fn snapshot(&self) -> &QueueSnapshot {
+        &self.snapshot
+    }
+
+    /// The label of the gauge, from [`Track::label`](crate::Track::label).
+    pub fn label(&self) -> Option<&str> {
+        self.origin.label.as_deref()
+    }
+
+    /// The name of the registry of the gauge.
+    pub fn registry(&self) -> &str {
+        self.origin.registry.as_str()
+    }
+}
