@@ -60,6 +60,9 @@ s/increase\((.*)\) > 0/changes(\1) > 0/
 s/refused_total\[5m\]/refused_total[10m]/
 s/fillgauge_waiting > 0/fillgauge_waiting > 1/
 /fillgauge_waiting > 0/{n;s/5m/4m/}
+s/fillgauge_stuck > 0/fillgauge_stuck > 1/
+/fillgauge_stuck > 0/{n;s/1m/30s/}
+/fillgauge_stuck > 0/{n;s/1m/2m/}
 s/ unless on \(job, instance\) fillgauge_gauges/ == 0/
 s/up\{job="fillgauge"\} unless/up unless/
 /or absent/d

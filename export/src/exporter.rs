@@ -20,6 +20,7 @@ use crate::detail::Detail;
 pub struct Exporter {
     registries: Vec<QueueRegistry>,
     pub(crate) detail: Detail,
+    scraper: Option<String>,
 }
 
 impl Exporter {
@@ -35,6 +36,7 @@ impl Exporter {
         Self {
             registries: vec![registry.clone()],
             detail: Detail::default(),
+            scraper: None,
         }
     }
 
@@ -53,10 +55,38 @@ impl Exporter {
         Self { detail, ..self }
     }
 
+    /// Who reads what is exported. Then there are peaks: the greatest depths since it read last, see
+    /// [`QueueRegistry::report_for`]. Each reader has a name of its own. Without one there are none.
+    ///
+    /// ```
+    /// use fillgauge_export::Exporter;
+    ///
+    /// let exporter = Exporter::global().scraper("prometheus");
+    /// # let _ = exporter;
+    /// ```
+    #[must_use]
+    pub fn scraper(self, name: impl Into<String>) -> Self {
+        Self {
+            scraper: Some(name.into()),
+            ..self
+        }
+    }
+
     /// The report of each registry.
     #[must_use]
     pub fn reports(&self) -> Vec<Report> {
-        self.registries.iter().map(QueueRegistry::report).collect()
+        self.reports_for(None)
+    }
+
+    /// The same for a scraper that says who it is.
+    pub(crate) fn reports_for(&self, scraper: Option<&str>) -> Vec<Report> {
+        let scraper = scraper.or(self.scraper.as_deref());
+        let registries = self.registries.iter();
+        let report = |registry: &QueueRegistry| match scraper {
+            Some(scraper) => registry.report_for(scraper),
+            None => registry.report(),
+        };
+        registries.map(report).collect()
     }
 }
 

@@ -48,7 +48,7 @@ struct Metric {
     value: fn(&Figures) -> Option<Value>,
 }
 
-static METRICS: [Metric; 11] = [
+static METRICS: [Metric; 13] = [
     Metric {
         name: "depth",
         unit: Unit::OfLimit,
@@ -71,6 +71,13 @@ static METRICS: [Metric; 11] = [
         value: |figures| count(figures.high_water),
     },
     Metric {
+        name: "window_peak",
+        unit: Unit::OfLimit,
+        kind: Kind::Gauge,
+        help: "The greatest depth of one gauge since this scraper asked last.",
+        value: |figures| count(figures.window_peak?),
+    },
+    Metric {
         name: "fill",
         unit: Unit::Ratio,
         kind: Kind::Gauge,
@@ -90,6 +97,13 @@ static METRICS: [Metric; 11] = [
         kind: Kind::Counter,
         help: "How often a gauge came near its capacity.",
         value: |figures| count(figures.warnings),
+    },
+    Metric {
+        name: "stuck",
+        unit: Unit::None,
+        kind: Kind::Gauge,
+        help: "Queues that are not empty, and that nothing is taken out of.",
+        value: |figures| count(figures.stuck?),
     },
     Metric {
         name: "enqueued",

@@ -28,7 +28,7 @@ struct Status<'report> {
 /// - The members of a report are the fields of [`Report`], [`GaugeReport`], [`LimitReport`],
 ///   [`ChainReport`] and what these consist of. What there is not is `null`.
 /// - A member that ends with `_us` is a number of microseconds: `waited_us` is a length of time,
-///   `at_us` and `warned_since_us` are moments, since 1970.
+///   `at_us`, `warned_since_us` and `stuck_since_us` are moments, since 1970.
 /// - Numbers may be as great as `usize::MAX`. JavaScript rounds those above 2^53.
 /// - Names and labels are whole, and may hold any character: escape them where they are shown.
 ///

@@ -31,6 +31,10 @@ pub(crate) struct Figures {
     pub(crate) depth: usize,
     pub(crate) capacity: usize,
     pub(crate) high_water: usize,
+    /// `None` if it is for no scraper.
+    pub(crate) window_peak: Option<usize>,
+    /// `None` if nobody watches.
+    pub(crate) stuck: Option<usize>,
     /// `None` without a live gauge that is bounded.
     pub(crate) fill_ratio: Option<f64>,
     pub(crate) warned: usize,
@@ -80,11 +84,9 @@ impl<'report> Series<'report> {
             Row::of_limit(limit, &registry, fill_ratio)
         }));
         if let Some(gauges) = &mut self.gauges {
-            let rows = report
-                .gauges
-                .iter()
-                .map(|gauge| Row::of_gauge(gauge, &registry));
-            gauges.extend(rows);
+            let is_watched = report.limits.iter().any(|limit| limit.stuck.is_some());
+            let rows = report.gauges.iter();
+            gauges.extend(rows.map(|gauge| Row::of_gauge(gauge, &registry, is_watched)));
         }
         // Chains of one name count as one.
         let mut stages = BTreeMap::new();
@@ -126,6 +128,8 @@ impl<'report> Row<'report> {
             depth: limit.depth,
             capacity: limit.capacity,
             high_water: limit.high_water,
+            window_peak: limit.window_peak,
+            stuck: limit.stuck,
             fill_ratio,
             warned: limit.warned,
             warnings: limit.warnings,
@@ -141,13 +145,19 @@ impl<'report> Row<'report> {
         Self { labels, figures }
     }
 
-    fn of_gauge(gauge: &'report GaugeReport, registry: &Cow<'report, str>) -> Self {
+    fn of_gauge(
+        gauge: &'report GaugeReport,
+        registry: &Cow<'report, str>,
+        is_watched: bool,
+    ) -> Self {
         let figures = Figures {
             unit: gauge.unit,
             gauges: 1,
             depth: gauge.depth,
             capacity: gauge.capacity,
             high_water: gauge.high_water,
+            window_peak: gauge.window_peak,
+            stuck: is_watched.then_some(gauge.stuck.into()),
             fill_ratio: fill_ratio(gauge),
             warned: gauge.warned.into(),
             warnings: gauge.warnings,

@@ -66,6 +66,7 @@ fn the_members_are_those_of_the_schema() {
                     "refused": 1,
                     "backpressure": backpressure,
                     "gone": false,
+                    "window_peak": null, "stuck": false, "stuck_since_us": null,
                     "last_edges": [
                         { "kind": "near_capacity", "depth": 4, "at_us": "time" },
                         { "kind": "full", "depth": 5, "at_us": "time" },
@@ -80,6 +81,7 @@ fn the_members_are_those_of_the_schema() {
                     "refused": 0,
                     "backpressure": null,
                     "gone": false,
+                    "window_peak": null, "stuck": false, "stuck_since_us": null,
                     "last_edges": [],
                 },
             ],
@@ -91,6 +93,7 @@ fn the_members_are_those_of_the_schema() {
                     "warnings": 1,
                     "totals": { "enqueued": 5, "dequeued": 1 },
                     "refused": 1,
+                    "window_peak": null, "stuck": null,
                     "backpressure": backpressure,
                 },
                 {
@@ -101,6 +104,7 @@ fn the_members_are_those_of_the_schema() {
                     "warnings": 0,
                     "totals": { "enqueued": 0, "dequeued": 0 },
                     "refused": 0,
+                    "window_peak": null, "stuck": null,
                     "backpressure": null,
                 },
             ],

@@ -196,7 +196,7 @@ fn metrics_are_described_each_time_and_set_to_0_once() {
     // Depth, capacity, high water, fill ratio, warned, and the number of gauges.
     assert_eq!(set(), 6);
     let described = recorder.described.load(Ordering::Relaxed);
-    assert_eq!(described, 18);
+    assert_eq!(described, 21);
     drop(gauge);
     assert_eq!(set(), 6);
     assert_eq!(set(), 1);

@@ -108,6 +108,75 @@ fn each_path_answers_with_its_text_and_type() {
     }
 }
 
+/// The peak that the gauge of `registry` shows to whoever asks by `request`. `None` if none.
+fn peak(router: &Router, path: &str) -> Option<u64> {
+    let answer = ask(router, request("GET", path));
+    assert_eq!(answer.status(), StatusCode::OK, "{path}");
+    let text = text(answer);
+    if path.contains("status") {
+        let status: Value = serde_json::from_str(&text).unwrap();
+        return status["registries"][0]["limits"][0]["window_peak"].as_u64();
+    }
+    let mut lines = text.lines();
+    let line = lines.find(|line| line.starts_with("fillgauge_window_peak{"))?;
+    Some(line.rsplit_once(' ').unwrap().1.parse().unwrap())
+}
+
+#[test]
+fn each_scraper_that_says_its_name_sees_every_peak() {
+    let (registry, gauge) = registry();
+    let router = Exporter::of(&registry).router();
+    let paths = [
+        "/metrics?scraper=a",
+        "/metrics?x=y&scraper=b",
+        "/status.json?scraper=c&x=y",
+        "/status.json?scraper=",
+    ];
+    for path in paths {
+        assert_eq!(peak(&router, path), Some(8), "{path}");
+    }
+    gauge.observe_depth(9);
+    gauge.observe_depth(3);
+    for path in paths {
+        assert_eq!(peak(&router, path), Some(9), "{path}");
+        assert_eq!(peak(&router, path), Some(3), "{path}");
+    }
+    for path in [
+        "/metrics",
+        "/status.json",
+        "/metrics?scrapers=a",
+        "/metrics?a=scraper=a",
+    ] {
+        assert_eq!(peak(&router, path), None, "{path}");
+    }
+    let named = Exporter::of(&registry).scraper("own").router();
+    assert_eq!(peak(&named, "/metrics"), Some(9), "the high-water mark");
+    gauge.observe_depth(5);
+    gauge.observe_depth(3);
+    assert_eq!(
+        peak(&named, "/metrics?scraper=a"),
+        Some(5),
+        "the request says who asks"
+    );
+    assert_eq!(peak(&named, "/metrics"), Some(5));
+}
+
+#[test]
+fn a_long_name_of_a_scraper_is_refused() {
+    let (registry, _gauge) = registry();
+    let router = Exporter::of(&registry).router();
+    for (length, expected) in [(64, StatusCode::OK), (65, StatusCode::BAD_REQUEST)] {
+        for path in PATHS {
+            let path = format!("{path}?scraper={}", "x".repeat(length));
+            assert_eq!(
+                ask(&router, request("GET", &path)).status(),
+                expected,
+                "{path}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_registry_is_exported_once() {
     let registries = ["one", "one"].map(|name| QueueRegistry::new(name).silent());

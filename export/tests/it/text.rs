@@ -1,10 +1,11 @@
 //! Both text formats.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
 
 use fillgauge_export::{Detail, openmetrics, prometheus_text};
 use fillgauge_std::{
-    Limit, LimitCategory, LimitUnit, QueueRegistry, Report, chain, limit_catalog, track,
+    Limit, LimitCategory, LimitUnit, QueueRegistry, Report, chain, limit_catalog, track, watch,
 };
 
 fn text(reports: impl AsRef<[Report]>, detail: Detail) -> String {
@@ -168,6 +169,74 @@ fn gauges_are_told_apart_if_asked_for() {
 }
 
 #[test]
+fn peaks_and_stuck_queues_are_shown_where_somebody_looks() {
+    let registry = QueueRegistry::new("looks").silent();
+    let queue = track("frames").capacity(10).for_queue().registry(&registry);
+    let gauges = [queue.clone().gauge(), queue.gauge()];
+    let heap = registry.register(&Limit::memory("heap").with_unit(LimitUnit::Bytes), 500);
+    let names = [
+        "fillgauge_window_peak",
+        "fillgauge_window_peak_bytes",
+        "fillgauge_stuck",
+    ];
+    let shown = |report: Report, detail| {
+        let text = text(report, detail);
+        let samples = samples(&text).into_iter();
+        let shown = samples.filter(|(key, _)| names.iter().any(|name| key.starts_with(name)));
+        let short = |(key, value): (&str, &str)| {
+            let (name, labels) = key.split_once('{').unwrap();
+            let id = labels
+                .split_once("gauge_id=")
+                .map_or("", |(_, id)| &id[..3]);
+            format!("{name}{id} {value}")
+        };
+        shown.map(short).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(registry.report(), Detail::Limits), [""; 0]);
+
+    let mut watch = watch(&registry).patience(Duration::from_secs(1));
+    gauges[1].record_enqueue_n(7);
+    heap.observe_depth(300);
+    heap.observe_depth(1);
+    for seconds in 0..2 {
+        watch.poll_at(Duration::from_secs(seconds), SystemTime::now());
+    }
+    let expected = [
+        "fillgauge_stuck 1",
+        "fillgauge_stuck 0",
+        "fillgauge_window_peak 7",
+        "fillgauge_window_peak_bytes 300",
+    ];
+    assert_eq!(
+        sorted(shown(registry.report_for("a"), Detail::Limits)),
+        sorted(expected)
+    );
+    gauges[0].record_enqueue_n(9);
+    gauges[0].record_dequeue_n(9);
+    let expected = [
+        "fillgauge_stuck\"1\" 0",
+        "fillgauge_stuck\"2\" 1",
+        "fillgauge_stuck\"3\" 0",
+        "fillgauge_window_peak\"1\" 9",
+        "fillgauge_window_peak\"2\" 7",
+        "fillgauge_window_peak_bytes\"3\" 1",
+    ];
+    assert_eq!(
+        sorted(shown(registry.report_for("a"), Detail::Gauges)),
+        sorted(expected)
+    );
+    assert_eq!(shown(registry.report_for("a"), Detail::Limits).len(), 4);
+    drop(watch);
+    assert_eq!(shown(registry.report(), Detail::Gauges), [""; 0]);
+}
+
+fn sorted(lines: impl IntoIterator<Item = impl Into<String>>) -> Vec<String> {
+    let mut lines: Vec<_> = lines.into_iter().map(Into::into).collect();
+    lines.sort();
+    lines
+}
+
+#[test]
 fn totals_never_step_back_when_gauges_go_and_sessions_make_no_series() {
     let registry = QueueRegistry::new("totals").silent();
     let mut latest = BTreeMap::<String, f64>::new();
@@ -294,7 +363,9 @@ fn the_names_are_those_of_the_list() {
         .sync_channel::<()>();
     let _heap = registry.register(ServiceLimit::Heap, 10);
     let _stages = chain("stages", [sender.gauge()]);
-    let text = text(registry.report(), Detail::Limits);
+    let mut watch = watch(&registry);
+    watch.poll_at(Duration::ZERO, SystemTime::now());
+    let text = text(registry.report_for("list"), Detail::Limits);
     let names: BTreeSet<_> = samples(&text)
         .into_keys()
         .map(|series| series.split('{').next().unwrap())
