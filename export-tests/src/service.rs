@@ -49,7 +49,7 @@ struct State {
     rest: Arc<str>,
     schema: u64,
     answer: Answer,
-    /// The paths of all requests for `status.json`.
+    /// The targets of all requests for `status.json`.
     polls: Vec<String>,
     connections: Vec<TcpStream>,
 }
@@ -118,7 +118,7 @@ impl Service {
         self.shared.state().answer = answer;
     }
 
-    /// The paths of all requests for `status.json` so far.
+    /// The targets of all requests for `status.json` so far.
     pub fn polls(&self) -> Vec<String> {
         self.shared.state().polls.clone()
     }
@@ -182,7 +182,8 @@ fn serve(mut connection: &TcpStream, shared: &Shared) -> io::Result<()> {
             break;
         }
     }
-    let path = request.split(' ').nth(1).unwrap_or_default();
+    let target = request.split(' ').nth(1).unwrap_or_default();
+    let path = target.split('?').next().unwrap_or_default();
     if !path.ends_with("/status.json") {
         let (status, body) = match path {
             "/favicon.ico" => ("404 Not Found", ""),
@@ -192,7 +193,7 @@ fn serve(mut connection: &TcpStream, shared: &Shared) -> io::Result<()> {
     }
     let (answer, schema, rest) = {
         let mut state = shared.state();
-        state.polls.push(path.to_owned());
+        state.polls.push(target.to_owned());
         (state.answer, state.schema, Arc::clone(&state.rest))
     };
     match answer {

@@ -37,6 +37,9 @@
 //! | hear of recoveries too | [`set_limit_event_handler`], [`Track::sink`], [`LimitEvent`] |
 //! | read all gauges | [`queue_snapshot`], [`log_queue_snapshot`], [`QueueSnapshot`] |
 //! | print or export all gauges | [`QueueRegistry::report`], [`Report`] |
+//! | see the peak between two looks | [`QueueRegistry::report_for`] |
+//! | notice a queue that nothing is taken out of | [`watch`](watch()), [`Watch`] |
+//! | have a task await a warning or a recovery | `QueueGauge::waiter` (feature `edge-waiter`) |
 //! | serve a page and metrics | the crate [`fillgauge-export`](https://docs.rs/fillgauge-export) |
 //! | find the slow stage of a chain of queues | [`chain`](chain()), [`ChainReport`] |
 //! | test code that tracks, or track in a library | a registry of your own: [`QueueRegistry::new`] |
@@ -128,6 +131,8 @@
 //!
 //! # Features
 //!
+//! - `edge-waiter`: `QueueGauge::waiter`, for tasks that await the edges of a gauge. It brings the
+//!   part `sync` of tokio, which works in any runtime.
 //! - `serde`: `Serialize` for snapshots, events, warnings, limits and thresholds. For a [`Report`]
 //!   and all that it consists of `Deserialize` too.
 
@@ -155,6 +160,8 @@ mod registry;
 mod report;
 mod sync;
 mod track;
+#[cfg(feature = "edge-waiter")]
+mod waiter;
 mod watch;
 
 pub use backpressure::Backpressure;
@@ -174,6 +181,8 @@ pub use report::{ChainReport, EdgeReport, GaugeReport, LimitReport, Report, Stag
 #[cfg(fillgauge_shuttle)]
 pub use sync::refuse_threads;
 pub use track::{Track, track};
+#[cfg(feature = "edge-waiter")]
+pub use waiter::Waiter;
 pub use watch::{DrainEvent, Watch, Watching, watch};
 
 // Not inlined: the examples of those pages need the core as a dependency.

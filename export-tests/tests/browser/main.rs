@@ -3,6 +3,7 @@
 mod driver;
 mod pictures;
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use driver::Browser;
@@ -376,6 +377,57 @@ async fn the_service_stops_and_comes_back() {
     }
 }
 
+/// The text of the cell below a title, in each row.
+fn below(title: &str) -> String {
+    format!(
+        "[...document.querySelectorAll('.row td')].filter(cell => cell.dataset.title === '{title}')
+            .map(cell => cell.textContent)"
+    )
+}
+
+#[tokio::test]
+async fn peaks_and_stuck_queues_have_columns() {
+    let browser = Browser::start().await;
+    let mut status = few();
+    let gauges = status[0]["gauges"].as_array_mut().expect("a list");
+    for (gauge, peak) in gauges.iter_mut().zip([7, 10, 2_048]) {
+        gauge["window_peak"] = json!(peak);
+    }
+    for (gauge, ago) in gauges.iter_mut().zip([75, 7_300]) {
+        gauge["stuck"] = json!(true);
+        gauge["stuck_since_us"] = json!(ago_us(seconds(ago)));
+    }
+    status[0]["limits"][0]["window_peak"] = json!(10);
+    status[0]["limits"][0]["stuck"] = json!(2);
+    let service = Service::start(&status);
+    open(&browser, &service).await;
+    assert_eq!(browser.value(&below("peak")).await, json!(["10", ""]));
+    assert_eq!(
+        browser.value(&below("stuck since")).await,
+        json!(["2 h 1 min", ""])
+    );
+    show_gauges(&browser).await;
+    assert_eq!(
+        browser.value(&below("peak")).await,
+        json!(["10", "7", "2 KiB"])
+    );
+    assert_eq!(
+        browser.value(&below("stuck since")).await,
+        json!(["2 h 1 min", "1 min", ""])
+    );
+    // Another page is another scraper.
+    let asked = service.polls();
+    open(&browser, &service).await;
+    let pages: HashSet<_> = [asked.last(), service.polls().last()]
+        .map(|target| target.expect("it has asked").clone())
+        .into();
+    assert_eq!(pages.len(), 2, "{pages:?}");
+    assert!(
+        pages.iter().all(|target| target.contains("?scraper=page-")),
+        "{pages:?}"
+    );
+}
+
 #[tokio::test]
 async fn names_and_labels_are_text() {
     let browser = Browser::start().await;
@@ -447,7 +499,7 @@ async fn it_asks_while_someone_looks() {
     browser
         .until(SOON, "document.body.className === 'live'")
         .await;
-    assert_eq!(service.polls()[0], "/gauges/status.json");
+    assert!(service.polls()[0].starts_with("/gauges/status.json?scraper="));
 
     browser.click("#pause").await;
     let polls = service.polls().len();

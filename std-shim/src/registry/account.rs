@@ -14,6 +14,8 @@ use crate::delivery::log::Log;
 use crate::delivery::observers::{EventSinks, Observers};
 use crate::delivery::{Lines, per_limit};
 use crate::event::LimitEvent;
+#[cfg(feature = "edge-waiter")]
+use crate::waiter::Edges;
 
 /// What the flags of an outlet say.
 pub(super) mod flags {
@@ -61,6 +63,9 @@ pub(crate) struct Particulars {
     pub(crate) backpressure: Option<Arc<SendStats>>,
     /// Who knows the depth.
     pub(crate) poll: Option<Arc<Poll>>,
+    /// What wakes the tasks that await its edges, once there are any.
+    #[cfg(feature = "edge-waiter")]
+    pub(crate) edges: Option<Edges>,
 }
 
 impl Particulars {

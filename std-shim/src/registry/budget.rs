@@ -13,6 +13,8 @@ use super::listing::ListingRef;
 use super::outlet::Outlet;
 use super::slots::{RenewSlot, SlotRef};
 use crate::event::Shown;
+#[cfg(feature = "edge-waiter")]
+use crate::waiter::{HasEdges, Waiter};
 
 /// A registered limit that is enforced: bytes, permits, or whatever is taken and given back. It is
 /// made by [`track(..).budget()`](crate::Track::budget), and shared through an [`Arc`].
@@ -202,6 +204,23 @@ impl Budget {
     /// All figures of the budget. It has no totals.
     pub fn snapshot(&self) -> QueueSnapshot {
         self.slot.snapshot()
+    }
+}
+
+#[cfg(feature = "edge-waiter")]
+impl Budget {
+    /// Awaits its edges, see [`Waiter`]. It costs the records nothing.
+    pub fn waiter(self: &Arc<Self>) -> Waiter {
+        // In this order: no event is missed that comes after the first look of the waiter.
+        let edges = self.slot.delivery().edges().subscribe();
+        Waiter::new(Arc::clone(self) as Arc<dyn HasEdges>, edges)
+    }
+}
+
+#[cfg(feature = "edge-waiter")]
+impl HasEdges for Budget {
+    fn has_warned(&self) -> bool {
+        self.slot.has_warned()
     }
 }
 

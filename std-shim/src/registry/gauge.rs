@@ -13,6 +13,8 @@ use super::listing::ListingRef;
 use super::outlet::Outlet;
 use super::slots::SlotRef;
 use crate::event::Shown;
+#[cfg(feature = "edge-waiter")]
+use crate::waiter::{HasEdges, Waiter};
 
 /// The registered gauge of one bounded queue or limit, shared through an [`Arc`]. It derefs to the
 /// [`Gauge`] of the core.
@@ -260,6 +262,23 @@ impl<N> QueueGauge<N> {
     #[inline]
     pub fn deferred(&self) -> Deferred<'_, Outlet> {
         self.slot.deferred()
+    }
+}
+
+#[cfg(feature = "edge-waiter")]
+impl<N: Send + Sync + 'static> QueueGauge<N> {
+    /// Awaits its edges, see [`Waiter`]. It costs the records nothing.
+    pub fn waiter(self: &Arc<Self>) -> Waiter {
+        // In this order: no event is missed that comes after the first look of the waiter.
+        let edges = self.slot.delivery().edges().subscribe();
+        Waiter::new(Arc::clone(self) as Arc<dyn HasEdges>, edges)
+    }
+}
+
+#[cfg(feature = "edge-waiter")]
+impl<N: Send + Sync + 'static> HasEdges for QueueGauge<N> {
+    fn has_warned(&self) -> bool {
+        self.slot.has_warned()
     }
 }
 

@@ -30,6 +30,8 @@ use crate::delivery::observers::Observers;
 use crate::event::{LimitEvent, Origin};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{HAS_THREADS, Mutex, lock, time_of_day};
+#[cfg(feature = "edge-waiter")]
+use crate::waiter::Edges;
 
 /// What delivers the events of a [`QueueGauge`](crate::QueueGauge): its
 /// [`Gauge::delivery`](fillgauge::Gauge::delivery).
@@ -79,8 +81,33 @@ impl Outlet {
         })
     }
 
+    /// What wakes the tasks that await the edges of the gauge. It is there afterwards.
+    #[cfg(feature = "edge-waiter")]
+    pub(super) fn edges(&self) -> Edges {
+        let edges = Edges::new();
+        loop {
+            // Memory is taken and given back while the lock is free, see `sync::list`.
+            let mut changed = self.particulars();
+            if let Some(edges) = changed.edges {
+                return edges;
+            }
+            changed.add_sink(edges.sink());
+            changed.edges = Some(edges.clone());
+            let mut particulars = lock(&self.particulars);
+            if particulars.edges.is_none() {
+                mem::swap(&mut *particulars, &mut changed);
+                drop(particulars);
+                // In this order: what delivers finds the particulars. Pairs with the load in
+                // `particulars`: a waiter looks at the state of the gauge after this, and what
+                // changes that state delivers afterwards.
+                self.flags.fetch_or(flags::PARTICULAR, Ordering::SeqCst);
+                return edges;
+            }
+        }
+    }
+
     fn particulars(&self) -> Particulars {
-        if self.is(flags::PARTICULAR) {
+        if self.flags.load(Ordering::SeqCst) & flags::PARTICULAR != 0 {
             lock(&self.particulars).clone()
         } else {
             Particulars::default()

@@ -1,19 +1,26 @@
 //! The table of a report, for terminals.
 
 use std::fmt;
+use std::time::SystemTime;
 
 use super::{GaugeReport, Report};
 use crate::event::Shown;
 
 /// A table of the live gauges, for terminals. The bars are `#` up to the depth, `-` up to the
-/// high-water mark, and `.` up to the capacity. There is a column of labels if any gauge has one.
-/// Below it is a line for each chain.
+/// high-water mark, and `.` up to the capacity. The columns of labels, of the peak since the scraper
+/// looked, and of how long a queue has been stuck are there if any gauge has one. Below it is a line
+/// for each chain.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let has_labels = self.gauges.iter().any(|gauge| gauge.label.is_some());
         let head = COLUMNS.map(|(title, _)| title.to_owned());
         let mut rows = vec![head];
-        rows.extend(self.gauges.iter().map(GaugeReport::cells));
+        rows.extend(self.gauges.iter().map(|gauge| gauge.cells(self.at)));
+        let mut is_shown = COLUMNS.map(|(title, _)| !OPTIONAL.contains(&title));
+        for row in rows.iter().skip(1) {
+            for (is_shown, cell) in is_shown.iter_mut().zip(row) {
+                *is_shown |= !cell.is_empty();
+            }
+        }
         let mut widths = [0; COLUMNS.len()];
         for row in &rows {
             for (width, cell) in widths.iter_mut().zip(row) {
@@ -21,8 +28,8 @@ impl fmt::Display for Report {
             }
         }
         for row in rows {
-            let cells = row.iter().zip(widths).zip(COLUMNS);
-            let cells = cells.filter(|((_, _), (title, _))| has_labels || *title != LABEL);
+            let cells = row.iter().zip(widths).zip(COLUMNS).zip(is_shown);
+            let cells = cells.filter_map(|(cell, is_shown)| is_shown.then_some(cell));
             for (column, ((cell, width), (_, align))) in cells.enumerate() {
                 if column > 0 {
                     f.write_str("  ")?;
@@ -47,34 +54,51 @@ enum Align {
     Right,
 }
 
-const LABEL: &str = "label";
+/// The columns that are there if a gauge has something in them.
+const OPTIONAL: [&str; 3] = ["label", "peak", "stuck for"];
 
 /// The columns of the table.
-const COLUMNS: [(&str, Align); 9] = [
+const COLUMNS: [(&str, Align); 11] = [
     ("name", Align::Left),
-    (LABEL, Align::Left),
+    ("label", Align::Left),
     ("category", Align::Left),
     ("depth", Align::Right),
+    ("peak", Align::Right),
     ("high-water", Align::Right),
     ("capacity", Align::Right),
     ("fill", Align::Left),
     ("", Align::Right),
     ("warnings", Align::Right),
+    ("stuck for", Align::Right),
 ];
 
 impl GaugeReport {
-    fn cells(&self) -> [String; COLUMNS.len()] {
+    fn cells(&self, at: Option<SystemTime>) -> [String; COLUMNS.len()] {
         [
             Shown(&self.name).to_string(),
             self.shown_label().unwrap_or_default(),
             self.category.to_string(),
             self.depth.to_string(),
+            self.window_peak
+                .map(|peak| peak.to_string())
+                .unwrap_or_default(),
             self.high_water.to_string(),
             self.capacity.to_string(),
             self.bar(),
             format!("{} %", self.fill_percent),
             self.warnings.to_string(),
+            self.stuck_for(at),
         ]
+    }
+
+    /// Empty if it is not stuck.
+    fn stuck_for(&self, at: Option<SystemTime>) -> String {
+        let length = at.zip(self.stuck_since);
+        match length.and_then(|(at, since)| at.duration_since(since).ok()) {
+            Some(length) => format!("{} s", length.as_secs()),
+            None if self.stuck => "?".to_owned(),
+            None => String::new(),
+        }
     }
 
     /// Empty without a bound.

@@ -22,6 +22,8 @@ fn every_public_type_is_as_free_as_what_it_wraps() {
     shared::<Track>();
     shared::<LogLimit>();
     shared::<FlushTimeout>();
+    #[cfg(feature = "edge-waiter")]
+    shared::<Waiter>();
     shared::<Watch>();
     shared::<Watching>();
     shared::<DrainEvent>();

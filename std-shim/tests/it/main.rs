@@ -16,6 +16,8 @@ mod sessions;
 mod size;
 mod tape;
 mod tracing_events;
+#[cfg(feature = "edge-waiter")]
+mod waiter;
 mod watch;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

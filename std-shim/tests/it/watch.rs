@@ -336,6 +336,33 @@ fn scrapers_that_look_at_once_lose_no_peak() {
     }
 }
 
+#[test]
+fn the_table_has_a_column_for_what_is_there() {
+    let registry = QueueRegistry::new("table").silent();
+    let jobs = track("jobs")
+        .capacity(10)
+        .for_queue()
+        .registry(&registry)
+        .gauge();
+    jobs.record_enqueue_n(3);
+    let head = |report: &Report| report.to_string().lines().next().unwrap().to_owned();
+    let plain = "name  category  depth  high-water  capacity  fill                        warnings";
+    assert_eq!(head(&registry.report()), plain);
+    let mut watch = watch(&registry).patience(SECOND);
+    let now = SystemTime::now();
+    watch.poll_at(0 * SECOND, now - 2 * SECOND);
+    watch.poll_at(2 * SECOND, now);
+    let mut report = registry.report_for("table");
+    report.at = Some(now + 75 * SECOND);
+    assert_eq!(
+        report.to_string(),
+        "\
+name  category  depth  peak  high-water  capacity  fill                        warnings  stuck for
+jobs  queue         3     3           3        10  ######..............  30 %         0       77 s
+"
+    );
+}
+
 /// Depths that only rise are a leak. A burst is over at the next window: its peak is high, and the
 /// depth is low again.
 #[test]

@@ -1,0 +1,156 @@
+//! A task that awaits the edges of a gauge.
+
+use std::fmt;
+use std::future::pending;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+
+use fillgauge::LimitEventKind;
+use tokio::sync::watch;
+
+use crate::event::LimitEvent;
+
+/// Wakes the tasks that await the edges of one gauge.
+#[derive(Clone)]
+pub(crate) struct Edges(watch::Sender<Option<LimitEventKind>>);
+
+impl Edges {
+    pub(crate) fn new() -> Self {
+        Self(watch::Sender::new(None))
+    }
+
+    /// The sink of the gauge. The wakers of the tasks run in it, so behind the guard.
+    pub(crate) fn sink(&self) -> impl Fn(&LimitEvent) + Send + Sync + 'static {
+        let edges = self.clone();
+        move |event| {
+            edges.0.send_replace(Some(event.kind()));
+        }
+    }
+
+    /// Sees what comes from now on.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<LimitEventKind>> {
+        self.0.subscribe()
+    }
+}
+
+// A waker that panics leaves the kind of the event, and the sink is called again.
+impl UnwindSafe for Edges {}
+impl RefUnwindSafe for Edges {}
+
+/// What has edges to await.
+pub(crate) trait HasEdges: Send + Sync {
+    fn has_warned(&self) -> bool;
+}
+
+/// Awaits the edges of a gauge or a budget: a producer that pauses while its queue is near the
+/// capacity, and goes on when it is drained. From [`QueueGauge::waiter`](crate::QueueGauge::waiter)
+/// and [`Budget::waiter`](crate::Budget::waiter).
+///
+/// Any number of tasks may wait, each with a waiter of its own. A waiter keeps the gauge
+/// registered. A clone has seen what its original has seen.
+///
+/// It is no bound. While an event waits to be delivered, the gauge does not warn: then a producer
+/// may find the queue full. So send with what waits for room, or enforce a limit by a
+/// [`Budget`](crate::Budget).
+///
+/// Tasks are woken when the event is delivered, by the thread that [delivers](crate#who-delivers)
+/// it. Each method may be dropped before it returns: then no event counts as seen.
+///
+/// ```
+/// use fillgauge_std::track;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let jobs = track("jobs").capacity(10).for_queue().gauge();
+/// let mut edges = jobs.waiter();
+/// let producer = tokio::spawn({
+///     let jobs = jobs.clone();
+///     async move {
+///         for _ in 0..20 {
+///             edges.wait_recovered().await; // at once, unless the queue is near its capacity
+///             jobs.record_enqueue(); // an item goes into the queue
+///         }
+///     }
+/// });
+/// while !producer.is_finished() {
+///     tokio::task::yield_now().await;
+///     if jobs.has_warned() {
+///         assert_eq!(jobs.depth(), 8, "it pauses before the queue is full");
+///         jobs.record_dequeue_n(3);
+///     }
+/// }
+/// # }
+/// ```
+pub struct Waiter {
+    gauge: Arc<dyn HasEdges>,
+    edges: watch::Receiver<Option<LimitEventKind>>,
+}
+
+impl Waiter {
+    pub(crate) fn new(
+        gauge: Arc<dyn HasEdges>,
+        edges: watch::Receiver<Option<LimitEventKind>>,
+    ) -> Self {
+        Self { gauge, edges }
+    }
+
+    /// Waits until the gauge has warned. Returns at once if it has, and is not armed again.
+    pub async fn wait_near_capacity(&mut self) {
+        self.wait_until(true).await;
+    }
+
+    /// Waits until the gauge is armed again. Returns at once if it is, or never warned.
+    pub async fn wait_recovered(&mut self) {
+        self.wait_until(false).await;
+    }
+
+    /// Waits for an event that comes after this waiter was made, and after the last one that a
+    /// method of it has seen. Returns the kind of the latest: others that came meanwhile do not
+    /// show.
+    pub async fn changed(&mut self) -> LimitEventKind {
+        loop {
+            self.next_event().await;
+            if let Some(kind) = *self.edges.borrow_and_update() {
+                return kind;
+            }
+        }
+    }
+
+    async fn wait_until(&mut self, warned: bool) {
+        loop {
+            // In this order: an event that comes later than the look at the gauge is not seen yet.
+            self.edges.mark_unchanged();
+            if self.gauge.has_warned() == warned {
+                return;
+            }
+            self.next_event().await;
+        }
+    }
+
+    async fn next_event(&mut self) {
+        if self.edges.changed().await.is_err() {
+            // The gauge has the sender, and is kept: it cannot be gone.
+            pending().await
+        }
+    }
+}
+
+impl Clone for Waiter {
+    fn clone(&self) -> Self {
+        Self {
+            gauge: Arc::clone(&self.gauge),
+            edges: self.edges.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter")
+            .field("has_warned", &self.gauge.has_warned())
+            .finish_non_exhaustive()
+    }
+}
+
+impl UnwindSafe for Waiter {}
+impl RefUnwindSafe for Waiter {}
