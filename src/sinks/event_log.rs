@@ -124,12 +124,19 @@ impl<const N: usize> Log<N> {
         place
     }
 
-    /// Takes out the event at `place`. Those before it move up.
+    /// Takes out the event at `place`. All others go round once: no index can be wrong.
     fn remove(&mut self, place: usize) -> Option<LimitEvent> {
-        for later in (1..=place).rev() {
-            self.events.swap(later, later.wrapping_sub(1));
+        let mut removed = None;
+        for at in 0..self.events.len() {
+            let event = self.events.pop_front()?;
+            if at == place {
+                removed = Some(event);
+            } else {
+                // There is room for what was just taken out.
+                let _ = self.events.push_back(event);
+            }
         }
-        self.events.pop_front()
+        removed
     }
 }
 

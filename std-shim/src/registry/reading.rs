@@ -83,6 +83,29 @@ impl QueueRegistry {
     /// assert_eq!(peak("prometheus"), Some(1), "9 was before");
     /// assert_eq!(peak("page"), Some(9), "it has not seen 9 yet");
     /// ```
+    ///
+    /// Depth and peak together tell a leak from a burst. What leaks is still there at the next
+    /// look. A burst is in the peak alone.
+    ///
+    /// ```
+    /// use fillgauge_std::{QueueRegistry, track};
+    ///
+    /// let registry = QueueRegistry::new("files");
+    /// let files = track("open_files").capacity(100).registry(&registry).budget();
+    /// let look = || {
+    ///     let files = &registry.report_for("prometheus").gauges[0];
+    ///     (files.depth, files.window_peak)
+    /// };
+    /// look();
+    /// let mut leaked = Vec::new();
+    /// for request in 1..=3 {
+    ///     let burst = files.try_reserve(60)?;
+    ///     leaked.push(files.try_reserve_owned(5)?);
+    ///     drop(burst);
+    ///     assert_eq!(look(), (5 * request, Some(60 + 5 * request)));
+    /// }
+    /// # Ok::<(), fillgauge_std::LimitExceeded>(())
+    /// ```
     #[must_use]
     pub fn report_for(&self, scraper: &str) -> Report {
         self.report_to(Some(scraper.into()))

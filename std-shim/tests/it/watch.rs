@@ -350,7 +350,7 @@ fn the_table_has_a_column_for_what_is_there() {
     assert_eq!(head(&registry.report()), plain);
     let mut watch = watch(&registry).patience(SECOND);
     let now = SystemTime::now();
-    watch.poll_at(0 * SECOND, now - 2 * SECOND);
+    watch.poll_at(Duration::ZERO, now - 2 * SECOND);
     watch.poll_at(2 * SECOND, now);
     let mut report = registry.report_for("table");
     report.at = Some(now + 75 * SECOND);
