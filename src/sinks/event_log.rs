@@ -106,37 +106,42 @@ impl<const N: usize> Log<N> {
     /// `new` that comes.
     fn most_of_one_limit(&self, new: &'static Limit) -> usize {
         let (mut place, mut most) = (0, 0);
-        for (first, event) in self.events.iter().enumerate() {
-            let limit = event.snapshot().name;
-            let is_new = usize::from(ptr::eq(limit, new));
+        for first in 0..N {
+            if most > N.saturating_sub(first) {
+                // No limit that begins here or later has more.
+                break;
+            }
+            let Some(limit) = self.limit_at(first) else {
+                break;
+            };
             // Of a limit that began before, this counts fewer than were counted there.
-            let same = self.events.iter().skip(first);
-            let same = same.filter(|event| ptr::eq(event.snapshot().name, limit));
-            let events = same.count().saturating_add(is_new);
+            let mut events = usize::from(ptr::eq(limit, new));
+            for later in first..N {
+                let is_same = self
+                    .limit_at(later)
+                    .is_some_and(|later| ptr::eq(later, limit));
+                events = events.saturating_add(is_same.into());
+            }
             if events > most {
                 (place, most) = (first, events);
-            }
-            if most >= N.saturating_sub(first) {
-                // No limit that begins later has more.
-                break;
             }
         }
         place
     }
 
-    /// Takes out the event at `place`. All others go round once: no index can be wrong.
+    fn limit_at(&self, place: usize) -> Option<&'static Limit> {
+        self.events.get(place).map(|event| event.snapshot().name)
+    }
+
+    /// Takes out the event at `place`. Those before it move up.
     fn remove(&mut self, place: usize) -> Option<LimitEvent> {
-        let mut removed = None;
-        for at in 0..self.events.len() {
-            let event = self.events.pop_front()?;
-            if at == place {
-                removed = Some(event);
-            } else {
-                // There is room for what was just taken out.
-                let _ = self.events.push_back(event);
+        let mut moved = self.events.pop_front()?;
+        for place in 0..place {
+            if let Some(event) = self.events.get_mut(place) {
+                moved = mem::replace(event, moved);
             }
         }
-        removed
+        Some(moved)
     }
 }
 
