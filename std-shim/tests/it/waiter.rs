@@ -196,7 +196,7 @@ fn the_edges_of_a_budget_and_of_a_channel_can_be_awaited() {
 #[test]
 fn producers_pause_and_go_on() {
     const PRODUCERS: usize = 3;
-    let items = native_or_miri(5_000, 40);
+    let items = native_or_miri(5_000, 12);
     let registry = QueueRegistry::new("paused").silent();
     let (sender, receiver) = track("paused")
         .capacity(16)

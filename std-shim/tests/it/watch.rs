@@ -309,7 +309,7 @@ fn each_of_two_scrapers_sees_every_peak() {
 /// Two scrapers at once may find a peak in the next window of one of them, and lose none.
 #[test]
 fn scrapers_that_look_at_once_lose_no_peak() {
-    const ROUNDS: usize = native_or_miri(2_000, 20);
+    const ROUNDS: usize = native_or_miri(2_000, 4);
     let registry = QueueRegistry::new("at once").silent();
     let jobs = track("jobs")
         .capacity(1_000_000)
