@@ -55,7 +55,7 @@ for entry in "${left_out[@]}"; do
 done
 # tests PACKAGE TARGET... -- ARGUMENT...: its tests under Miri.
 tests() {
-    timeout $((300 + 60 * seeds)) cargo +nightly miri test --quiet --all-features -p "$@"
+    timeout $((600 + 120 * seeds)) cargo +nightly miri test --quiet --all-features -p "$@"
 }
 
 {
