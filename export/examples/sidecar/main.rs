@@ -22,7 +22,10 @@ use std::thread;
 use std::time::Duration;
 
 use fillgauge_export::Server;
-use fillgauge_std::{QueueGauge, TrackedReceiver, TrackedSyncSender, chain, limit_catalog, track};
+use fillgauge_std::{
+    QueueGauge, QueueRegistry, TrackedReceiver, TrackedSyncSender, Watching, chain, limit_catalog,
+    track, watch,
+};
 use lexopt::prelude::*;
 
 limit_catalog! {
@@ -201,14 +204,16 @@ fn stream(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-/// Serves what the gauges say, until the server is dropped.
-fn serve(address: &str, options: &Options) -> Result<Server, String> {
+/// Serves what the gauges say, and watches them, until the result is dropped.
+fn serve(address: &str, options: &Options) -> Result<(Server, Watching), String> {
     let server = fillgauge_export::serve(address);
     let server = server.map_err(|error| format!("--status {address}: {error}"))?;
+    let watching = watch(QueueRegistry::global()).every(Duration::from_secs(1));
+    let watching = watching.map_err(|error| format!("no thread to watch: {error}"))?;
     if !options.quiet {
         report::show(&format!("status page: http://{}/", server.local_addr()));
     }
-    Ok(server)
+    Ok((server, watching))
 }
 
 /// Reads line by line, whatever the bytes, until the end or until nobody takes lines any more.
