@@ -21,7 +21,7 @@ const PAGE: &str = include_str!("page.html");
 /// are those of the elements `style` and `script` of `page.html`; a test says what they should be.
 const PAGE_POLICY: &str = "default-src 'none'; \
     style-src 'sha256-Je/AlkLtHJ5uJALrSLAVnm+Q2IdeQktqc7UVb75nlvw='; \
-    script-src 'sha256-mWws1jQkZ3LWFwUJ80JuVElmsB03V7fPEc+NzSOX2Sk='; \
+    script-src 'sha256-++yss1LPOfY2d3PbkRRsUFD/TCQfLGKxjKkmblUTwDY='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -52,9 +52,9 @@ impl Exporter {
     /// | `/metrics` | [`openmetrics`] if `Accept` asks for it, else [`prometheus_text`] |
     /// | `/status.json` | [`json`](crate::json()) |
     ///
-    /// - With `?scraper=NAME` the metrics and the JSON have peaks: the greatest depths since `NAME`
-    ///   asked last, see [`Exporter::scraper`]. A name has up to 64 bytes, as the request has them.
-    ///   The page makes itself a name.
+    /// - With `?scraper=NAME` the metrics and the JSON have peaks: the greatest depths since the
+    ///   scrape of `NAME` before, see [`Exporter::scraper`]. A name has up to 64 bytes. It is not
+    ///   decoded. Each page that is open has a name of its own. `HEAD` takes no peaks.
     /// - They answer `GET` and `HEAD`. The rest is 400, 404 or 405. No answer has text of its
     ///   request.
     /// - Every answer forbids to be stored, sniffed, framed or read by a page of another origin.
@@ -130,6 +130,8 @@ impl Exporter {
         if scraper.is_some_and(|name| name.len() > MAX_SCRAPER_NAME) {
             return refusal(StatusCode::BAD_REQUEST);
         }
+        // Whose peaks would be lost with the body.
+        let scraper = scraper.filter(|_| *method == Method::GET);
         match path {
             "/" => answer(StatusCode::OK, HTML, PAGE_POLICY, PAGE),
             "/metrics" => self.metrics(scraper, headers),

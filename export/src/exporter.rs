@@ -55,8 +55,9 @@ impl Exporter {
         Self { detail, ..self }
     }
 
-    /// Who reads what is exported. Then there are peaks: the greatest depths since it read last, see
-    /// [`QueueRegistry::report_for`]. Each reader has a name of its own. Without one there are none.
+    /// Names who scrapes. Then there are peaks: the greatest depths since its scrape before, see
+    /// [`QueueRegistry::report_for`]. Without a name there are none. Two scrapers of one exporter,
+    /// such as two readers of OpenTelemetry, would share the peaks: give each an exporter.
     ///
     /// ```
     /// use fillgauge_export::Exporter;

@@ -74,7 +74,7 @@ static METRICS: [Metric; 13] = [
         name: "window_peak",
         unit: Unit::OfLimit,
         kind: Kind::Gauge,
-        help: "The greatest depth of one gauge since this scraper asked last.",
+        help: "The greatest depth of one gauge since the scrape before.",
         value: |figures| count(figures.window_peak?),
     },
     Metric {
@@ -102,7 +102,7 @@ static METRICS: [Metric; 13] = [
         name: "stuck",
         unit: Unit::None,
         kind: Kind::Gauge,
-        help: "Queues that are not empty, and that nothing is taken out of.",
+        help: "Queues that are not empty while nothing is dequeued.",
         value: |figures| count(figures.stuck?),
     },
     Metric {

@@ -481,6 +481,11 @@ impl<D> Gauge<D> {
         self.alarm.refused()
     }
 
+    /// Whether it is the gauge of a queue, see [`for_queue`](Gauge::for_queue).
+    pub fn is_for_queue(&self) -> bool {
+        self.alarm.state().is_for_queue()
+    }
+
     /// What the gauge watches.
     pub fn limit(&self) -> &'static Limit {
         self.alarm.limit()

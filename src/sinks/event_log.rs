@@ -17,15 +17,16 @@ use crate::limit::Limit;
 /// A sink that keeps up to `N` events until they are read: for firmware that has work to do about
 /// an event, and must not do it in the interrupt that crossed the threshold.
 ///
-/// When it is full, a new event drops the oldest event of the limit that has most of them. So a
-/// limit that warns and recovers all the time drops its own events, and not the one warning of
-/// another. What is dropped is counted by kind. The counts come before the events that are left.
+/// A full log drops an event for each new one. It drops the oldest event of one limit: the limit
+/// with the most events in the log. So a limit that warns and recovers all the time drops its own
+/// events, and keeps the one warning of another. The log counts what it drops, by kind. The counts
+/// come before the events that are left.
 ///
 /// # Progress and interrupts
 ///
 /// Each event that comes and each [`pop`](Self::pop) is one critical section in which one event is
-/// copied. When the log is full, an event moves up to `N` events, after at most `N * N / 2`
-/// comparisons of addresses: keep `N` small. Any interrupt handler may do either that the critical
+/// copied. When the log is full, an event moves up to `N` others, after as many comparisons of
+/// addresses as `N * (N + 3) / 2`: keep `N` small. Any interrupt handler may do either that the critical
 /// section of the firmware covers; the events of a gauge that is recorded at a priority above that
 /// must have another sink. The final binary needs an implementation of the crate
 /// `critical-section`; on a host, the feature `std` brings one.
@@ -207,29 +208,11 @@ impl<const N: usize> EventLog<N> {
     /// # drop(report());
     /// ```
     pub async fn next(&self) -> LogEntry {
-        poll_fn(|context| self.poll_next(context)).await
-    }
-
-    fn poll_next(&self, context: &Context<'_>) -> Poll<LogEntry> {
-        if let Some(entry) = self.pop() {
-            return Poll::Ready(entry);
-        }
-        // A waker is foreign code: it is cloned, dropped and woken outside the critical section.
-        let waker = context.waker().clone();
-        // An event comes before both steps and is taken, or after both and wakes.
-        let (entry, replaced) = self
-            .with(|log| match log.pop() {
-                None => (None, log.waker.replace(waker)),
-                entry => (entry, Some(waker)),
-            })
-            .unwrap_or_default();
-        match (entry, replaced) {
-            (Some(entry), _) => return Poll::Ready(entry),
-            // Another task, which would wait for ever.
-            (None, Some(other)) if !other.will_wake(context.waker()) => other.wake(),
-            _ => {}
-        }
-        Poll::Pending
+        let mut waiting = Waiting {
+            log: self,
+            waker: None,
+        };
+        poll_fn(|context| waiting.poll(context)).await
     }
 
     /// Whether there is nothing to read: for a main loop that goes to sleep, in a critical section
@@ -266,6 +249,62 @@ impl<const N: usize> EventLog<N> {
             let mut log = self.log.borrow(token).try_borrow_mut().ok()?;
             Some(change(&mut log))
         })
+    }
+}
+
+/// A task that awaits the next entry.
+struct Waiting<'log, const N: usize> {
+    log: &'log EventLog<N>,
+    /// That of the task, once the log has it.
+    waker: Option<Waker>,
+}
+
+impl<const N: usize> Waiting<'_, N> {
+    fn poll(&mut self, context: &Context<'_>) -> Poll<LogEntry> {
+        if let Some(entry) = self.log.pop() {
+            self.waker = None;
+            return Poll::Ready(entry);
+        }
+        // A waker is foreign code: it is cloned, dropped and woken outside the critical section.
+        let waker = context.waker().clone();
+        self.waker = Some(waker.clone());
+        // An event comes before both steps and is taken, or after both and wakes.
+        let (entry, replaced) = self
+            .log
+            .with(|log| match log.pop() {
+                None => (None, log.waker.replace(waker)),
+                entry => (entry, Some(waker)),
+            })
+            .unwrap_or_default();
+        match (entry, replaced) {
+            (Some(entry), _) => {
+                self.waker = None;
+                return Poll::Ready(entry);
+            }
+            // Another task, which would wait for ever.
+            (None, Some(other)) if !other.will_wake(context.waker()) => other.wake(),
+            _ => {}
+        }
+        Poll::Pending
+    }
+}
+
+impl<const N: usize> Drop for Waiting<'_, N> {
+    fn drop(&mut self) {
+        let Some(own) = self.waker.take() else { return };
+        // A log does not keep a task that is gone. `will_wake` of two wakers that the log and this
+        // future have compares addresses.
+        let kept = self.log.with(|log| {
+            let is_own = log
+                .waker
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(&own));
+            if is_own { log.waker.take() } else { None }
+        });
+        if let Some(waker) = kept.flatten() {
+            // The task may have another future that waits.
+            waker.wake();
+        }
     }
 }
 

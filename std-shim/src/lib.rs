@@ -37,8 +37,8 @@
 //! | hear of recoveries too | [`set_limit_event_handler`], [`Track::sink`], [`LimitEvent`] |
 //! | read all gauges | [`queue_snapshot`], [`log_queue_snapshot`], [`QueueSnapshot`] |
 //! | print or export all gauges | [`QueueRegistry::report`], [`Report`] |
-//! | see the peak between two looks | [`QueueRegistry::report_for`] |
-//! | notice a queue that nothing is taken out of | [`watch`](watch()), [`Watch`] |
+//! | see the peak between two scrapes | [`QueueRegistry::report_for`] |
+//! | notice a queue whose consumer hangs | [`watch`](watch()), [`Watch`] |
 //! | have a task await a warning or a recovery | `QueueGauge::waiter` (feature `edge-waiter`) |
 //! | serve a page and metrics | the crate [`fillgauge-export`](https://docs.rs/fillgauge-export) |
 //! | find the slow stage of a chain of queues | [`chain`](chain()), [`ChainReport`] |
@@ -81,6 +81,7 @@
 //! - The log is `tracing` events of the target `fillgauge_std`. Each gauge logs a burst of ten
 //!   lines, then one a second, and says how many it suppressed, see [`LogLimit`]. Sinks and handlers
 //!   get what the log suppresses.
+//! - A [`Watch`] has lines and handlers of its own, for stuck queues.
 //!
 //! # Who delivers
 //!
@@ -93,7 +94,8 @@
 //! | anything on a channel, gauge or registry that is `background()` | the background thread |
 //!
 //! - There is one background thread in the process, named `fillgauge`. It is started when a
-//!   channel first warns somebody, or has something to hand over.
+//!   channel first warns somebody, or has something to hand over. A [`Watch`] has a thread of its
+//!   own.
 //! - A gauge has one event at a time, which keeps the figures of its crossing. Its events reach
 //!   each observer in their order. What changes meanwhile is checked when the event has been
 //!   delivered.
@@ -125,7 +127,8 @@
 //! - The `tracing` span of a crossing that another thread delivers. Its subscriber is kept,
 //!   weakly, and gets the line.
 //! - What waits for the background thread when the process exits without a [`flush_events`].
-//! - The background thread itself in a child process after `fork`, and what waits for it there.
+//! - The background thread and those of watches in a child process after `fork`, and what waits for
+//!   them there.
 //! - Everything, if a panic aborts: with `panic = "abort"` an observer that panics ends the
 //!   process.
 //!

@@ -204,9 +204,9 @@ impl<'registry> Track<'registry> {
     /// Registers a gauge whose depth `read` returns: for what cannot be wrapped or recorded.
     /// Dropping the gauge and all its clones ends the registration.
     ///
-    /// Only a [report](QueueRegistry::report) reads the depth, so the gauge warns then, and on the
-    /// [background thread](crate#who-delivers). A report waits for `read`, and holds no lock
-    /// meanwhile. If another report is waiting for it, a report shows what was read before.
+    /// Only a [report](QueueRegistry::report) and a [watch](crate::watch()) read the depth, so the
+    /// gauge warns then, and on the [background thread](crate#who-delivers). They wait for `read`,
+    /// and hold no lock meanwhile. While one of them waits, another shows what was read before.
     ///
     /// `read` may return an [`Option`]: after `None` the gauge reads 0, is
     /// [marked as gone](crate::GaugeReport::gone), and `read` is not called again. The same happens

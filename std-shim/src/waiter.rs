@@ -1,13 +1,17 @@
 //! A task that awaits the edges of a gauge.
 
 use std::fmt;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 
 use fillgauge::LimitEventKind;
 use tokio::sync::watch;
 
+use crate::delivery::guard;
+use crate::delivery::log::Log;
 use crate::event::LimitEvent;
 
 /// Wakes the tasks that await the edges of one gauge.
@@ -19,7 +23,7 @@ impl Edges {
         Self(watch::Sender::new(None))
     }
 
-    /// The sink of the gauge. The wakers of the tasks run in it, so behind the guard.
+    /// The sink of the gauge, which wakes the tasks.
     pub(crate) fn sink(&self) -> impl Fn(&LimitEvent) + Send + Sync + 'static {
         let edges = self.clone();
         move |event| {
@@ -33,9 +37,38 @@ impl Edges {
     }
 }
 
-// A waker that panics leaves the kind of the event, and the sink is called again.
+// No panic leaves a waker.
 impl UnwindSafe for Edges {}
 impl RefUnwindSafe for Edges {}
+
+/// A waker behind the guard: one that panics must not keep others from being woken.
+struct Guarded(Option<Waker>);
+
+impl Wake for Guarded {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let woken = guard::run(|| {
+            if let Some(waker) = &self.0 {
+                waker.wake_by_ref();
+            }
+        });
+        if let Err(panic) = woken {
+            Log::LOCAL.write_panic_of_waker(&panic);
+        }
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let waker = self.0.take();
+        if let Err(panic) = guard::run(|| drop(waker)) {
+            Log::LOCAL.write_panic_of_waker(&panic);
+        }
+    }
+}
 
 /// What has edges to await.
 pub(crate) trait HasEdges: Send + Sync {
@@ -107,31 +140,45 @@ impl Waiter {
     /// Waits for an event that comes after this waiter was made, and after the last one that a
     /// method of it has seen. Returns the kind of the latest: others that came meanwhile do not
     /// show.
+    ///
+    /// (The waiter of the core also returns an event from before it was made.)
     pub async fn changed(&mut self) -> LimitEventKind {
+        let mut edges = self.edges.clone();
         loop {
-            self.next_event().await;
-            if let Some(kind) = *self.edges.borrow_and_update() {
+            next_event(&mut edges).await;
+            let kind = *edges.borrow_and_update();
+            if let Some(kind) = kind {
+                self.edges = edges;
                 return kind;
             }
         }
     }
 
     async fn wait_until(&mut self, warned: bool) {
+        // What is seen counts when this returns.
+        let mut edges = self.edges.clone();
         loop {
-            // In this order: an event that comes later than the look at the gauge is not seen yet.
-            self.edges.mark_unchanged();
+            // In this order: an event that comes after the state was loaded is not seen yet.
+            edges.mark_unchanged();
             if self.gauge.has_warned() == warned {
+                self.edges = edges;
                 return;
             }
-            self.next_event().await;
+            next_event(&mut edges).await;
         }
     }
+}
 
-    async fn next_event(&mut self) {
-        if self.edges.changed().await.is_err() {
-            // The gauge has the sender, and is kept: it cannot be gone.
-            pending().await
-        }
+async fn next_event(edges: &mut watch::Receiver<Option<LimitEventKind>>) {
+    let mut changed = pin!(edges.changed());
+    let changed = poll_fn(|context| {
+        let waker = Guarded(Some(context.waker().clone()));
+        let waker = Waker::from(Arc::new(waker));
+        changed.as_mut().poll(&mut Context::from_waker(&waker))
+    });
+    if changed.await.is_err() {
+        // The gauge has the sender, and is kept: it cannot be gone.
+        pending().await
     }
 }
 

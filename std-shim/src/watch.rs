@@ -1,4 +1,4 @@
-//! What looks at the gauges of a registry again and again.
+//! What polls the gauges of a registry.
 
 use std::fmt;
 use std::io;
@@ -12,11 +12,13 @@ use fillgauge::{Drain, DrainWatch, LimitCategory, QueueSnapshot};
 use crate::delivery::guard::{self, Callees};
 use crate::delivery::log::Log;
 use crate::event::Origin;
-use crate::registry::{QueueRegistry, StuckGauges};
+use crate::registry::{QueueRegistry, Reading, StuckGauges, Windows};
 use crate::sync::{Condvar, Mutex, lock, now, start_thread, time_of_day, wait};
 
-/// Begins to watch the gauges of `registry`: asks what is [polled](crate::Track::polled), and
-/// notices queues that nothing is taken out of.
+/// A watch of the gauges of `registry`, which does nothing yet: give it a thread by
+/// [`every`](Watch::every), or call [`poll_at`](Watch::poll_at).
+///
+/// It asks what is [polled](crate::Track::polled), and notices stuck queues.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,7 +31,7 @@ use crate::sync::{Condvar, Mutex, lock, now, start_thread, time_of_day, wait};
 /// drop(watching);
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[must_use = "nobody looks yet"]
+#[must_use = "it polls nothing yet"]
 pub fn watch(registry: &QueueRegistry) -> Watch {
     Watch {
         registries: Vec::new(),
@@ -39,21 +41,25 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
     .and(registry)
 }
 
-/// What a watch looks for, from [`watch`].
-///
-/// It is driven by a thread, see [`every`](Self::every), or by hand, see [`poll_at`](Self::poll_at).
+/// What a watch does, from [`watch`].
 ///
 /// # Stuck queues
 ///
-/// A queue is stuck if for the [`patience`](Self::patience) it was not empty, and nothing was taken
-/// out of it. Its consumer hangs, long before the queue is near its capacity. This is logged once
-/// (`WARN`), and again when something is taken (`INFO`). A report shows it meanwhile, as
-/// [`stuck_since`](crate::GaugeReport::stuck_since). Watched are gauges of the category
-/// [`Queue`](LimitCategory::Queue) that count what is taken, which are those with
-/// [totals](crate::GaugeReport::totals).
+/// A queue is stuck if it was not empty for the [`patience`](Self::patience), and nothing was
+/// dequeued. Its consumer hangs, long before the queue is near its capacity.
+///
+/// - The log has a line when a queue is stuck (`WARN`), and another when it drains again (`INFO`).
+///   The [limit of lines](crate::LogLimit) holds for them too.
+/// - A report says since when, as [`stuck_since`](crate::GaugeReport::stuck_since).
+/// - A watch sees the queues that count each dequeue: the channels of this crate that do, and what
+///   is registered [`for_queue`](crate::Track::for_queue). The category of the limit has to be
+///   [`Queue`](LimitCategory::Queue). What is observed or polled may stay at one depth while it
+///   works.
 ///
 /// A registry has one watch. Of several, reports show what the last one has found.
-#[must_use = "nobody looks yet"]
+///
+/// A polled closure or a handler that never returns holds up the watch.
+#[must_use = "it polls nothing yet"]
 pub struct Watch {
     registries: Vec<Watched>,
     patience: Duration,
@@ -102,14 +108,15 @@ impl Watch {
         self
     }
 
-    /// How long nothing may be taken out of a queue that is not empty. By default 30 seconds. It
-    /// should be several looks long.
+    /// How long a queue may hold something while nothing is dequeued. By default 30 seconds. It
+    /// should be several periods long.
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
     /// Adds a handler, which is called when a queue is stuck, and when it drains again. It runs on
-    /// the thread that looks. A panic in it is caught and logged.
+    /// the thread that polls. A panic in it is caught and logged. If the gauge of a stuck queue is
+    /// dropped, there is no second call.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -125,11 +132,11 @@ impl Watch {
     ///     .on_drain(move |event| list.lock().unwrap().push((event.kind(), event.lasted())));
     ///
     /// jobs.send("sweep")?;
-    /// let mut look = |seconds| watch.poll_at(Duration::from_secs(seconds), SystemTime::now());
-    /// look(0);
-    /// look(40);
+    /// let mut poll = |seconds| watch.poll_at(Duration::from_secs(seconds), SystemTime::now());
+    /// poll(0);
+    /// poll(40);
     /// worker.recv()?;
-    /// look(45);
+    /// poll(45);
     /// let expected = [(Drain::Stuck, 40), (Drain::Draining, 45)];
     /// let expected = expected.map(|(kind, seconds)| (kind, Duration::from_secs(seconds)));
     /// assert_eq!(*seen.lock().unwrap(), expected);
@@ -140,8 +147,8 @@ impl Watch {
         self
     }
 
-    /// Starts a thread that looks once in a `period`. It looks until the result is dropped, and
-    /// keeps no process alive.
+    /// Starts a thread that polls once in a `period`, until the result is dropped. It keeps no
+    /// process alive. Its name is `fillgauge-watch`.
     ///
     /// # Errors
     ///
@@ -155,26 +162,29 @@ impl Watch {
             let begin = now();
             while !stopped.waits(period) {
                 let elapsed = begin.map_or(Duration::ZERO, |begin| begin.elapsed());
-                self.look(elapsed, time_of_day());
+                self.poll(elapsed, time_of_day());
             }
         })?;
         Ok(Watching { stop })
     }
 
-    /// Looks once, on this thread, by a clock of yours: `elapsed` is the time since any beginning,
-    /// and may not step back. `at` is what reports show.
+    /// Polls once, on this thread, by a clock of yours. `elapsed` is the time since any beginning.
+    /// If it steps back, no time has passed. `at` is the time of day, which reports show.
     ///
-    /// A look asks all that is polled, and then reads each gauge as a report does.
+    /// It asks what is polled, and reads each gauge as a report does.
     pub fn poll_at(&mut self, elapsed: Duration, at: SystemTime) {
-        self.look(elapsed, Some(at));
+        self.poll(elapsed, Some(at));
     }
 
-    fn look(&mut self, elapsed: Duration, at: Option<SystemTime>) {
+    fn poll(&mut self, elapsed: Duration, at: Option<SystemTime>) {
         let now = Moment { elapsed, at };
         for watched in &mut self.registries {
-            for event in watched.look(self.patience, now) {
+            for event in watched.poll(self.patience, now) {
                 if !watched.registry.is_silent() {
-                    Log::LOCAL.write_drain(&event);
+                    let line = watched.registry.take_line(event.snapshot.instance);
+                    if let Some(suppressed) = line {
+                        Log::LOCAL.write_drain(&event, suppressed);
+                    }
                 }
                 for handler in self.handlers.iter() {
                     if let Err(panic) = guard::run(|| handler(&event)) {
@@ -187,17 +197,20 @@ impl Watch {
 }
 
 impl Watched {
-    fn look(&mut self, patience: Duration, now: Moment) -> Vec<DrainEvent> {
-        let (gauges, _) = self.registry.read(false);
+    fn poll(&mut self, patience: Duration, now: Moment) -> Vec<DrainEvent> {
+        let (gauges, _) = self.registry.read(Windows::GoOn);
         let mut known = mem::take(&mut self.queues).into_iter().peekable();
         let (mut events, mut found) = (Vec::new(), Vec::new());
-        for gauge in gauges.iter().filter(|gauge| is_watched(&gauge.snapshot)) {
+        let is_watched = |gauge: &&Reading| {
+            gauge.counts_dequeues && gauge.snapshot.category == LimitCategory::Queue
+        };
+        for gauge in gauges.iter().filter(is_watched) {
             let instance = gauge.snapshot.instance;
             // What is passed over is gone.
             while known.next_if(|queue| queue.instance < instance).is_some() {}
             let queue = known.next_if(|queue| queue.instance == instance);
             let mut queue = queue.unwrap_or_else(|| Queue::new(instance, patience));
-            let event = queue.look(&gauge.snapshot, now);
+            let event = queue.poll(&gauge.snapshot, now);
             events.extend(event.map(|(kind, lasted)| DrainEvent {
                 kind,
                 lasted,
@@ -221,11 +234,6 @@ impl Drop for Watched {
     }
 }
 
-/// Whether it is a queue of which it is known when something is taken.
-fn is_watched(gauge: &QueueSnapshot) -> bool {
-    gauge.category == LimitCategory::Queue && gauge.totals.is_some()
-}
-
 impl Queue {
     fn new(instance: usize, patience: Duration) -> Self {
         Self {
@@ -235,8 +243,8 @@ impl Queue {
         }
     }
 
-    /// What has begun, and for how long nothing was taken.
-    fn look(&mut self, snapshot: &QueueSnapshot, now: Moment) -> Option<(Drain, Duration)> {
+    /// What has begun, and for how long nothing was dequeued.
+    fn poll(&mut self, snapshot: &QueueSnapshot, now: Moment) -> Option<(Drain, Duration)> {
         let kind = self.drain.poll(snapshot, ticks(now.elapsed))?;
         let stuck = match self.drain.stuck_since() {
             Some(since) => {
@@ -271,8 +279,8 @@ impl fmt::Debug for Watch {
     }
 }
 
-/// A watch that a thread drives, from [`Watch::every`]. When it is dropped, the thread begins no
-/// other look. It ends within a period, and nothing waits for it.
+/// A watch that a thread drives, from [`Watch::every`]. When it is dropped, the thread ends within a
+/// period, and nothing waits for it.
 #[must_use = "dropping it ends the watch"]
 pub struct Watching {
     stop: Arc<Stop>,
@@ -311,7 +319,7 @@ impl Stop {
     }
 }
 
-/// Nothing is taken out of a queue, or something again: what [`Watch::on_drain`] receives.
+/// A queue is stuck, or drains again: what [`Watch::on_drain`] receives.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct DrainEvent {
@@ -327,12 +335,12 @@ impl DrainEvent {
         self.kind
     }
 
-    /// For how long nothing has been taken, or had been: since the first look that found it so.
+    /// For how long nothing was dequeued, counted from the poll that first found it so.
     pub const fn lasted(&self) -> Duration {
         self.lasted
     }
 
-    /// Which queue, and its figures at the look.
+    /// Which queue, and its figures when it was polled.
     pub const fn snapshot(&self) -> &QueueSnapshot {
         &self.snapshot
     }

@@ -178,15 +178,20 @@ fn poll<const N: usize>(log: &EventLog<N>, waker: &Waker) -> Poll<LogEntry> {
 fn a_task_is_woken_by_the_first_event() {
     let log = EventLog::<2>::new();
     let (count, waker) = task();
-    assert!(poll(&log, &waker).is_pending());
-    assert!(poll(&log, &waker).is_pending(), "as after another wake");
+    let mut context = Context::from_waker(&waker);
+    let mut next = Box::pin(log.next());
+    assert!(next.as_mut().poll(&mut context).is_pending());
+    assert!(
+        next.as_mut().poll(&mut context).is_pending(),
+        "as after another wake"
+    );
     assert_eq!(count.0.load(Ordering::SeqCst), 0);
     (0..3).for_each(|depth| log.on_event(&event(depth)));
     assert_eq!(count.0.load(Ordering::SeqCst), 1);
-    assert!(matches!(
-        poll(&log, &waker),
-        Poll::Ready(LogEntry::Dropped(_))
-    ));
+    let dropped = next.as_mut().poll(&mut context);
+    assert!(matches!(dropped, Poll::Ready(LogEntry::Dropped(_))));
+    drop(next);
+    assert_eq!(count.0.load(Ordering::SeqCst), 1, "it waits for nothing");
     let next = Poll::Ready(LogEntry::Event(event(1)));
     assert_eq!(poll(&log, &waker), next, "in the order of `pop`");
 }
@@ -195,11 +200,24 @@ fn a_task_is_woken_by_the_first_event() {
 fn of_two_tasks_none_waits_for_ever() {
     let log = EventLog::<2>::new();
     let ((first, first_waker), (second, second_waker)) = (task(), task());
-    assert!(poll(&log, &first_waker).is_pending());
-    assert!(poll(&log, &second_waker).is_pending());
+    let mut nexts = [&first_waker, &second_waker].map(|waker| {
+        let mut next = Box::pin(log.next());
+        assert!(
+            next.as_mut()
+                .poll(&mut Context::from_waker(waker))
+                .is_pending()
+        );
+        next
+    });
     assert_eq!(first.0.load(Ordering::SeqCst), 1, "it is to wait again");
     log.on_event(&event(0));
     assert_eq!(second.0.load(Ordering::SeqCst), 1);
+    let [_, next] = &mut nexts;
+    assert!(
+        next.as_mut()
+            .poll(&mut Context::from_waker(&second_waker))
+            .is_ready()
+    );
 }
 
 #[test]
@@ -215,6 +233,44 @@ fn a_future_that_is_dropped_takes_nothing() {
     log.on_event(&event(0));
     drop(next);
     assert_eq!(log.pop(), Some(LogEntry::Event(event(0))));
+}
+
+/// The log keeps no task that is gone. Another future of the same task is polled again.
+#[test]
+fn a_future_that_is_dropped_takes_its_waker_along() {
+    let log = EventLog::<2>::new();
+    let (count, waker) = task();
+    let mut next = Box::pin(log.next());
+    assert!(
+        next.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    drop((next, waker));
+    assert_eq!(Arc::strong_count(&count), 1);
+    assert_eq!(count.0.load(Ordering::SeqCst), 1);
+
+    let ((_, first), (second, second_waker)) = (task(), task());
+    let mut next = Box::pin(log.next());
+    assert!(
+        next.as_mut()
+            .poll(&mut Context::from_waker(&first))
+            .is_pending()
+    );
+    let mut other = Box::pin(log.next());
+    assert!(
+        other
+            .as_mut()
+            .poll(&mut Context::from_waker(&second_waker))
+            .is_pending()
+    );
+    drop(next);
+    log.on_event(&event(0));
+    assert_eq!(
+        second.0.load(Ordering::SeqCst),
+        1,
+        "the waker of another task stays"
+    );
 }
 
 /// One task reads what another thread writes, and sleeps meanwhile.
@@ -233,11 +289,17 @@ fn a_task_that_sleeps_misses_no_event() {
     thread::scope(|scope| {
         scope.spawn(|| (0..EVENTS).for_each(|depth| LOG.on_event(&event(depth))));
         while accounted < EVENTS {
-            match poll(&LOG, &waker) {
-                Poll::Ready(LogEntry::Event(_)) => accounted += 1,
-                Poll::Ready(LogEntry::Dropped(events)) => accounted += events.total(),
-                Poll::Pending => thread::park(),
-            }
+            let mut next = pin!(LOG.next());
+            let entry = loop {
+                match next.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    Poll::Ready(entry) => break entry,
+                    Poll::Pending => thread::park(),
+                }
+            };
+            accounted += match entry {
+                LogEntry::Event(_) => 1,
+                LogEntry::Dropped(events) => events.total(),
+            };
         }
     });
     assert_eq!(accounted, EVENTS);

@@ -102,6 +102,7 @@ export! {
     gauge_enqueued = enqueued();
     gauge_dequeued = dequeued();
     gauge_limit = limit();
+    gauge_is_for_queue = is_for_queue();
     gauge_instance = instance();
     gauge_snapshot = snapshot();
     gauge_has_pending_event = has_pending_event();

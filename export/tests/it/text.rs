@@ -195,6 +195,7 @@ fn peaks_and_stuck_queues_are_shown_where_somebody_looks() {
     assert_eq!(shown(registry.report(), Detail::Limits), [""; 0]);
 
     let mut watch = watch(&registry).patience(Duration::from_secs(1));
+    drop(registry.report_for("a"));
     gauges[1].record_enqueue_n(7);
     heap.observe_depth(300);
     heap.observe_depth(1);
@@ -365,6 +366,7 @@ fn the_names_are_those_of_the_list() {
     let _stages = chain("stages", [sender.gauge()]);
     let mut watch = watch(&registry);
     watch.poll_at(Duration::ZERO, SystemTime::now());
+    drop(registry.report_for("list"));
     let text = text(registry.report_for("list"), Detail::Limits);
     let names: BTreeSet<_> = samples(&text)
         .into_keys()

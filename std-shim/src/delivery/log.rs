@@ -111,8 +111,9 @@ impl Log {
         });
     }
 
-    /// Logs that nothing is taken out of a queue, or something again.
-    pub(crate) fn write_drain(&self, event: &DrainEvent) {
+    /// Logs that a queue is stuck, or drains again, before which `suppressed` lines of its gauge were
+    /// not logged.
+    pub(crate) fn write_drain(&self, event: &DrainEvent, suppressed: usize) {
         let gauge = event.snapshot();
         macro_rules! emit {
             ($level:ident, $message:literal) => {
@@ -126,13 +127,14 @@ impl Log {
                     depth = gauge.depth,
                     capacity = gauge.capacity,
                     seconds = event.lasted().as_secs_f64(),
+                    suppressed = some(suppressed),
                     $message
                 )
             };
         }
         self.write(|| match event.kind() {
-            Drain::Stuck => emit!(warn, "nothing is taken out of a bounded queue"),
-            _ => emit!(info, "a bounded queue that was stuck drains again"),
+            Drain::Stuck => emit!(warn, "bounded queue is stuck: nothing is dequeued"),
+            _ => emit!(info, "bounded queue drains again"),
         });
     }
 
@@ -149,6 +151,14 @@ impl Log {
                 panic,
                 "the handler of a watch panicked"
             );
+        });
+    }
+
+    /// Logs that a task that awaits an edge could not be woken.
+    #[cfg(feature = "edge-waiter")]
+    pub(crate) fn write_panic_of_waker(&self, panic: &str) {
+        self.write(|| {
+            tracing::error!(target: TARGET, panic, "the waker of a task that awaits an edge panicked");
         });
     }
 

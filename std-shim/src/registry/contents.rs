@@ -64,6 +64,11 @@ impl Contents {
         self.held + self.leaving().count()
     }
 
+    /// The number of the latest registration.
+    pub(super) fn latest(&self) -> usize {
+        self.latest
+    }
+
     /// The sums of each limit, of gauges that are gone.
     pub(super) fn sums(&self) -> impl ExactSizeIterator<Item = &LimitSums> {
         self.sums.iter()

@@ -128,6 +128,11 @@ impl Listing {
         lock(&self.gauges).held()
     }
 
+    /// The number of the latest registration.
+    pub(super) fn latest(&self) -> usize {
+        lock(&self.gauges).latest()
+    }
+
     /// The figures of all gauges in use, in order of registration. The lock is released now and
     /// then.
     pub(super) fn snapshot(&self) -> Vec<QueueSnapshot> {

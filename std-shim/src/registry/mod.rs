@@ -10,6 +10,9 @@
 //! | `slots` | the slots of one of the two, and which of them are taken |
 //! | `contents` | both of them, their numbers and sums: what the lock of a registry guards |
 //! | `listing` | that lock, and the registries of the process |
+//! | `reading` | what reports and watches read |
+//! | `peaks` | the greatest depths between two reports, for each scraper |
+//! | `stuck` | which queues a watch has found stuck |
 //! | `outlet` | how the events of a gauge leave it |
 //! | `account` | what a gauge has beside its figures |
 //! | `poll` | what a report asks for the depth of a gauge |
@@ -47,6 +50,7 @@ use listing::ListingRef;
 pub use outlet::Outlet;
 pub(crate) use outlet::say_suppressed;
 pub(crate) use poll::Poll;
+pub(crate) use reading::{Reading, Windows};
 pub(crate) use stuck::StuckGauges;
 pub(crate) use sums::LimitSums;
 

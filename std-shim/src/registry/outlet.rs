@@ -87,22 +87,23 @@ impl Outlet {
         let edges = Edges::new();
         loop {
             // Memory is taken and given back while the lock is free, see `sync::list`.
-            let mut changed = self.particulars();
-            if let Some(edges) = changed.edges {
-                return edges;
-            }
-            changed.add_sink(edges.sink());
-            changed.edges = Some(edges.clone());
-            let mut particulars = lock(&self.particulars);
-            if particulars.edges.is_none() {
+            let mut changed = lock(&self.particulars).clone();
+            let found = changed.edges.take();
+            if found.is_none() {
+                changed.add_sink(edges.sink());
+                changed.edges = Some(edges.clone());
+                let mut particulars = lock(&self.particulars);
+                if particulars.edges.is_some() {
+                    // Another thread was quicker.
+                    continue;
+                }
                 mem::swap(&mut *particulars, &mut changed);
-                drop(particulars);
-                // In this order: what delivers finds the particulars. Pairs with the load in
-                // `particulars`: a waiter looks at the state of the gauge after this, and what
-                // changes that state delivers afterwards.
-                self.flags.fetch_or(flags::PARTICULAR, Ordering::SeqCst);
-                return edges;
             }
+            // What delivers finds the particulars from now on. Pairs with the load in
+            // `particulars`: a waiter loads the state of the gauge after this, and what changes
+            // that state delivers afterwards.
+            self.flags.fetch_or(flags::PARTICULAR, Ordering::SeqCst);
+            return found.unwrap_or(edges);
         }
     }
 
@@ -179,7 +180,7 @@ impl Outlet {
     }
 
     /// Takes the right to log a line, and how many were suppressed before it.
-    fn take_line(&self) -> Option<usize> {
+    pub(super) fn take_line(&self) -> Option<usize> {
         self.with_account(|account| account.lines.take())
     }
 

@@ -1,7 +1,7 @@
-//! The peaks of all gauges, for several scrapers: each sees the greatest depth since *it* last
-//! looked.
+//! The peaks of all gauges, for several scrapers: each gets the greatest depth since *its* report
+//! before.
 //!
-//! A gauge has one window. The scraper that ends it leaves its peak for the others.
+//! A gauge has one window. The report that ends it leaves the peak for the other scrapers.
 
 use std::mem;
 use std::sync::Arc;
@@ -9,15 +9,14 @@ use std::sync::Arc;
 use crate::sync::{Mutex, lock};
 
 /// How many scrapers a registry knows.
-const SCRAPERS: usize = 8;
+const SCRAPERS: usize = 16;
 
-/// What one look has read of a gauge.
+/// The window of one gauge, which a report has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct Window {
     pub(super) instance: usize,
-    /// The greatest depth since anybody looked. Then, since this scraper did.
-    pub(super) peak: usize,
-    pub(super) high_water: usize,
+    /// The greatest depth in it. Then, since the scraper's report before. `None` if there was none.
+    pub(super) peak: Option<usize>,
 }
 
 #[derive(Default)]
@@ -28,13 +27,12 @@ struct State {
     scrapers: [Option<Scraper>; SCRAPERS],
     /// In the order of their numbers.
     gauges: Vec<Unseen>,
-    /// How often somebody looked.
-    looks: u64,
+    reports: u64,
 }
 
 struct Scraper {
     name: Arc<str>,
-    /// The number of its last look.
+    /// The number of its last report.
     last: u64,
 }
 
@@ -46,18 +44,18 @@ struct Unseen {
 }
 
 impl Peaks {
-    /// Makes the peaks in `looks` those of the scraper `name`. They are in the order of the
-    /// numbers. If there are too many scrapers, the one that has not looked for longest is
-    /// forgotten. One that looks for the first time sees the greatest depths that ever were.
-    pub(super) fn take(&self, name: &Arc<str>, looks: &mut [Look]) {
+    /// Makes the peaks in `windows` those of the scraper `name`. They are in the order of the
+    /// numbers. `latest` was the number of the latest registration before the gauges were read. If
+    /// there are too many scrapers, the one whose last report is oldest is forgotten.
+    pub(super) fn take(&self, name: &Arc<str>, windows: &mut [Window], latest: usize) {
         let mut gauges = Vec::new();
         let old = loop {
             // Memory is taken while the lock is free, see `sync::list`.
             let known = lock(&self.0).gauges.len();
-            gauges.reserve(known + looks.len());
+            gauges.reserve(known + windows.len());
             let mut state = lock(&self.0);
-            if state.gauges.len() + looks.len() <= gauges.capacity() {
-                break state.take(name, looks, gauges);
+            if state.gauges.len() + windows.len() <= gauges.capacity() {
+                break state.take(name, windows, latest, gauges);
             }
         };
         drop(old);
@@ -69,39 +67,37 @@ impl State {
     fn take(
         &mut self,
         name: &Arc<str>,
-        looks: &mut [Look],
+        windows: &mut [Window],
+        latest: usize,
         mut gauges: Vec<Unseen>,
     ) -> (Vec<Unseen>, Option<Scraper>) {
         let (own, is_new, replaced) = self.note(name);
         let mut known = self.gauges.iter().copied().peekable();
-        let mut last = 0;
-        for look in looks {
-            last = look.instance;
+        for window in windows {
+            let instance = window.instance;
             // What is passed over is gone.
-            while known.next_if(|gauge| gauge.instance < last).is_some() {}
-            let gauge = known.next_if(|gauge| gauge.instance == last);
+            while known.next_if(|gauge| gauge.instance < instance).is_some() {}
+            let gauge = known.next_if(|gauge| gauge.instance == instance);
             let mut gauge = gauge.unwrap_or(Unseen {
-                instance: last,
+                instance,
                 peaks: [0; SCRAPERS],
             });
             for unseen in &mut gauge.peaks {
-                *unseen = look.peak.max(*unseen);
+                *unseen = window.peak.unwrap_or_default().max(*unseen);
             }
-            look.peak = gauge.peaks.get_mut(own).map_or(0, mem::take);
-            if is_new {
-                look.peak = look.high_water.max(look.peak);
-            }
+            let own = gauge.peaks.get_mut(own).map(mem::take);
+            window.peak = own.filter(|_| !is_new);
             gauges.push(gauge);
         }
         // Registered since, and seen by others.
-        gauges.extend(known.filter(|gauge| gauge.instance > last));
+        gauges.extend(known.filter(|gauge| gauge.instance > latest));
         (mem::replace(&mut self.gauges, gauges), replaced)
     }
 
-    /// Notes that the scraper `name` looks. Returns its place, whether it is new, and what it
+    /// Notes a report for the scraper `name`. Returns its place, whether it is new, and what it
     /// replaces.
     fn note(&mut self, name: &Arc<str>) -> (usize, bool, Option<Scraper>) {
-        self.looks += 1;
+        self.reports += 1;
         let is_known = |scraper: &Option<Scraper>| {
             let scraper = scraper.as_ref();
             scraper.is_some_and(|scraper| scraper.name == *name)
@@ -116,7 +112,7 @@ impl State {
         let place = known.unwrap_or_else(oldest);
         let scraper = Scraper {
             name: Arc::clone(name),
-            last: self.looks,
+            last: self.reports,
         };
         let replaced = self.scrapers.get_mut(place);
         let replaced = replaced.and_then(|replaced| replaced.replace(scraper));
@@ -128,57 +124,60 @@ impl State {
 mod tests {
     use super::*;
 
-    /// Has `name` look at gauges whose windows have these peaks. All ever were at 90.
-    fn look(peaks: &Peaks, name: &str, gauges: &[(usize, usize)]) -> Vec<usize> {
-        let mut looks: Vec<_> = gauges
+    /// A report for `name`, of gauges whose windows have these peaks.
+    fn report(peaks: &Peaks, name: &str, gauges: &[(usize, usize)]) -> Vec<Option<usize>> {
+        let mut windows: Vec<_> = gauges
             .iter()
-            .map(|&(instance, peak)| Look {
+            .map(|&(instance, peak)| Window {
                 instance,
-                peak,
-                high_water: 90,
+                peak: Some(peak),
             })
             .collect();
-        peaks.take(&name.into(), &mut looks);
-        looks.iter().map(|look| look.peak).collect()
+        let latest = gauges.last().map_or(5, |&(instance, _)| instance);
+        peaks.take(&name.into(), &mut windows, latest);
+        windows.iter().map(|window| window.peak).collect()
     }
 
     #[test]
-    fn each_scraper_sees_the_peak_since_it_looked() {
+    fn each_scraper_gets_the_peak_since_its_report_before() {
         let peaks = Peaks::default();
-        assert_eq!(look(&peaks, "a", &[(1, 9)]), [90], "the first look");
-        assert_eq!(look(&peaks, "a", &[(1, 9)]), [9]);
-        assert_eq!(look(&peaks, "b", &[(1, 2)]), [90]);
-        assert_eq!(look(&peaks, "b", &[(1, 3)]), [3]);
-        assert_eq!(look(&peaks, "a", &[(1, 1)]), [3], "what b took");
-        assert_eq!(look(&peaks, "a", &[(1, 1)]), [1]);
-        assert_eq!(look(&peaks, "b", &[(1, 0)]), [1]);
+        assert_eq!(report(&peaks, "a", &[(1, 9)]), [None], "its first report");
+        assert_eq!(report(&peaks, "a", &[(1, 9)]), [Some(9)]);
+        assert_eq!(report(&peaks, "b", &[(1, 2)]), [None]);
+        assert_eq!(report(&peaks, "b", &[(1, 3)]), [Some(3)]);
+        assert_eq!(report(&peaks, "a", &[(1, 1)]), [Some(3)], "what b took");
+        assert_eq!(report(&peaks, "a", &[(1, 1)]), [Some(1)]);
+        assert_eq!(report(&peaks, "b", &[(1, 0)]), [Some(1)]);
     }
 
     #[test]
     fn gauges_come_and_go() {
         let peaks = Peaks::default();
-        look(&peaks, "a", &[(1, 1), (3, 3)]);
-        look(&peaks, "b", &[(1, 5), (3, 7), (4, 6)]);
-        assert_eq!(look(&peaks, "a", &[(3, 2)]), [7], "1 is gone");
-        assert_eq!(
-            lock(&peaks.0).gauges.len(),
-            2,
-            "4 may be newer than that look"
-        );
-        assert_eq!(look(&peaks, "a", &[(3, 2), (4, 1), (5, 8)]), [2, 6, 8]);
-        assert_eq!(look(&peaks, "b", &[(3, 2), (5, 0)]), [2, 8]);
-        assert_eq!(lock(&peaks.0).gauges.len(), 2);
+        let known = || -> Vec<_> {
+            let state = lock(&peaks.0);
+            state.gauges.iter().map(|gauge| gauge.instance).collect()
+        };
+        report(&peaks, "a", &[(1, 1), (3, 3)]);
+        report(&peaks, "b", &[(1, 5), (3, 7), (4, 6)]);
+        assert_eq!(report(&peaks, "a", &[(3, 2)]), [Some(7)]);
+        assert_eq!(known(), [3, 4], "1 is gone, and 4 may be newer than that");
+        let peaks_of_a = report(&peaks, "a", &[(3, 2), (4, 1), (5, 8)]);
+        assert_eq!(peaks_of_a, [Some(2), Some(6), Some(8)]);
+        assert_eq!(report(&peaks, "b", &[(3, 2), (5, 0)]), [Some(2), Some(8)]);
+        assert_eq!(known(), [3, 5]);
+        report(&peaks, "b", &[]);
+        assert_eq!(known(), [0; 0], "all are gone");
     }
 
     #[test]
-    fn the_scraper_that_has_not_looked_for_longest_is_forgotten() {
+    fn the_scraper_whose_last_report_is_oldest_is_forgotten() {
         let peaks = Peaks::default();
         for scraper in 0..SCRAPERS {
-            look(&peaks, &scraper.to_string(), &[(1, 1)]);
+            report(&peaks, &scraper.to_string(), &[(1, 1)]);
         }
-        assert_eq!(look(&peaks, "0", &[(1, 2)]), [2], "all are known");
-        assert_eq!(look(&peaks, "new", &[(1, 3)]), [90]);
-        assert_eq!(look(&peaks, "0", &[(1, 1)]), [3]);
-        assert_eq!(look(&peaks, "1", &[(1, 1)]), [90], "it was forgotten");
+        assert_eq!(report(&peaks, "0", &[(1, 2)]), [Some(2)], "all are known");
+        assert_eq!(report(&peaks, "new", &[(1, 3)]), [None]);
+        assert_eq!(report(&peaks, "0", &[(1, 1)]), [Some(3)]);
+        assert_eq!(report(&peaks, "1", &[(1, 1)]), [None], "it was forgotten");
     }
 }

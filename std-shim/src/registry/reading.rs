@@ -5,8 +5,8 @@ use std::sync::Arc;
 use fillgauge::QueueSnapshot;
 
 use super::QueueRegistry;
-use super::edges::LastEdges;
-use super::peaks::Look;
+use super::peaks::Window;
+use super::poll::Poll;
 use super::stuck::{StuckGauges, stuck_since};
 use super::sums::LimitSums;
 use crate::backpressure::SendStats;
@@ -16,13 +16,22 @@ use crate::report::{GaugeReport, Report};
 /// What was read of one gauge.
 pub(crate) struct Reading {
     pub(crate) snapshot: QueueSnapshot,
+    /// Each item is counted when it is dequeued.
+    pub(crate) counts_dequeues: bool,
     label: Option<Arc<str>>,
     stats: Option<Arc<SendStats>>,
-    edges: LastEdges,
+    has_crossed: bool,
     /// What is polled has nothing to read any more.
     gone: bool,
-    /// The greatest depth since anybody took it, if it was to be taken.
-    peak: usize,
+    /// The greatest depth of the window, if that was to be ended.
+    peak: Option<usize>,
+}
+
+/// Whether the windows of the gauges go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Windows {
+    GoOn,
+    End,
 }
 
 impl Reading {
@@ -64,11 +73,14 @@ impl QueueRegistry {
     }
 
     /// A [`report`](Self::report) with [`window_peak`](GaugeReport::window_peak): the greatest
-    /// depth of each gauge since `scraper` had a report. What is full for a moment between two
-    /// scrapes shows.
+    /// depth of each gauge since the report before for `scraper`. A queue that is full for a moment
+    /// between two scrapes shows.
     ///
-    /// Each scraper has a name of its own. A registry remembers eight. Then it forgets the one that
-    /// has not asked for longest. One that asks for the first time gets the high-water marks.
+    /// Each scraper has a name of its own. Its first report has no peaks. A registry remembers 16
+    /// scrapers. Of more it forgets the one whose last report is oldest, and the next report for
+    /// that one has no peaks.
+    ///
+    /// A report that reaches nobody has taken its peaks all the same.
     ///
     /// ```
     /// use fillgauge_std::{QueueRegistry, track};
@@ -76,7 +88,7 @@ impl QueueRegistry {
     /// let registry = QueueRegistry::new("sessions");
     /// let frames = track("frames").capacity(10).registry(&registry).gauge();
     /// let peak = |scraper| registry.report_for(scraper).gauges[0].window_peak;
-    /// assert_eq!((peak("prometheus"), peak("page")), (Some(0), Some(0)));
+    /// assert_eq!((peak("prometheus"), peak("page")), (None, None));
     /// frames.observe_depth(9);
     /// frames.observe_depth(1);
     /// assert_eq!(peak("prometheus"), Some(9));
@@ -84,25 +96,25 @@ impl QueueRegistry {
     /// assert_eq!(peak("page"), Some(9), "it has not seen 9 yet");
     /// ```
     ///
-    /// Depth and peak together tell a leak from a burst. What leaks is still there at the next
-    /// look. A burst is in the peak alone.
+    /// Depth and peak together tell a leak from a burst. What leaks is still there in the next
+    /// report. A burst is in the peak alone.
     ///
     /// ```
     /// use fillgauge_std::{QueueRegistry, track};
     ///
     /// let registry = QueueRegistry::new("files");
     /// let files = track("open_files").capacity(100).registry(&registry).budget();
-    /// let look = || {
+    /// let scrape = || {
     ///     let files = &registry.report_for("prometheus").gauges[0];
     ///     (files.depth, files.window_peak)
     /// };
-    /// look();
+    /// scrape();
     /// let mut leaked = Vec::new();
     /// for request in 1..=3 {
     ///     let burst = files.try_reserve(60)?;
     ///     leaked.push(files.try_reserve_owned(5)?);
     ///     drop(burst);
-    ///     assert_eq!(look(), (5 * request, Some(60 + 5 * request)));
+    ///     assert_eq!(scrape(), (5 * request, Some(60 + 5 * request)));
     /// }
     /// # Ok::<(), fillgauge_std::LimitExceeded>(())
     /// ```
@@ -112,9 +124,11 @@ impl QueueRegistry {
     }
 
     fn report_to(&self, scraper: Option<Arc<str>>) -> Report {
-        let (gauges, sums) = self.read(scraper.is_some());
-        let peaks = scraper.map(|scraper| self.take_peaks(&scraper, &gauges));
-        let mut peaks = peaks.iter().flatten();
+        let windows = scraper.as_ref().map_or(Windows::GoOn, |_| Windows::End);
+        let latest = self.listing.latest();
+        let (gauges, sums) = self.read(windows);
+        let windows = scraper.map(|scraper| self.take_peaks(&scraper, &gauges, latest));
+        let mut windows = windows.iter().flatten();
         let mut report = Report::new(self.name());
         for sums in &sums {
             report.add_gone(sums);
@@ -123,10 +137,18 @@ impl QueueRegistry {
             let snapshot = reading.snapshot;
             let mut gauge = GaugeReport::new(&snapshot, reading.label.as_deref());
             gauge.gone = reading.gone;
-            gauge.window_peak = peaks.next().map(|look| look.peak);
+            // A window ends before the depth is read.
+            let peak = windows.next().and_then(|window| window.peak);
+            gauge.window_peak = peak.map(|peak| peak.max(snapshot.depth));
             let stats = reading.stats;
             gauge.backpressure = stats.map(|stats| stats.backpressure(gauge.refused));
-            gauge.set_last_edges(reading.edges.iter());
+            // Edges are many bytes: they are read while the registry is not locked.
+            if reading.has_crossed {
+                if let Some(pinned) = self.listing.pin(snapshot.instance) {
+                    gauge.set_last_edges(pinned.outlet().last_edges().iter());
+                    self.listing.unpin(snapshot.instance);
+                }
+            }
             report.add(snapshot.name, gauge);
         }
         if let Some(stuck) = self.listing.stuck().get() {
@@ -136,63 +158,62 @@ impl QueueRegistry {
         report
     }
 
-    /// The peaks of what was read, since `scraper` looked.
-    fn take_peaks(&self, scraper: &Arc<str>, gauges: &[Reading]) -> Vec<Look> {
-        let look = |reading: &Reading| Look {
+    /// The peaks of what was read, since the report before for `scraper`.
+    fn take_peaks(&self, scraper: &Arc<str>, gauges: &[Reading], latest: usize) -> Vec<Window> {
+        let window = |reading: &Reading| Window {
             instance: reading.snapshot.instance,
             peak: reading.peak,
-            high_water: reading.snapshot.high_water,
         };
-        let mut looks: Vec<_> = gauges.iter().map(look).collect();
-        self.listing.peaks().take(scraper, &mut looks);
-        looks
+        let mut windows: Vec<_> = gauges.iter().map(window).collect();
+        self.listing.peaks().take(scraper, &mut windows, latest);
+        windows
     }
 
     /// Reads all gauges in use, in order of registration, and the sums of all limits. It asks what
-    /// is polled, and ends the windows if `takes_peaks`.
-    pub(crate) fn read(&self, takes_peaks: bool) -> (Vec<Reading>, Vec<LimitSums>) {
+    /// is polled.
+    pub(crate) fn read(&self, windows: Windows) -> (Vec<Reading>, Vec<LimitSums>) {
+        let ends = windows == Windows::End;
         let (gauges, sums) = self.listing.read(|gauge| {
             let outlet = gauge.outlet();
             let poll = outlet.poll();
             // The depth of what is polled is not known yet.
-            let takes_peak = takes_peaks && poll.is_none();
+            let ends = ends && poll.is_none();
             let reading = Reading {
-                peak: if takes_peak {
-                    gauge.take_window_peak()
-                } else {
-                    0
-                },
+                peak: ends.then(|| gauge.take_window_peak()),
                 snapshot: gauge.snapshot(),
+                counts_dequeues: poll.is_none() && gauge.counts_dequeues(),
                 label: outlet.label(),
                 stats: outlet.backpressure(),
-                edges: LastEdges::default(),
+                has_crossed: outlet.has_crossed(),
                 gone: false,
             };
-            (reading, poll, outlet.has_crossed())
+            (reading, poll)
         });
-        let gauges = gauges.into_iter();
-        let gauges = gauges.map(|(mut reading, poll, has_crossed)| {
-            // Edges are many bytes, and what is polled is foreign code: both are read while the
-            // registry is not locked.
-            if has_crossed || poll.is_some() {
+        let ask = |(mut reading, poll): (Reading, Option<Arc<Poll>>)| {
+            // Foreign code: the registry is not locked.
+            if let Some(poll) = poll {
                 let instance = reading.snapshot.instance;
                 if let Some(pinned) = self.listing.pin(instance) {
-                    if let Some(poll) = &poll {
-                        poll.ask(&*pinned);
-                        // In this order: what is gone reads 0.
-                        reading.gone = poll.is_gone();
-                        if takes_peaks {
-                            reading.peak = pinned.take_window_peak();
-                        }
-                        reading.snapshot = pinned.snapshot();
-                    }
-                    reading.edges = pinned.outlet().last_edges();
+                    poll.ask(&*pinned);
+                    // In this order: what is gone reads 0.
+                    reading.gone = poll.is_gone();
+                    reading.peak = ends.then(|| pinned.take_window_peak());
+                    reading.snapshot = pinned.snapshot();
+                    reading.has_crossed = pinned.outlet().has_crossed();
                     self.listing.unpin(instance);
                 }
             }
             reading
-        });
-        (gauges.collect(), sums)
+        };
+        (gauges.into_iter().map(ask).collect(), sums)
+    }
+
+    /// Takes the right of a gauge to log one more line, and says how many were suppressed before.
+    pub(crate) fn take_line(&self, instance: usize) -> Option<usize> {
+        let pinned = self.listing.pin(instance)?;
+        let suppressed = pinned.outlet().take_line();
+        self.listing.unpin(instance);
+        suppressed
     }
 
     /// Reports show `found`, the gauges that a watch has found stuck.

@@ -23,6 +23,11 @@ pub(super) trait Source: Send + Sync + 'static {
     /// `None` for a budget.
     fn as_gauge(&self) -> Option<&Gauge<Outlet>>;
 
+    /// Whether each item is counted when it is dequeued.
+    fn counts_dequeues(&self) -> bool {
+        self.as_gauge().is_some_and(|gauge| gauge.is_for_queue())
+    }
+
     /// What went in and out. `None` if that is not counted.
     fn totals(&self) -> Option<(usize, usize)> {
         let gauge = self.as_gauge()?;

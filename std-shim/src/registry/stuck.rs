@@ -9,7 +9,7 @@ use crate::sync::{Mutex, lock};
 /// The numbers of the gauges that are stuck, in their order, and since when.
 pub(crate) type StuckGauges = Arc<[(usize, Option<SystemTime>)]>;
 
-/// What the last look of a watch has found. `None` if nobody watches.
+/// What the last poll of a watch has found. `None` if nobody watches.
 #[derive(Default)]
 pub(crate) struct Stuck(Mutex<Option<StuckGauges>>);
 

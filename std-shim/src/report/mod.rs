@@ -99,14 +99,16 @@ pub struct GaugeReport {
     /// Whether what is [polled](crate::Track::polled) has nothing to read any more.
     #[cfg_attr(feature = "serde", serde(default))]
     pub gone: bool,
-    /// The greatest depth since the scraper had a report before this one, see
-    /// [`report_for`](crate::QueueRegistry::report_for). `None` in a report that is for no scraper.
+    /// The greatest depth since the report before for the same scraper, see
+    /// [`report_for`](crate::QueueRegistry::report_for). `None` in its first report, and in one for
+    /// no scraper.
     #[cfg_attr(feature = "serde", serde(default))]
     pub window_peak: Option<usize>,
-    /// Whether nothing is taken out of the queue, as a [`watch`](crate::watch()) has found.
+    /// Whether the queue is stuck: something waits, and nothing is dequeued. A
+    /// [`watch`](crate::watch()) finds that.
     #[cfg_attr(feature = "serde", serde(default))]
     pub stuck: bool,
-    /// When the watch first found it so, by the clock of the system. `None` if it is not stuck.
+    /// Since when, by the clock of the system. `None` if it is not stuck, or there is no clock.
     #[cfg_attr(
         feature = "serde",
         serde(default, rename = "stuck_since_us", with = "micros::moment")
@@ -164,8 +166,8 @@ pub struct LimitReport {
     /// Requests that were refused so far, also by gauges that are gone.
     #[cfg_attr(feature = "serde", serde(default))]
     pub refused: usize,
-    /// The greatest depth of one live gauge since the scraper had a report before this one. `None`
-    /// in a report that is for no scraper, and without a live gauge.
+    /// The greatest depth of one live gauge since the report before for the same scraper. `None` in
+    /// its first report, in one for no scraper, and without a live gauge.
     #[cfg_attr(feature = "serde", serde(default))]
     pub window_peak: Option<usize>,
     /// Live gauges that are stuck. `None` if there is no [`watch`](crate::watch()).

@@ -194,7 +194,7 @@ fn it_has_a_peak_from_one_report_to_the_next() {
     let (registry, _) = registry();
     let budget = track("peaks").capacity(100).registry(&registry).budget();
     let peak = |scraper| registry.report_for(scraper).gauges[0].window_peak;
-    assert_eq!([peak("a"), peak("b")], [Some(0); 2]);
+    assert_eq!([peak("a"), peak("b")], [None; 2]);
     drop(budget.try_reserve(60).unwrap());
     assert_eq!(peak("a"), Some(60));
     drop(budget.try_reserve(20).unwrap());

@@ -137,6 +137,49 @@ fn a_waker_is_behind_the_guard() {
     assert!(poll(waiter.wait_recovered()).is_ready());
 }
 
+/// It is not lost to the other that one panics, whichever is woken first.
+#[test]
+fn a_waker_that_panics_keeps_no_other_task_from_being_woken() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("the executor is gone");
+        }
+    }
+    let gauge = gauge();
+    let mut waiters: Vec<Waiter> = (0..60).map(|_| gauge.waiter()).collect();
+    let count = Arc::<Count>::default();
+    let wakers = [
+        Waker::from(Arc::new(Panics)),
+        Waker::from(Arc::clone(&count)),
+    ];
+    let waits = waiters.iter_mut().zip(wakers.iter().cycle());
+    let waits: Vec<_> = waits
+        .map(|(waiter, waker)| {
+            let mut wait = Box::pin(waiter.wait_near_capacity());
+            assert!(
+                wait.as_mut()
+                    .poll(&mut Context::from_waker(waker))
+                    .is_pending()
+            );
+            wait
+        })
+        .collect();
+    gauge.record_enqueue_n(8);
+    assert_eq!(count.0.load(Ordering::SeqCst), 30);
+    drop(waits);
+}
+
+#[test]
+fn a_wait_that_is_dropped_has_seen_nothing() {
+    let gauge = gauge();
+    let mut waiter = gauge.waiter();
+    gauge.record_enqueue_n(8);
+    assert!(poll(waiter.wait_recovered()).is_pending());
+    let warned = Poll::Ready(LimitEventKind::NearCapacity);
+    assert_eq!(poll(waiter.changed()), warned);
+}
+
 #[test]
 fn a_waiter_keeps_its_gauge_and_comes_beside_other_sinks() {
     let registry = QueueRegistry::new("kept").silent();

@@ -1,8 +1,7 @@
-//! What is seen from one look to the next: peaks for scrapers, and queues that nothing is taken out
-//! of.
+//! Watches of stuck queues, and peaks for scrapers.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -18,7 +17,7 @@ fn moment(seconds: u32) -> SystemTime {
     SystemTime::UNIX_EPOCH + 1_000_000 * SECOND + seconds * SECOND
 }
 
-fn look(watch: &mut Watch, seconds: u32) {
+fn poll(watch: &mut Watch, seconds: u32) {
     watch.poll_at(seconds * SECOND, moment(seconds));
 }
 
@@ -50,7 +49,7 @@ fn stuck(report: &Report) -> Vec<(bool, Option<SystemTime>)> {
 }
 
 #[test]
-fn a_queue_that_nothing_is_taken_out_of_is_stuck_until_something_is() {
+fn a_queue_is_stuck_while_nothing_is_dequeued() {
     let registry = QueueRegistry::new("stuck").silent();
     let (sender, receiver) = track("jobs")
         .capacity(100)
@@ -65,7 +64,7 @@ fn a_queue_that_nothing_is_taken_out_of_is_stuck_until_something_is() {
     let (mut watch, heard) = heard(&registry);
     sender.send(1).unwrap();
     for seconds in [0, 5, 9] {
-        look(&mut watch, seconds);
+        poll(&mut watch, seconds);
         sender.send(2).unwrap();
     }
     let quiet = registry.report();
@@ -80,8 +79,8 @@ fn a_queue_that_nothing_is_taken_out_of_is_stuck_until_something_is() {
     );
     assert_eq!(take(&heard), [""; 0]);
 
-    look(&mut watch, 11);
-    look(&mut watch, 15);
+    poll(&mut watch, 11);
+    poll(&mut watch, 15);
     assert_eq!(take(&heard), ["jobs Stuck 11"], "once");
     let report = registry.report();
     assert_eq!(stuck(&report), [(true, Some(moment(0))), (false, None)]);
@@ -91,13 +90,13 @@ fn a_queue_that_nothing_is_taken_out_of_is_stuck_until_something_is() {
     );
 
     receiver.recv().unwrap();
-    look(&mut watch, 20);
+    poll(&mut watch, 20);
     assert_eq!(take(&heard), ["jobs Draining 20"]);
     assert_eq!(stuck(&registry.report()), [(false, None); 2]);
 
-    // It begins anew at the look that found something taken.
-    look(&mut watch, 29);
-    look(&mut watch, 30);
+    // It begins anew at the poll that found something dequeued.
+    poll(&mut watch, 29);
+    poll(&mut watch, 30);
     assert_eq!(take(&heard), ["jobs Stuck 10"]);
     drop(watch);
     let report = registry.report();
@@ -108,19 +107,28 @@ fn a_queue_that_nothing_is_taken_out_of_is_stuck_until_something_is() {
     drop(idle);
 }
 
-/// A limit that is no queue may be in use for as long as it likes. What does not count what is
-/// taken looks stuck while it works.
+/// A limit that is no queue may be in use for as long as it likes. What does not count each dequeue
+/// would seem stuck while it works.
 #[test]
 fn only_queues_that_count_are_watched() {
     static FILES: Limit = Limit::resource("files");
     let registry = QueueRegistry::new("kinds").silent();
-    let files = track(&FILES).capacity(10).registry(&registry).gauge();
+    let files = track(&FILES)
+        .capacity(10)
+        .for_queue()
+        .registry(&registry)
+        .gauge();
+    files.record_enqueue();
     let permits = track("permits").capacity(10).registry(&registry).budget();
     let _held = permits.try_reserve(5).unwrap();
-    files.observe_depth(5);
+    let observed = track("observed").capacity(10).registry(&registry).gauge();
+    observed.observe_depth(5);
+    let polled = track("polled").capacity(10).registry(&registry);
+    let _polled = polled.clone().polled(|| 5);
+    let _for_queue = polled.for_queue().polled(|| 5);
     let (mut watch, heard) = heard(&registry);
-    look(&mut watch, 0);
-    look(&mut watch, 100);
+    poll(&mut watch, 0);
+    poll(&mut watch, 100);
     assert_eq!(take(&heard), [""; 0]);
 }
 
@@ -137,18 +145,18 @@ fn gauges_that_come_and_go_are_not_mixed_up() {
         gauge
     };
     let (mut watch, heard) = heard(&registry);
-    let (a, b) = (session("a"), session("b"));
-    look(&mut watch, 0);
+    let (a, b, _d) = (session("a"), session("b"), session("d"));
+    poll(&mut watch, 0);
     drop(a);
     let c = session("c");
-    look(&mut watch, 5);
+    poll(&mut watch, 5);
     b.record_dequeue();
     b.record_enqueue();
-    look(&mut watch, 10);
-    look(&mut watch, 16);
-    assert_eq!(take(&heard), ["c Stuck 11"]);
+    poll(&mut watch, 10);
+    poll(&mut watch, 16);
+    assert_eq!(take(&heard), ["d Stuck 10", "c Stuck 11"]);
     drop(c);
-    look(&mut watch, 20);
+    poll(&mut watch, 20);
     assert_eq!(take(&heard), ["b Stuck 10"]);
 }
 
@@ -166,10 +174,10 @@ fn it_is_logged_unless_the_registry_is_silent() {
         jobs.record_enqueue();
         let mut watch = watch(&registry).patience(SECOND).on_drain(|_| panic!("no"));
         let logged = taped(|| {
-            look(&mut watch, 0);
-            look(&mut watch, 2);
+            poll(&mut watch, 0);
+            poll(&mut watch, 2);
             jobs.record_dequeue();
-            look(&mut watch, 3);
+            poll(&mut watch, 3);
         });
         let levels: Vec<_> = logged.iter().map(|line| line.level).collect();
         // The panics of the handler are faults of the program, and always logged.
@@ -179,7 +187,41 @@ fn it_is_logged_unless_the_registry_is_silent() {
             vec![Level::WARN, Level::ERROR, Level::INFO, Level::ERROR]
         };
         assert_eq!(levels, expected, "{logged:?}");
+        if !silent {
+            let fields = [
+                "limit=\"jobs\"",
+                "category=\"queue\"",
+                "instance=1",
+                "label=a\\nb",
+                "registry=logged",
+                "depth=1",
+                "capacity=10",
+                "seconds=2.0",
+            ];
+            assert_eq!(logged[0].fields, fields);
+        }
     }
+}
+
+#[test]
+fn a_queue_that_flaps_logs_no_more_than_a_gauge_may() {
+    let registry = QueueRegistry::new("flaps");
+    let jobs = track("jobs")
+        .capacity(10)
+        .for_queue()
+        .registry(&registry)
+        .gauge();
+    let mut watch = watch(&registry).patience(SECOND);
+    let logged = taped(|| {
+        for round in 0..20 {
+            jobs.record_enqueue();
+            poll(&mut watch, 3 * round);
+            poll(&mut watch, 3 * round + 1);
+            jobs.record_dequeue();
+            poll(&mut watch, 3 * round + 2);
+        }
+    });
+    assert_eq!(logged.len(), 10, "a burst");
 }
 
 #[test]
@@ -190,15 +232,53 @@ fn a_watch_asks_what_is_polled() {
     let polled = track("polled").capacity(10).registry(&registry);
     let polled = polled.polled(move || read.load(Ordering::Relaxed));
     let (mut watch, _) = heard(&registry);
-    look(&mut watch, 0);
+    poll(&mut watch, 0);
     assert_eq!(polled.depth(), 3);
     depth.store(9, Ordering::Relaxed);
-    look(&mut watch, 1);
+    poll(&mut watch, 1);
     assert_eq!((polled.depth(), polled.warnings()), (9, 1));
 }
 
+/// It is asked before its window ends.
 #[test]
-fn a_thread_looks_until_its_watch_is_dropped() {
+fn what_is_polled_has_peaks() {
+    let registry = QueueRegistry::new("polled").silent();
+    let depth = Arc::new(AtomicUsize::new(3));
+    let read = Arc::clone(&depth);
+    let polled = track("polled").capacity(10).registry(&registry);
+    let _polled = polled.polled(move || read.load(Ordering::Relaxed));
+    let report = || {
+        let gauge = &registry.report_for("scraper").gauges[0];
+        (gauge.depth, gauge.window_peak)
+    };
+    assert_eq!(report(), (3, None));
+    depth.store(9, Ordering::Relaxed);
+    assert_eq!(report(), (9, Some(9)));
+    depth.store(2, Ordering::Relaxed);
+    assert_eq!(
+        report(),
+        (2, Some(9)),
+        "the depth in which the window began"
+    );
+    assert_eq!(report(), (2, Some(2)));
+}
+
+#[test]
+fn a_watch_of_a_long_period_ends_when_it_is_dropped() {
+    let registry = QueueRegistry::new("long").silent();
+    let _jobs = track("jobs").registry(&registry).gauge();
+    let (ended, is_ended) = mpsc::channel::<()>();
+    let watching = watch(&registry)
+        .on_drain(move |_| ended.send(()).unwrap())
+        .every(Duration::MAX)
+        .unwrap();
+    drop(watching);
+    let closed = is_ended.recv_timeout(Duration::from_secs(60));
+    assert_eq!(closed, Err(mpsc::RecvTimeoutError::Disconnected));
+}
+
+#[test]
+fn a_thread_polls_until_its_watch_is_dropped() {
     let registry = QueueRegistry::new("driven").silent();
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
@@ -243,8 +323,8 @@ fn a_watch_that_ends_leaves_what_another_has_found() {
     let (mut first, _) = heard(&registry);
     let (mut second, _) = heard(&registry);
     for watch in [&mut first, &mut second] {
-        look(watch, 0);
-        look(watch, 10);
+        poll(watch, 0);
+        poll(watch, 10);
     }
     drop(first);
     assert!(registry.report().gauges[0].stuck);
@@ -265,9 +345,11 @@ fn one_watch_takes_several_registries() {
         gauge
     });
     let [a, b] = &registries;
-    let mut watch = watch(a).and(b).and(a).patience(SECOND);
-    look(&mut watch, 0);
-    look(&mut watch, 1);
+    let (mut watch, heard) = heard(a);
+    watch = watch.and(b).and(a);
+    poll(&mut watch, 0);
+    poll(&mut watch, 10);
+    assert_eq!(take(&heard), ["jobs Stuck 10"; 2], "each once");
     for registry in &registries {
         assert!(registry.report().gauges[0].stuck);
     }
@@ -290,7 +372,7 @@ fn each_of_two_scrapers_sees_every_peak() {
         jobs.record_dequeue_n(items);
     };
     for scraper in ["fast", "slow"] {
-        assert_eq!(peak(scraper), 0);
+        assert_eq!(registry.report_for(scraper).gauges[0].window_peak, None);
     }
     let mut seen_by_slow = Vec::new();
     for round in 1..=6 {
@@ -308,7 +390,7 @@ fn each_of_two_scrapers_sees_every_peak() {
 
 /// Two scrapers at once may find a peak in the next window of one of them, and lose none.
 #[test]
-fn scrapers_that_look_at_once_lose_no_peak() {
+fn scrapers_at_once_lose_no_peak() {
     const ROUNDS: usize = native_or_miri(2_000, 4);
     let registry = QueueRegistry::new("at once").silent();
     let jobs = track("jobs")
@@ -318,7 +400,7 @@ fn scrapers_that_look_at_once_lose_no_peak() {
         .gauge();
     let peak = |scraper| registry.report_for(scraper).gauges[0].window_peak.unwrap();
     for scraper in ["a", "b"] {
-        peak(scraper);
+        drop(registry.report_for(scraper));
     }
     for round in 1..=ROUNDS {
         thread::scope(|scope| {
@@ -352,6 +434,7 @@ fn the_table_has_a_column_for_what_is_there() {
     let now = SystemTime::now();
     watch.poll_at(Duration::ZERO, now - 2 * SECOND);
     watch.poll_at(2 * SECOND, now);
+    drop(registry.report_for("table"));
     let mut report = registry.report_for("table");
     report.at = Some(now + 75 * SECOND);
     assert_eq!(
@@ -366,7 +449,7 @@ jobs  queue         3     3           3        10  ######..............  30 %   
 /// Depths that only rise are a leak. A burst is over at the next window: its peak is high, and the
 /// depth is low again.
 #[test]
-fn a_leak_is_told_from_a_burst_by_depth_and_peak() {
+fn depth_and_peak_tell_a_leak_from_a_burst() {
     let registry = QueueRegistry::new("leak").silent();
     let [leak, burst] = ["leak", "burst"].map(|name| {
         let limit = track(name).capacity(100).registry(&registry);
