@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fillgauge::{GaugeConfig, IntoLimit, Limit, LimitCategory, LimitSink, Thresholds};
 
-use crate::backpressure::SendStats;
+use crate::channels::account::ChannelAccount;
 use crate::channels::std::{TrackedReceiver, TrackedSyncSender, channel_on};
 use crate::event::LimitEvent;
 use crate::names::keep;
@@ -280,15 +280,15 @@ impl<'registry> Track<'registry> {
         mut self,
         name: N,
     ) -> (TrackedSyncSender<T, N>, TrackedReceiver<T, N>) {
-        let stats = Arc::<SendStats>::default();
-        self.particulars.backpressure = Some(Arc::clone(&stats));
+        let account = Arc::<ChannelAccount>::default();
+        self.particulars.channel = Some(Arc::clone(&account));
         let capacity = self.capacity;
         let config = match capacity {
             0 => GaugeConfig::rendezvous(self.limit),
             _ => GaugeConfig::for_queue(self.limit, capacity),
         };
         let gauge = self.register(name, config, HandingOver::Deferred);
-        channel_on(capacity, gauge, stats)
+        channel_on(capacity, gauge, account)
     }
 
     fn register<N>(

@@ -1,3 +1,4 @@
 //! Tracked channels, one module for each crate whose channel is wrapped.
 
+pub(crate) mod account;
 pub mod std;

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use fillgauge::{IntoLimit, Limit};
 
-use crate::backpressure::{Backpressure, SendStats};
+use crate::backpressure::Backpressure;
+use crate::channels::account::ChannelAccount;
 use crate::registry::QueueGauge;
 use crate::sync::mpsc::{
     self, Receiver, RecvError, RecvTimeoutError, SendError, SyncSender, TryRecvError, TrySendError,
@@ -53,21 +54,21 @@ pub fn tracked_sync_channel<T>(
     track(name).capacity(capacity).sync_channel()
 }
 
-/// A channel with `capacity` that records on `gauge` and counts in `stats`.
+/// A channel with `capacity` that records on `gauge` and counts in `account`.
 pub(crate) fn channel_on<T, N>(
     capacity: usize,
     gauge: Arc<QueueGauge<N>>,
-    stats: Arc<SendStats>,
+    account: Arc<ChannelAccount>,
 ) -> (TrackedSyncSender<T, N>, TrackedReceiver<T, N>) {
     let (sender, receiver) = mpsc::sync_channel(capacity);
     let sender = TrackedSyncSender {
         inner: sender,
         gauge: Arc::clone(&gauge),
-        stats: Arc::clone(&stats),
+        account: Arc::clone(&account),
     };
     let receiver = TrackedReceiver {
         inner: receiver,
-        closing: CloseOnDrop { gauge, stats },
+        closing: CloseOnDrop { gauge, account },
     };
     (sender, receiver)
 }
@@ -76,7 +77,7 @@ pub(crate) fn channel_on<T, N>(
 pub struct TrackedSyncSender<T, N = &'static Limit> {
     inner: SyncSender<T>,
     gauge: Arc<QueueGauge<N>>,
-    stats: Arc<SendStats>,
+    account: Arc<ChannelAccount>,
 }
 
 impl<T, N> TrackedSyncSender<T, N> {
@@ -90,12 +91,15 @@ impl<T, N> TrackedSyncSender<T, N> {
     pub fn send(&self, value: T) -> Result<(), SendError<T>> {
         let outcome = match self.inner.try_send(value) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Full(value)) => self.stats.park(|| self.inner.send(value)),
+            Err(TrySendError::Full(value)) => {
+                let _waiting = self.account.wait();
+                self.inner.send(value)
+            }
             Err(TrySendError::Disconnected(value)) => Err(SendError(value)),
         };
         match &outcome {
             Ok(()) => self.record_sent(),
-            Err(_) => self.stats.count_disconnected(),
+            Err(_) => self.account.count_disconnected(),
         }
         outcome
     }
@@ -112,7 +116,7 @@ impl<T, N> TrackedSyncSender<T, N> {
         match &outcome {
             Ok(()) => self.record_sent(),
             Err(TrySendError::Full(_)) => self.gauge.record_refused(1),
-            Err(TrySendError::Disconnected(_)) => self.stats.count_disconnected(),
+            Err(TrySendError::Disconnected(_)) => self.account.count_disconnected(),
         }
         outcome
     }
@@ -124,13 +128,13 @@ impl<T, N> TrackedSyncSender<T, N> {
 
     /// How the channel held its producers back so far.
     pub fn backpressure(&self) -> Backpressure {
-        self.stats.backpressure(self.gauge.refused())
+        self.account.backpressure(self.gauge.refused())
     }
 
     #[inline]
     fn record_sent(&self) {
         self.gauge.record_enqueue();
-        if self.stats.is_closed() {
+        if self.account.is_closed() {
             self.gauge.record_clear();
         }
     }
@@ -141,7 +145,7 @@ impl<T, N> Clone for TrackedSyncSender<T, N> {
         Self {
             inner: self.inner.clone(),
             gauge: Arc::clone(&self.gauge),
-            stats: Arc::clone(&self.stats),
+            account: Arc::clone(&self.account),
         }
     }
 }
@@ -164,12 +168,12 @@ pub struct TrackedReceiver<T, N = &'static Limit> {
 /// Closes the channel and clears its gauge when it is dropped.
 struct CloseOnDrop<N> {
     gauge: Arc<QueueGauge<N>>,
-    stats: Arc<SendStats>,
+    account: Arc<ChannelAccount>,
 }
 
 impl<N> Drop for CloseOnDrop<N> {
     fn drop(&mut self) {
-        self.stats.close();
+        self.account.close();
         self.gauge.deferred().record_clear();
     }
 }
@@ -223,8 +227,8 @@ impl<T, N> TrackedReceiver<T, N> {
 
     /// How the channel held its producers back so far.
     pub fn backpressure(&self) -> Backpressure {
-        let CloseOnDrop { gauge, stats } = &self.closing;
-        stats.backpressure(gauge.refused())
+        let CloseOnDrop { gauge, account } = &self.closing;
+        account.backpressure(gauge.refused())
     }
 
     #[inline]

@@ -8,7 +8,8 @@ use fillgauge::LimitSink;
 use super::edges::LastEdges;
 use super::listing::ListingRef;
 use super::poll::Poll;
-use crate::backpressure::{Backpressure, SendStats};
+use crate::backpressure::Backpressure;
+use crate::channels::account::ChannelAccount;
 use crate::delivery::background::{GaugeName, Place};
 use crate::delivery::log::Log;
 use crate::delivery::observers::{EventSinks, Observers};
@@ -60,7 +61,7 @@ pub(crate) struct Particulars {
     pub(crate) label: Option<Arc<str>>,
     pub(crate) sinks: Option<EventSinks>,
     /// Of the channel that the gauge is of.
-    pub(crate) backpressure: Option<Arc<SendStats>>,
+    pub(crate) channel: Option<Arc<ChannelAccount>>,
     /// Who knows the depth.
     pub(crate) poll: Option<Arc<Poll>>,
     /// What wakes the tasks that await its edges, once there are any.
@@ -83,7 +84,7 @@ impl Particulars {
     fn are_any(&self) -> bool {
         self.label.is_some()
             || self.sinks.is_some()
-            || self.backpressure.is_some()
+            || self.channel.is_some()
             || self.poll.is_some()
     }
 }
@@ -130,8 +131,8 @@ pub(super) struct Remains {
 impl Remains {
     /// What is left of the channel that the gauge was of.
     pub(super) fn backpressure(&self, refused: usize) -> Option<Backpressure> {
-        let stats = self.particulars.backpressure.as_ref();
-        stats.map(|stats| stats.backpressure(refused))
+        let channel = self.particulars.channel.as_ref();
+        channel.map(|channel| channel.backpressure(refused))
     }
 
     /// Has the background thread say how many lines were suppressed.

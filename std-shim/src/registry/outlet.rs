@@ -22,7 +22,7 @@ use super::listing::{ListingRef, WeakListingRef};
 use super::poll::Poll;
 use super::slots::{Chunk, Pinned, RenewSlot};
 use super::source::Kind;
-use crate::backpressure::SendStats;
+use crate::channels::account::ChannelAccount;
 use crate::delivery::background::{self, Errand, GaugeName, Place};
 use crate::delivery::guard::Role;
 use crate::delivery::log::{Log, can_say};
@@ -127,9 +127,9 @@ impl Outlet {
             .flatten()
     }
 
-    pub(super) fn backpressure(&self) -> Option<Arc<SendStats>> {
+    pub(super) fn channel(&self) -> Option<Arc<ChannelAccount>> {
         self.is(flags::PARTICULAR)
-            .then(|| lock(&self.particulars).backpressure.clone())
+            .then(|| lock(&self.particulars).channel.clone())
             .flatten()
     }
 

@@ -9,7 +9,7 @@ use super::peaks::Window;
 use super::poll::Poll;
 use super::stuck::{StuckGauges, stuck_since};
 use super::sums::LimitSums;
-use crate::backpressure::SendStats;
+use crate::channels::account::ChannelAccount;
 use crate::event::{Origin, RegistryName};
 use crate::report::{GaugeReport, Report};
 
@@ -19,7 +19,7 @@ pub(crate) struct Reading {
     /// Each item is counted when it is dequeued.
     pub(crate) counts_dequeues: bool,
     label: Option<Arc<str>>,
-    stats: Option<Arc<SendStats>>,
+    channel: Option<Arc<ChannelAccount>>,
     has_crossed: bool,
     /// What is polled has nothing to read any more.
     gone: bool,
@@ -140,8 +140,8 @@ impl QueueRegistry {
             // A window ends before the depth is read.
             let peak = windows.next().and_then(|window| window.peak);
             gauge.window_peak = peak.map(|peak| peak.max(snapshot.depth));
-            let stats = reading.stats;
-            gauge.backpressure = stats.map(|stats| stats.backpressure(gauge.refused));
+            let channel = reading.channel;
+            gauge.backpressure = channel.map(|channel| channel.backpressure(gauge.refused));
             // Edges are many bytes: they are read while the registry is not locked.
             if reading.has_crossed {
                 if let Some(pinned) = self.listing.pin(snapshot.instance) {
@@ -183,7 +183,7 @@ impl QueueRegistry {
                 snapshot: gauge.snapshot(),
                 counts_dequeues: poll.is_none() && gauge.counts_dequeues(),
                 label: outlet.label(),
-                stats: outlet.backpressure(),
+                channel: outlet.channel(),
                 has_crossed: outlet.has_crossed(),
                 gone: false,
             };

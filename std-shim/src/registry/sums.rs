@@ -54,8 +54,8 @@ impl LimitSums {
         let key = ptr::from_ref(gauge.limit()).addr();
         if let Ok(position) = sums.binary_search_by_key(&key, Self::key) {
             if let Some(sums) = sums.get_mut(position) {
-                let stats = gauge.outlet().backpressure();
-                let backpressure = stats.map(|stats| stats.backpressure(gauge.refused()));
+                let channel = gauge.outlet().channel();
+                let backpressure = channel.map(|channel| channel.backpressure(gauge.refused()));
                 sums.add(gauge, backpressure);
             }
         }
