@@ -36,7 +36,7 @@
 
 use core::fmt;
 
-use crate::alarm::delivery::{Caller, Deliver, StaticSink};
+use crate::alarm::delivery::{Caller, Deliver, Renew, StaticSink};
 use crate::alarm::state::AlarmState;
 use crate::alarm::{Alarm, DepthSource, Reading};
 use crate::config::GaugeConfig;
@@ -226,6 +226,32 @@ impl<D: Deliver> Probe<D> {
         self.alarm.set_thresholds(thresholds);
         self.check(length);
     }
+
+    /// Delivers the event that was [left pending](crate::Delivery::leave_pending), if there is one,
+    /// and whatever is due afterwards, on this thread.
+    ///
+    /// Lock-free, but for the closure and what receives the events.
+    pub fn deliver_pending(&self, length: impl Fn() -> usize) {
+        let probing = Probing {
+            probe: self,
+            length,
+        };
+        self.alarm.check(&probing, Caller::Delivers);
+    }
+}
+
+/// Probes in the slots of a registry that makes others of them.
+impl<D: Renew> Probe<D> {
+    /// Makes another probe of this one, with an [instance number](Self::instance): for a registry
+    /// whose slots are used again. Wait-free.
+    ///
+    /// Nobody else may use it meanwhile. So it takes the right to do so, which the registry alone
+    /// has.
+    #[inline]
+    pub fn renew(&self, _right: &D::Right, config: GaugeConfig, instance: usize) {
+        self.last.set(0);
+        self.alarm.activate(&config.uncounted(), instance);
+    }
 }
 
 /// A queue, as a check reads it.
@@ -311,6 +337,12 @@ impl<D> Probe<D> {
     /// What the probe is of.
     pub fn limit(&self) -> &'static Limit {
         self.alarm.limit()
+    }
+
+    /// The serial number of the registration in its registry, from 1; 0 for a probe that is a static
+    /// of its own. See [`Gauge::instance`](crate::Gauge::instance).
+    pub fn instance(&self) -> usize {
+        self.alarm.instance()
     }
 
     /// All figures of the probe, with the depth of the last check. It has no totals.

@@ -34,6 +34,8 @@ pub(super) mod flags {
     pub(crate) const PARTICULAR: usize = 32;
     /// The first warning makes a place.
     pub(crate) const TO_BE_PLACED: usize = 64;
+    /// The depth is 0, whatever is left in the queue.
+    pub(crate) const CLOSED: usize = 128;
 }
 
 /// When a gauge leaves its events to the background thread.

@@ -1,5 +1,5 @@
-//! What the lock of a registry guards: its gauges and its budgets, which are numbered together, and
-//! the sums of those that are gone.
+//! What the lock of a registry guards: its gauges, budgets and probes, which are numbered together,
+//! and the sums of those that are gone.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::ptr;
 use std::sync::Arc;
 
-use fillgauge::{Budget, Gauge, GaugeConfig, Limit};
+use fillgauge::{Budget, Gauge, GaugeConfig, Limit, Probe};
 
 use super::account::{Birth, Remains};
 use super::outlet::Outlet;
@@ -16,11 +16,11 @@ use super::source::{Kind, Source};
 use super::sums::LimitSums;
 use crate::sync::List;
 
-/// The gauges and budgets of a registry, behind its lock.
+/// The gauges, budgets and probes of a registry, behind its lock.
 #[derive(Default)]
 pub(super) struct Contents {
     kinds: Kinds,
-    /// How many of both users hold.
+    /// How many of all kinds users hold.
     held: usize,
     /// The number of the latest registration.
     latest: usize,
@@ -35,6 +35,7 @@ pub(super) struct Contents {
 pub(super) struct Kinds {
     pub(super) gauges: Chunks<Gauge<Outlet>>,
     pub(super) budgets: Chunks<Budget<Outlet>>,
+    pub(super) probes: Chunks<Probe<Outlet>>,
 }
 
 impl<S: Kind> List<Contents> for Listed<S> {
@@ -81,25 +82,28 @@ impl Contents {
         instance: usize,
         visit: impl FnMut(&dyn Source) -> ControlFlow<()>,
     ) {
-        if self.kinds.budgets.are_none() {
+        if self.kinds.budgets.are_none() && self.kinds.probes.are_none() {
             self.kinds.gauges.visit_from(instance, visit);
         } else {
-            let _ = self.both_from(instance).try_for_each(visit);
+            let _ = self.all_from(instance).try_for_each(visit);
         }
     }
 
-    fn both_from(&self, instance: usize) -> impl Iterator<Item = &dyn Source> {
+    fn all_from(&self, instance: usize) -> impl Iterator<Item = &dyn Source> {
         let mut gauges = self.kinds.gauges.held_from(instance).peekable();
         let mut budgets = self.kinds.budgets.held_from(instance).peekable();
+        let mut probes = self.kinds.probes.held_from(instance).peekable();
         iter::from_fn(move || {
-            let budget_is_next = match (gauges.peek(), budgets.peek()) {
-                (Some(gauge), Some(budget)) => budget.instance() < gauge.instance(),
-                (gauge, _) => gauge.is_none(),
-            };
-            if budget_is_next {
+            let gauge = gauges.peek().map(|gauge| gauge.instance());
+            let budget = budgets.peek().map(|budget| budget.instance());
+            let probe = probes.peek().map(|probe| probe.instance());
+            let first = [gauge, budget, probe].into_iter().flatten().min();
+            if first == gauge {
+                gauges.next().map(|gauge| -> &dyn Source { gauge })
+            } else if first == budget {
                 budgets.next().map(|budget| -> &dyn Source { budget })
             } else {
-                gauges.next().map(|gauge| -> &dyn Source { gauge })
+                probes.next().map(|probe| -> &dyn Source { probe })
             }
         })
     }
@@ -110,6 +114,7 @@ impl Contents {
             .gauges
             .leaving()
             .chain(self.kinds.budgets.leaving())
+            .chain(self.kinds.probes.leaving())
     }
 
     /// The number of the next registration. Nobody has the number 0.
@@ -128,8 +133,14 @@ impl Contents {
         let mut instance = self.latest;
         loop {
             instance = instance.wrapping_add(1).max(1);
-            let taken = self.kinds.gauges.end_of_range(instance);
-            match taken.or_else(|| self.kinds.budgets.end_of_range(instance)) {
+            let Kinds {
+                gauges,
+                budgets,
+                probes,
+            } = &self.kinds;
+            let taken = gauges.end_of_range(instance);
+            let taken = taken.or_else(|| budgets.end_of_range(instance));
+            match taken.or_else(|| probes.end_of_range(instance)) {
                 Some(end) => instance = end,
                 None => return instance,
             }
@@ -168,15 +179,18 @@ impl Contents {
 
     /// Pins what has the number `instance`: keeps it for the delivery of its event.
     pub(super) fn pin(&mut self, instance: usize) -> Option<Pinned> {
-        let gauge = self.kinds.gauges.pin(instance);
-        gauge.or_else(|| self.kinds.budgets.pin(instance))
+        let kinds = &mut self.kinds;
+        let pinned = kinds.gauges.pin(instance);
+        let pinned = pinned.or_else(|| kinds.budgets.pin(instance));
+        pinned.or_else(|| kinds.probes.pin(instance))
     }
 
     /// Pins the first that was registered after `instance`.
     pub(super) fn pin_after(&mut self, instance: usize) -> Option<Pinned> {
         let gauge = self.kinds.gauges.next_after(instance);
         let budget = self.kinds.budgets.next_after(instance);
-        self.pin(gauge.into_iter().chain(budget).min()?)
+        let probe = self.kinds.probes.next_after(instance);
+        self.pin([gauge, budget, probe].into_iter().flatten().min()?)
     }
 
     /// Gives up one pin of what has the number `instance`. What it returns is to be dropped when
@@ -185,8 +199,11 @@ impl Contents {
         if let Some(place) = self.kinds.gauges.unpin(instance) {
             return self.remove_if_unused::<Gauge<Outlet>>(place);
         }
-        let place = self.kinds.budgets.unpin(instance)?;
-        self.remove_if_unused::<Budget<Outlet>>(place)
+        if let Some(place) = self.kinds.budgets.unpin(instance) {
+            return self.remove_if_unused::<Budget<Outlet>>(place);
+        }
+        let place = self.kinds.probes.unpin(instance)?;
+        self.remove_if_unused::<Probe<Outlet>>(place)
     }
 
     /// Removes what is at `place`, unless something keeps it.
@@ -216,6 +233,7 @@ impl Contents {
         Roomy {
             gauges: self.kinds.gauges.is_roomy(),
             budgets: self.kinds.budgets.is_roomy(),
+            probes: self.kinds.probes.is_roomy(),
         }
     }
 
@@ -262,4 +280,5 @@ pub(super) struct Gone {
 pub(super) struct Roomy {
     pub(super) gauges: bool,
     pub(super) budgets: bool,
+    pub(super) probes: bool,
 }

@@ -8,7 +8,7 @@ use std::iter;
 use std::ops::{ControlFlow, Deref};
 use std::sync::{Arc, Weak};
 
-use fillgauge::{Budget, Gauge, GaugeConfig, QueueSnapshot};
+use fillgauge::{Budget, Gauge, GaugeConfig, Probe, QueueSnapshot};
 
 use super::account::Birth;
 use super::chain::Chains;
@@ -114,12 +114,19 @@ impl Listing {
             remains.take_leave();
         }
         drop(gone.chunk);
-        let Roomy { gauges, budgets } = roomy.unwrap_or_default();
+        let Roomy {
+            gauges,
+            budgets,
+            probes,
+        } = roomy.unwrap_or_default();
         if gauges {
             resize::<Listed<Gauge<Outlet>>, _>(&self.gauges);
         }
         if budgets {
             resize::<Listed<Budget<Outlet>>, _>(&self.gauges);
+        }
+        if probes {
+            resize::<Listed<Probe<Outlet>>, _>(&self.gauges);
         }
     }
 
@@ -294,7 +301,7 @@ impl List<Counted> for Weak<Listing> {
 }
 
 impl ListingRef {
-    /// Takes a slot for a gauge or a budget.
+    /// Takes a slot for a gauge, a budget or a probe.
     #[inline]
     pub(super) fn enlist<S: Kind>(&self, config: GaugeConfig, birth: &mut Birth) -> SlotRef<S> {
         let mut spare = None;

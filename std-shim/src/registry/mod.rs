@@ -5,10 +5,10 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `gauge`, `budget` | the references that users share |
-//! | `source` | what gauges and budgets have in common |
-//! | `slots` | the slots of one of the two, and which of them are taken |
-//! | `contents` | both of them, their numbers and sums: what the lock of a registry guards |
+//! | `gauge`, `budget`, `probe` | the references that users share |
+//! | `source` | what gauges, budgets and probes have in common |
+//! | `slots` | the slots of one of the three, and which of them are taken |
+//! | `contents` | all of them, their numbers and sums: what the lock of a registry guards |
 //! | `listing` | that lock, and the registries of the process |
 //! | `reading` | what reports and watches read |
 //! | `peaks` | the greatest depths between two reports, for each scraper |
@@ -29,6 +29,7 @@ mod listing;
 mod outlet;
 mod peaks;
 mod poll;
+mod probe;
 mod reading;
 mod slots;
 mod source;
@@ -50,6 +51,7 @@ use listing::ListingRef;
 pub use outlet::Outlet;
 pub(crate) use outlet::say_suppressed;
 pub(crate) use poll::Poll;
+pub use probe::QueueProbe;
 pub(crate) use reading::{Reading, Windows};
 pub(crate) use stuck::StuckGauges;
 pub(crate) use sums::LimitSums;
@@ -265,10 +267,23 @@ impl QueueRegistry {
         Budget::enlist(&self.listing, config, handing_over, particulars)
     }
 
-    /// The figures of every live gauge and budget, in order of registration.
+    /// For a queue that knows its own length. `particulars` have a way to read it for reports.
+    #[allow(dead_code)] // Without an adapter none is made.
+    pub(crate) fn enlist_probe(
+        &self,
+        config: GaugeConfig,
+        handing_over: HandingOver,
+        particulars: Particulars,
+    ) -> Arc<QueueProbe> {
+        let handing_over = handing_over.or_background(self.background);
+        QueueProbe::enlist(&self.listing, config, handing_over, particulars)
+    }
+
+    /// The figures of every live gauge, budget and [probe](QueueProbe), in order of registration.
     ///
     /// A few gauges at a time are read under the lock that registering and dropping take. Recording
-    /// never takes it, and nothing is written that recording reads.
+    /// never takes it, and nothing is written that recording reads. A probe shows the depth of its
+    /// last check.
     #[must_use]
     pub fn snapshot(&self) -> Vec<QueueSnapshot> {
         self.listing.snapshot()

@@ -144,6 +144,15 @@ impl Outlet {
         edges.unwrap_or_default()
     }
 
+    /// Notes that the queue of a probe has no receiver any more.
+    pub(super) fn close(&self) {
+        self.flags.fetch_or(flags::CLOSED, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is(flags::CLOSED)
+    }
+
     fn is(&self, flag: usize) -> bool {
         self.flags.load(Ordering::Relaxed) & flag != 0
     }

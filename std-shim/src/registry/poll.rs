@@ -1,4 +1,4 @@
-//! The depth of what has no wrapper: a report asks for it.
+//! The depth of what has no wrapper, or knows its own length: a report asks for it.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use crate::delivery::guard::{self, Callees};
 use crate::delivery::log::Log;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
-/// Returns the depth. `None` if there is nothing to read any more.
+/// Returns the depth. `None` if there is nothing to read any more. Then a gauge is gone and reads 0,
+/// and a probe keeps the depth of its last check.
 type Read = dyn Fn() -> Option<usize> + Send + Sync;
 
 /// What is asked for the depth of a gauge.
@@ -53,7 +54,8 @@ impl Poll {
         self.is_asked.store(false, Ordering::Release);
     }
 
-    fn ask_once(&self, source: &dyn Source) {
+    /// The depth, if it can be read. A panic is caught and logged.
+    pub(super) fn read(&self, source: &dyn Source) -> Option<usize> {
         let mut depth = None;
         let asked = guard::run(|| depth = self.read.iter().find_map(|read| read()));
         if let Err(panic) = asked {
@@ -61,10 +63,11 @@ impl Poll {
             let (limit, instance) = (source.limit(), source.instance());
             Log::LOCAL.write_panic_of_poll(limit, instance, label.as_deref(), &panic);
         }
-        if let Some(gauge) = source.as_gauge() {
-            gauge.observe_depth(depth.unwrap_or(0));
-        }
-        if depth.is_none() {
+        depth
+    }
+
+    fn ask_once(&self, source: &dyn Source) {
+        if !source.observe(&|| self.read(source)) {
             // Pairs with the load in `is_gone`: what is gone reads 0.
             self.is_gone.store(true, Ordering::Release);
         }

@@ -1,4 +1,4 @@
-//! Where the gauges, or the budgets, of a registry are: in slots of chunks that never move.
+//! Where the gauges, the budgets, or the probes of a registry are: in slots of chunks that never move.
 //!
 //! Each has the number of its registration, from 1. The slots of a chunk are taken one after the
 //! other, so their numbers ascend, and those of one chunk are all below those of the next. A chunk
@@ -32,14 +32,14 @@ pub(super) const CHUNK: usize = 16;
 /// chunks may not use all numbers up.
 const SPAN: usize = usize::MAX >> 16;
 
-/// Gauges, or budgets, that do not move.
+/// Gauges, budgets, or probes that do not move.
 pub(super) struct Chunk<S> {
     slots: [S; CHUNK],
     /// What keeps each of them for the delivery of its event. Changed under the registry's lock.
     pins: [AtomicUsize; CHUNK],
 }
 
-/// The right to renew the gauges and budgets of a registry.
+/// The right to renew the gauges, budgets and probes of a registry.
 #[derive(Debug)]
 pub struct RenewSlot(pub(super) ());
 
@@ -64,7 +64,7 @@ impl<S> Chunk<S> {
     }
 }
 
-/// A chunk of either kind.
+/// A chunk of any kind.
 pub(super) trait AnyChunk: Errand {
     fn source(&self, index: usize) -> &dyn Source;
     fn into_errand(self: Arc<Self>) -> Arc<dyn Errand>;

@@ -1,6 +1,6 @@
-//! What is in the slots of a registry: gauges and budgets.
+//! What is in the slots of a registry: gauges, budgets and probes.
 
-use fillgauge::{Budget, Gauge, GaugeConfig, Limit, QueueSnapshot};
+use fillgauge::{Budget, Gauge, GaugeConfig, Limit, Probe, QueueSnapshot};
 
 use super::contents::Kinds;
 use super::outlet::Outlet;
@@ -20,19 +20,15 @@ pub(super) trait Source: Send + Sync + 'static {
     fn has_pending_event(&self) -> bool;
     fn deliver_pending(&self);
 
-    /// `None` for a budget.
-    fn as_gauge(&self) -> Option<&Gauge<Outlet>>;
+    /// Takes over the depth that `read` returns. Whether `read` is of any use later: not for a
+    /// gauge if it returns `None`.
+    fn observe(&self, read: &dyn Fn() -> Option<usize>) -> bool;
 
     /// Whether each item is counted when it is dequeued.
-    fn counts_dequeues(&self) -> bool {
-        self.as_gauge().is_some_and(|gauge| gauge.is_for_queue())
-    }
+    fn counts_dequeues(&self) -> bool;
 
     /// What went in and out. `None` if that is not counted.
-    fn totals(&self) -> Option<(usize, usize)> {
-        let gauge = self.as_gauge()?;
-        Some((gauge.enqueued(), gauge.dequeued()))
-    }
+    fn totals(&self) -> Option<(usize, usize)>;
 }
 
 /// One kind of them, which has slots of its own.
@@ -50,9 +46,59 @@ pub(super) trait Kind: Source + Sized {
     fn chunks(kinds: &mut Kinds) -> &mut Chunks<Self>;
 }
 
-/// Both have methods of the same names.
+/// A gauge has the depth that was read last, and that of what is gone is 0.
+fn observe_gauge(gauge: &Gauge<Outlet>, read: &dyn Fn() -> Option<usize>) -> bool {
+    let depth = read();
+    gauge.observe_depth(depth.unwrap_or(0));
+    depth.is_some()
+}
+
+/// Who reads the depth need not deliver what follows.
+fn observe_probe(probe: &Probe<Outlet>, read: &dyn Fn() -> Option<usize>) -> bool {
+    probe.check_deferred(|| read().unwrap_or_else(|| probe.depth()));
+    true
+}
+
+/// The present depth of a probe, for a thread without its queue. If the queue cannot be read, it is
+/// that of the last check.
+pub(super) fn present_depth(probe: &Probe<Outlet>) -> impl Fn() -> usize {
+    let poll = probe.delivery().poll();
+    move || {
+        let depth = poll.as_ref().and_then(|poll| poll.read(probe));
+        depth.unwrap_or_else(|| probe.depth())
+    }
+}
+
+/// The depth that the last check of a probe has read. That of a queue that is closed is 0, also if a
+/// check overlapped the closing.
+pub(super) fn last_depth(probe: &Probe<Outlet>) -> usize {
+    if probe.delivery().is_closed() {
+        0
+    } else {
+        probe.depth()
+    }
+}
+
+/// The figures of a probe, with that depth.
+pub(super) fn probe_snapshot(probe: &Probe<Outlet>) -> QueueSnapshot {
+    let mut snapshot = probe.snapshot();
+    if probe.delivery().is_closed() {
+        (snapshot.depth, snapshot.fill_percent) = (0, 0);
+    }
+    snapshot
+}
+
+/// All have methods of the same names, but for those that are given.
 macro_rules! kind {
-    ($kind:ident, $chunks:ident, $has_totals:literal, $as_gauge:expr) => {
+    ($kind:ident in $chunks:ident {
+        snapshot: $snapshot:expr,
+        take_window_peak: $take_window_peak:expr,
+        deliver_pending: $deliver_pending:expr,
+        observe: $observe:expr,
+        has_totals: $has_totals:literal,
+        totals: $totals:expr,
+        counts_dequeues: $counts_dequeues:expr,
+    }) => {
         impl Source for $kind<Outlet> {
             fn outlet(&self) -> &Outlet {
                 self.delivery()
@@ -79,11 +125,11 @@ macro_rules! kind {
             }
 
             fn snapshot(&self) -> QueueSnapshot {
-                self.snapshot()
+                $snapshot(self)
             }
 
             fn take_window_peak(&self) -> usize {
-                self.take_window_peak()
+                $take_window_peak(self)
             }
 
             fn has_pending_event(&self) -> bool {
@@ -91,11 +137,19 @@ macro_rules! kind {
             }
 
             fn deliver_pending(&self) {
-                self.deliver_pending();
+                $deliver_pending(self);
             }
 
-            fn as_gauge(&self) -> Option<&Gauge<Outlet>> {
-                $as_gauge(self)
+            fn observe(&self, read: &dyn Fn() -> Option<usize>) -> bool {
+                $observe(self, read)
+            }
+
+            fn totals(&self) -> Option<(usize, usize)> {
+                $totals(self)
+            }
+
+            fn counts_dequeues(&self) -> bool {
+                $counts_dequeues(self)
             }
         }
 
@@ -119,5 +173,32 @@ macro_rules! kind {
     };
 }
 
-kind!(Gauge, gauges, true, Some);
-kind!(Budget, budgets, false, |_| None);
+kind!(Gauge in gauges {
+    snapshot: Gauge::snapshot,
+    take_window_peak: Gauge::take_window_peak,
+    deliver_pending: Gauge::deliver_pending,
+    observe: observe_gauge,
+    has_totals: true,
+    totals: |gauge: &Self| Some((gauge.enqueued(), gauge.dequeued())),
+    counts_dequeues: Gauge::is_for_queue,
+});
+// What a budget holds is known without asking.
+kind!(Budget in budgets {
+    snapshot: Budget::snapshot,
+    take_window_peak: Budget::take_window_peak,
+    deliver_pending: Budget::deliver_pending,
+    observe: |_, _| true,
+    has_totals: false,
+    totals: |_| None,
+    counts_dequeues: |_| false,
+});
+kind!(Probe in probes {
+    snapshot: probe_snapshot,
+    // The queue is not asked: that is foreign code.
+    take_window_peak: |probe: &Self| probe.take_window_peak(|| last_depth(probe)),
+    deliver_pending: |probe: &Self| probe.deliver_pending(present_depth(probe)),
+    observe: observe_probe,
+    has_totals: false,
+    totals: |_| None,
+    counts_dequeues: |_| false,
+});
