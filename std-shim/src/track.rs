@@ -7,8 +7,12 @@ use fillgauge::{GaugeConfig, IntoLimit, Limit, LimitCategory, LimitSink, Thresho
 
 use crate::channels::account::ChannelAccount;
 use crate::channels::std::{TrackedReceiver, TrackedSyncSender, channel_on};
+#[cfg(feature = "tokio")]
+use crate::channels::tokio;
 use crate::event::LimitEvent;
 use crate::names::keep;
+#[cfg(feature = "tokio")]
+use crate::registry::QueueProbe;
 use crate::registry::{Budget, HandingOver, Particulars, Poll, QueueGauge, QueueRegistry};
 
 /// Begins to track `limit`, in the global registry: say its capacity, then what it is the limit of.
@@ -263,6 +267,77 @@ impl<'registry> Track<'registry> {
     pub fn sync_channel<T>(self) -> (TrackedSyncSender<T>, TrackedReceiver<T>) {
         let name = self.limit;
         self.sync_channel_named(name)
+    }
+
+    /// A [`tokio::sync::mpsc::channel`](crate::channels::tokio::channel) of this capacity, tracked
+    /// by its used slots. See [`channels::tokio`](crate::channels::tokio).
+    ///
+    /// ```
+    /// use fillgauge_std::{QueueRegistry, track};
+    ///
+    /// let registry = QueueRegistry::new("sessions");
+    /// let (sender, mut receiver) = track("frames")
+    ///     .capacity(16)
+    ///     .label("session 7")
+    ///     .registry(&registry)
+    ///     .tokio_channel();
+    /// sender.try_send("frame")?;
+    /// assert_eq!(registry.report().gauges[0].depth, 1);
+    /// assert_eq!(receiver.try_recv(), Ok("frame"));
+    /// # Ok::<(), fillgauge_std::channels::tokio::error::TrySendError<&str>>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the capacity is 0 or more than tokio's semaphore can hold, as tokio's function does.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    #[must_use]
+    #[track_caller]
+    pub fn tokio_channel<T: Send + 'static>(self) -> (tokio::Sender<T>, tokio::Receiver<T>) {
+        let account = Arc::<ChannelAccount>::default();
+        tokio::channel_on(self.capacity, Arc::clone(&account), |poll| {
+            self.probe(account, poll)
+        })
+    }
+
+    /// A [`tokio::sync::Semaphore`](crate::channels::tokio::Semaphore) with as many permits as the
+    /// capacity, tracked by what is out.
+    ///
+    /// ```
+    /// use fillgauge_std::track;
+    ///
+    /// let uploads = track("uploads").capacity(4).label("public").semaphore();
+    /// let permit = uploads.try_acquire()?;
+    /// assert_eq!((uploads.gauge().depth(), uploads.gauge().label()), (1, Some("public")));
+    /// # drop(permit);
+    /// # Ok::<(), fillgauge_std::channels::tokio::TryAcquireError>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the capacity is more than
+    /// [`MAX_PERMITS`](crate::channels::tokio::Semaphore::MAX_PERMITS), as tokio's function does.
+    #[cfg(feature = "tokio")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
+    #[must_use]
+    #[track_caller]
+    pub fn semaphore(self) -> tokio::Semaphore {
+        let account = Arc::<ChannelAccount>::default();
+        tokio::semaphore_on(self.capacity, Arc::clone(&account), |poll| {
+            self.probe(account, poll)
+        })
+    }
+
+    /// Registers the probe of what has `account`, and which `poll` reads.
+    #[cfg(feature = "tokio")]
+    fn probe(mut self, account: Arc<ChannelAccount>, poll: Arc<Poll>) -> Arc<QueueProbe> {
+        self.particulars.channel = Some(account);
+        self.particulars.poll = Some(poll);
+        let config = GaugeConfig::new(self.limit, self.capacity).thresholds(self.thresholds);
+        let handing_over = HandingOver::Deferred.or_background(self.background);
+        self.registry
+            .enlist_probe(config, handing_over, self.particulars)
     }
 
     /// As [`gauge`](Self::gauge), with a name of another type.

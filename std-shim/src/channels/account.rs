@@ -78,7 +78,6 @@ impl ChannelAccount {
     /// `is_full` until it ends, or is cancelled. A future that is pending for another reason, such
     /// as its turn in a runtime, does not wait.
     #[cfg(feature = "tokio")]
-    #[allow(dead_code)] // Of the adapters that come next.
     pub(crate) async fn wait_in<F: Future>(
         &self,
         is_full: impl Fn() -> bool,

@@ -2,3 +2,5 @@
 
 pub(crate) mod account;
 pub mod std;
+#[cfg(feature = "tokio")]
+pub mod tokio;

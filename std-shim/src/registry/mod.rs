@@ -268,7 +268,7 @@ impl QueueRegistry {
     }
 
     /// For a queue that knows its own length. `particulars` have a way to read it for reports.
-    #[allow(dead_code)] // Without an adapter none is made.
+    #[cfg(feature = "tokio")]
     pub(crate) fn enlist_probe(
         &self,
         config: GaugeConfig,

@@ -31,7 +31,7 @@ pub struct QueueProbe {
 }
 
 /// For the adapters, which have the channel.
-#[allow(dead_code)] // Without an adapter none is made.
+#[allow(dead_code)] // Each adapter uses what it needs.
 impl QueueProbe {
     /// Registers a probe.
     pub(super) fn enlist(

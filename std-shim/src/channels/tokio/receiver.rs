@@ -1,0 +1,224 @@
+//! The receiving half.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ::tokio::sync::mpsc::{self, error::TryRecvError};
+
+use super::shared::{Shared, used};
+use crate::backpressure::Backpressure;
+use crate::registry::QueueProbe;
+
+/// The receiving half of a [`channel`](super::channel), after [`tokio::sync::mpsc::Receiver`].
+///
+/// It never delivers: what follows from a receive is left to the
+/// [background thread](crate#who-delivers).
+///
+/// ```
+/// use fillgauge_std::channels::tokio::channel;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
+/// let (sender, mut receiver) = channel("jobs", 10);
+/// let permit = sender.reserve().await?;
+/// sender.send("sweep").await?;
+/// assert_eq!((receiver.len(), receiver.gauge().depth()), (1, 2));
+/// assert_eq!(receiver.recv().await, Some("sweep"));
+/// drop(receiver);
+/// permit.send("mop"); // lost
+/// assert_eq!(sender.gauge().depth(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`tokio::sync::mpsc::Receiver`]: mpsc::Receiver
+pub struct Receiver<T> {
+    // Dropped in this order: first the items, then `closing`.
+    inner: mpsc::Receiver<T>,
+    closing: CloseOnDrop<T>,
+}
+
+/// Closes the account and the probe when the receiver is gone.
+struct CloseOnDrop<T>(Arc<Shared<T>>);
+
+impl<T> Drop for CloseOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.account.close();
+        self.0.probe.close();
+    }
+}
+
+impl<T> Receiver<T> {
+    pub(super) fn new(inner: mpsc::Receiver<T>, shared: Arc<Shared<T>>) -> Self {
+        Self {
+            inner,
+            closing: CloseOnDrop(shared),
+        }
+    }
+
+    /// Takes the next item. Waits for one if there is none. `None` if there will be none any more.
+    /// See [`mpsc::Receiver::recv`].
+    pub async fn recv(&mut self) -> Option<T> {
+        let received = self.inner.recv().await;
+        self.check();
+        received
+    }
+
+    /// Takes up to `limit` items. Waits for one if there is none. See
+    /// [`mpsc::Receiver::recv_many`].
+    pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        let received = self.inner.recv_many(buffer, limit).await;
+        self.check();
+        received
+    }
+
+    /// Takes the next item if there is one.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or there will be none any more. See [`mpsc::Receiver::try_recv`].
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
+        let received = self.inner.try_recv();
+        self.check();
+        received
+    }
+
+    /// Takes the next item on a thread that is not of a runtime. Waits for one if there is none. See
+    /// [`mpsc::Receiver::blocking_recv`].
+    ///
+    /// # Panics
+    ///
+    /// In an asynchronous context, as tokio's does.
+    #[track_caller]
+    pub fn blocking_recv(&mut self) -> Option<T> {
+        let received = self.inner.blocking_recv();
+        self.check();
+        received
+    }
+
+    /// Takes up to `limit` items on a thread that is not of a runtime. See
+    /// [`mpsc::Receiver::blocking_recv_many`].
+    ///
+    /// # Panics
+    ///
+    /// In an asynchronous context, as tokio's does.
+    #[track_caller]
+    pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
+        let received = self.inner.blocking_recv_many(buffer, limit);
+        self.check();
+        received
+    }
+
+    /// Takes the next item, or wakes the task later. See [`mpsc::Receiver::poll_recv`].
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        let received = self.inner.poll_recv(cx);
+        if received.is_ready() {
+            self.check();
+        }
+        received
+    }
+
+    /// Takes up to `limit` items, or wakes the task later. See
+    /// [`mpsc::Receiver::poll_recv_many`].
+    pub fn poll_recv_many(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<T>,
+        limit: usize,
+    ) -> Poll<usize> {
+        let received = self.inner.poll_recv_many(cx, buffer, limit);
+        if received.is_ready() {
+            self.check();
+        }
+        received
+    }
+
+    /// Closes the channel to senders. The items in it, and those of permits, can still be received.
+    /// See [`mpsc::Receiver::close`].
+    pub fn close(&mut self) {
+        self.inner.close();
+        self.check();
+    }
+
+    /// Whether the channel is closed: by [`close`](Self::close), or since all senders are gone.
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    /// Whether there is no item in the channel.
+    pub fn is_empty(&self) -> bool {
+        self.inner.is_empty()
+    }
+
+    /// How many items are in the channel. Permits do not count; they do in the
+    /// [depth](QueueProbe::depth).
+    pub fn len(&self) -> usize {
+        self.inner.len()
+    }
+
+    /// The slots that are free now: the capacity without the [depth](QueueProbe::depth).
+    pub fn capacity(&self) -> usize {
+        self.inner.capacity()
+    }
+
+    /// How many slots the channel has.
+    pub fn max_capacity(&self) -> usize {
+        self.inner.max_capacity()
+    }
+
+    /// How many senders there are. While a report reads the channel there is one more.
+    pub fn sender_strong_count(&self) -> usize {
+        self.inner.sender_strong_count()
+    }
+
+    /// How many weak senders there are. The one that reports read the channel by is left out.
+    pub fn sender_weak_count(&self) -> usize {
+        self.shared().without_reader(self.inner.sender_weak_count())
+    }
+
+    /// The gauge of the channel.
+    pub fn gauge(&self) -> &Arc<QueueProbe> {
+        &self.shared().probe
+    }
+
+    /// How the channel held its producers back so far.
+    pub fn backpressure(&self) -> Backpressure {
+        self.shared().probe.backpressure()
+    }
+
+    fn shared(&self) -> &Shared<T> {
+        &self.closing.0
+    }
+
+    /// Checks after this thread took items out. For the fence see the module.
+    #[inline]
+    fn check(&self) {
+        let shared = self.shared();
+        let length = || {
+            used(
+                &shared.account,
+                self.inner.max_capacity(),
+                self.inner.capacity(),
+            )
+        };
+        shared.probe.check_deferred_after_rmw(length);
+        // Without senders nobody else can read the channel: a thread that delivers goes by the
+        // depth of the last check. That was stored by the check above, and the full fence of this
+        // one stands between that and the state of the alarm: either that thread goes by this
+        // depth, or this one sees that it has ended.
+        if self.inner.sender_strong_count() == 0 {
+            shared.probe.check_deferred(length);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("gauge", self.gauge())
+            .finish_non_exhaustive()
+    }
+}

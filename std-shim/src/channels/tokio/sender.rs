@@ -1,0 +1,463 @@
+//! The sending half.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::mem;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use ::tokio::sync::mpsc::{
+    self,
+    error::{SendError, SendTimeoutError, TrySendError},
+};
+
+use super::shared::{Shared, used_slots};
+use super::{OwnedPermit, Permit, PermitIterator};
+use crate::backpressure::Backpressure;
+use crate::registry::QueueProbe;
+
+/// The sending half of a [`channel`](super::channel), after [`tokio::sync::mpsc::Sender`].
+///
+/// A future of it delivers on the thread that polls it. One that is dropped leaves nothing behind.
+///
+/// ```
+/// use fillgauge_std::channels::tokio::channel;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+/// # runtime.block_on(async {
+/// let (sender, mut receiver) = channel("jobs", 10);
+/// let other = sender.clone();
+/// for job in 0..4 {
+///     sender.send(job).await?;
+///     other.try_send(job)?;
+/// }
+/// assert!(sender.gauge().has_warned(), "8 of 10 are 80 %");
+/// assert_eq!(receiver.recv().await, Some(0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`tokio::sync::mpsc::Sender`]: mpsc::Sender
+pub struct Sender<T> {
+    // Dropped before what is shared.
+    inner: mpsc::Sender<T>,
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> Sender<T> {
+    pub(super) fn new(inner: mpsc::Sender<T>, shared: Arc<Shared<T>>) -> Self {
+        Self { inner, shared }
+    }
+
+    /// Sends an item. Waits for room if the channel is full. See [`mpsc::Sender::send`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if the receiver is gone, or has [closed](super::Receiver::close) the
+    /// channel.
+    pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
+        let sent = self.taking(1, self.inner.send(value)).await;
+        self.count_if_closed(sent)
+    }
+
+    /// Sends an item if there is room. See [`mpsc::Sender::try_send`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if the channel is full, which counts as refused, or if it is closed.
+    #[inline]
+    pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        let sent = self.inner.try_send(message);
+        self.after_try(sent)
+    }
+
+    /// Sends an item. Waits for room no longer than `timeout`. See [`mpsc::Sender::send_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if there was no room in time, which counts as refused, or if the channel
+    /// is closed.
+    ///
+    /// # Panics
+    ///
+    /// Outside a runtime whose time is enabled, as tokio's does.
+    pub async fn send_timeout(
+        &self,
+        value: T,
+        timeout: Duration,
+    ) -> Result<(), SendTimeoutError<T>> {
+        let sent = self
+            .taking(1, self.inner.send_timeout(value, timeout))
+            .await;
+        match &sent {
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => self.shared.probe.record_refused(1),
+            Err(SendTimeoutError::Closed(_)) => self.shared.account.count_disconnected(),
+        }
+        sent
+    }
+
+    /// Sends an item from a thread that is not of a runtime. It waits if the channel is full. The
+    /// wait counts if the channel is full when this is called. See [`mpsc::Sender::blocking_send`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the item back if the channel is closed.
+    ///
+    /// # Panics
+    ///
+    /// In an asynchronous context, as tokio's does.
+    #[track_caller]
+    pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
+        let waiting = (self.inner.capacity() == 0).then(|| self.shared.account.wait());
+        let sent = self.inner.blocking_send(value);
+        drop(waiting);
+        self.check();
+        self.count_if_closed(sent)
+    }
+
+    /// Waits for room, and reserves it for one item. See [`mpsc::Sender::reserve`].
+    ///
+    /// # Errors
+    ///
+    /// If the channel is closed.
+    pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
+        let permit = self.taking(1, self.inner.reserve()).await;
+        Ok(Permit::new(self.count_if_closed(permit)?, self))
+    }
+
+    /// Waits for room for `n` items, and reserves it. See [`mpsc::Sender::reserve_many`].
+    ///
+    /// While it waits it holds what room there is, and that counts as used.
+    ///
+    /// # Errors
+    ///
+    /// If the channel is closed, or `n` is more than [`max_capacity`](Self::max_capacity).
+    pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
+        let permits = self.taking(n, self.inner.reserve_many(n)).await;
+        Ok(PermitIterator::new(self.count_if_closed(permits)?, self))
+    }
+
+    /// Waits for room, and reserves it for one item, by a permit that owns this sender. See
+    /// [`mpsc::Sender::reserve_owned`].
+    ///
+    /// # Errors
+    ///
+    /// If the channel is closed.
+    pub async fn reserve_owned(self) -> Result<OwnedPermit<T>, SendError<()>> {
+        let Self { inner, shared } = self;
+        match reserve_owned_by(&shared, inner).await {
+            Ok(permit) => Ok(OwnedPermit::new(permit, shared)),
+            Err(closed) => {
+                shared.account.count_disconnected();
+                Err(closed)
+            }
+        }
+    }
+
+    /// Reserves room for one item if there is any. See [`mpsc::Sender::try_reserve`].
+    ///
+    /// # Errors
+    ///
+    /// If the channel is full, which counts as refused, or closed.
+    #[inline]
+    pub fn try_reserve(&self) -> Result<Permit<'_, T>, TrySendError<()>> {
+        let permit = self.inner.try_reserve();
+        Ok(Permit::new(self.after_try(permit)?, self))
+    }
+
+    /// Reserves room for `n` items if there is so much. See [`mpsc::Sender::try_reserve_many`].
+    ///
+    /// # Errors
+    ///
+    /// If there is less room, which counts as one refusal, or if the channel is closed.
+    pub fn try_reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, TrySendError<()>> {
+        let permits = self.inner.try_reserve_many(n);
+        Ok(PermitIterator::new(self.after_try(permits)?, self))
+    }
+
+    /// Reserves room for one item if there is any, by a permit that owns this sender. See
+    /// [`mpsc::Sender::try_reserve_owned`].
+    ///
+    /// # Errors
+    ///
+    /// Gives the sender back if the channel is full, which counts as refused, or closed.
+    pub fn try_reserve_owned(self) -> Result<OwnedPermit<T>, TrySendError<Self>> {
+        let Self { inner, shared } = self;
+        match inner.try_reserve_owned() {
+            Ok(permit) => {
+                // The permit is a sender too, so there is one to read.
+                if let Some(sender) = shared.reader.upgrade() {
+                    shared.check(&sender);
+                }
+                Ok(OwnedPermit::new(permit, shared))
+            }
+            Err(TrySendError::Full(inner)) => {
+                shared.probe.record_refused(1);
+                Err(TrySendError::Full(Self { inner, shared }))
+            }
+            Err(TrySendError::Closed(inner)) => {
+                shared.account.count_disconnected();
+                Err(TrySendError::Closed(Self { inner, shared }))
+            }
+        }
+    }
+
+    /// Ends when the receiver is gone, or has closed the channel. See [`mpsc::Sender::closed`].
+    pub async fn closed(&self) {
+        self.inner.closed().await;
+    }
+
+    /// Whether the receiver is gone, or has closed the channel.
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    /// Whether both are senders of the same channel.
+    pub fn same_channel(&self, other: &Self) -> bool {
+        self.inner.same_channel(&other.inner)
+    }
+
+    /// The slots that are free now: the capacity without the [depth](QueueProbe::depth).
+    pub fn capacity(&self) -> usize {
+        self.inner.capacity()
+    }
+
+    /// How many slots the channel has.
+    pub fn max_capacity(&self) -> usize {
+        self.inner.max_capacity()
+    }
+
+    /// A sender that does not keep the channel open.
+    #[must_use = "a weak sender without a strong one sends nothing"]
+    pub fn downgrade(&self) -> WeakSender<T> {
+        WeakSender {
+            inner: self.inner.downgrade(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// How many senders there are. While a report reads the channel there is one more.
+    pub fn strong_count(&self) -> usize {
+        self.inner.strong_count()
+    }
+
+    /// How many weak senders there are. The one that reports read the channel by is left out.
+    pub fn weak_count(&self) -> usize {
+        self.shared.without_reader(self.inner.weak_count())
+    }
+
+    /// The gauge of the channel.
+    pub fn gauge(&self) -> &Arc<QueueProbe> {
+        &self.shared.probe
+    }
+
+    /// How the channel held its producers back so far.
+    pub fn backpressure(&self) -> Backpressure {
+        self.shared.probe.backpressure()
+    }
+
+    pub(super) fn is_of(&self, shared: &Arc<Shared<T>>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+
+    /// Checks after this thread took room. For the fence see the module.
+    #[inline]
+    fn check(&self) {
+        let Self { inner, shared } = self;
+        let account = &shared.account;
+        shared.probe.check_after_rmw(|| used_slots(account, inner));
+    }
+
+    /// Checks after this thread gave room back.
+    #[inline]
+    pub(super) fn check_deferred(&self) {
+        self.shared.check_deferred(&self.inner);
+    }
+
+    #[inline]
+    fn after_try<R, V>(&self, tried: Result<R, TrySendError<V>>) -> Result<R, TrySendError<V>> {
+        match &tried {
+            Ok(_) => self.check(),
+            Err(TrySendError::Full(_)) => self.shared.probe.record_refused(1),
+            Err(TrySendError::Closed(_)) => self.shared.account.count_disconnected(),
+        }
+        tried
+    }
+
+    fn count_if_closed<R, V>(&self, sent: Result<R, SendError<V>>) -> Result<R, SendError<V>> {
+        if sent.is_err() {
+            self.shared.account.count_disconnected();
+        }
+        sent
+    }
+
+    /// Runs a future that takes `n` slots, and checks: with what it has when it waits, when it ends,
+    /// and when it is dropped.
+    async fn taking<F: Future>(&self, n: usize, future: F) -> F::Output {
+        // Dropped after the future, which then has given back what it held.
+        let mut cancelled = GiveBack(Some(self));
+        let account = &self.shared.account;
+        let is_full = || self.inner.capacity() < n;
+        let output = if n > 1 {
+            let mut future = pin!(future);
+            let checked = poll_fn(|context| {
+                let polled = future.as_mut().poll(context);
+                if polled.is_pending() {
+                    // It may have got a part.
+                    self.check();
+                }
+                polled
+            });
+            account.wait_in(is_full, checked).await
+        } else {
+            account.wait_in(is_full, future).await
+        };
+        cancelled.0 = None;
+        self.check();
+        output
+    }
+}
+
+/// Checks after what a sender, or a permit, gave back. It stands after what gives back.
+pub(super) struct GiveBack<'sender, T>(pub(super) Option<&'sender Sender<T>>);
+
+impl<T> Drop for GiveBack<'_, T> {
+    fn drop(&mut self) {
+        if let Some(sender) = self.0 {
+            sender.check_deferred();
+        }
+    }
+}
+
+/// [`Sender::taking`] of one slot, with a sender that the future owns.
+async fn reserve_owned_by<T>(
+    shared: &Shared<T>,
+    sender: mpsc::Sender<T>,
+) -> Result<mpsc::OwnedPermit<T>, SendError<()>> {
+    let kept = KeptSender {
+        shared,
+        sender: OnceLock::new(),
+    };
+    let is_full = || {
+        let sender = shared.reader.upgrade();
+        sender.is_none_or(|sender| sender.capacity() == 0)
+    };
+    let reserved = pin!(shared.account.wait_in(is_full, sender.reserve_owned()));
+    // If this future is dropped, in this order: `keep`, what reserves, `kept`.
+    let keep = KeepSender(&kept);
+    let reserved = reserved.await;
+    mem::forget(keep);
+    if let Some(sender) = shared.reader.upgrade() {
+        shared.check(&sender);
+    }
+    reserved
+}
+
+/// The sender by which to check after a future was dropped that owned one, perhaps the last.
+struct KeptSender<'shared, T> {
+    shared: &'shared Shared<T>,
+    sender: OnceLock<mpsc::Sender<T>>,
+}
+
+impl<T> Drop for KeptSender<'_, T> {
+    fn drop(&mut self) {
+        if let Some(sender) = self.sender.get() {
+            self.shared.check_deferred(sender);
+        }
+    }
+}
+
+/// Keeps a sender when it is dropped, before the future that owns one.
+struct KeepSender<'kept, 'shared, T>(&'kept KeptSender<'shared, T>);
+
+impl<T> Drop for KeepSender<'_, '_, T> {
+    fn drop(&mut self) {
+        if let Some(sender) = self.0.shared.reader.upgrade() {
+            drop(self.0.sender.set(sender));
+        }
+    }
+}
+
+impl<T> Clone for Sender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender")
+            .field("gauge", self.gauge())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A sender that does not keep the channel open, from [`Sender::downgrade`], after
+/// [`tokio::sync::mpsc::WeakSender`].
+///
+/// ```
+/// use fillgauge_std::channels::tokio::channel;
+///
+/// let (sender, receiver) = channel::<()>("jobs", 10);
+/// let weak = sender.downgrade();
+/// assert!(weak.upgrade().is_some_and(|other| other.same_channel(&sender)));
+/// drop(sender);
+/// assert!(weak.upgrade().is_none() && receiver.is_closed());
+/// ```
+///
+/// [`tokio::sync::mpsc::WeakSender`]: mpsc::WeakSender
+pub struct WeakSender<T> {
+    inner: mpsc::WeakSender<T>,
+    shared: Arc<Shared<T>>,
+}
+
+impl<T> WeakSender<T> {
+    /// A sender, if there is one still. While a report reads the channel there is one.
+    pub fn upgrade(&self) -> Option<Sender<T>> {
+        let inner = self.inner.upgrade()?;
+        Some(Sender::new(inner, Arc::clone(&self.shared)))
+    }
+
+    /// How many senders there are. While a report reads the channel there is one more.
+    pub fn strong_count(&self) -> usize {
+        self.inner.strong_count()
+    }
+
+    /// How many weak senders there are. The one that reports read the channel by is left out.
+    pub fn weak_count(&self) -> usize {
+        self.shared.without_reader(self.inner.weak_count())
+    }
+
+    /// The gauge of the channel.
+    pub fn gauge(&self) -> &Arc<QueueProbe> {
+        &self.shared.probe
+    }
+
+    /// How the channel held its producers back so far.
+    pub fn backpressure(&self) -> Backpressure {
+        self.shared.probe.backpressure()
+    }
+}
+
+impl<T> Clone for WeakSender<T> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+}
+
+impl<T> fmt::Debug for WeakSender<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakSender")
+            .field("gauge", self.gauge())
+            .finish_non_exhaustive()
+    }
+}
