@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The examples in the documentation of fillgauge-std need that crate alone. Each of its sources
-# compiles in a package that depends on nothing else, and no page shows one that uses another crate.
+# The examples in the documentation of fillgauge-std need that crate alone, and tokio for its
+# runtime. Each of its sources compiles in a package that depends on nothing else, and no page shows
+# one that uses another crate.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -16,7 +17,9 @@ name = "doc-examples"
 edition = "2024"
 
 [dependencies]
-fillgauge-std = { path = "../../std-shim" }
+fillgauge-std = { path = "../../std-shim", features = ["tokio"] }
+# Who asks for the feature `tokio` has it.
+tokio = { version = "1", features = ["macros", "rt"] }
 
 [workspace]
 TOML

@@ -15,6 +15,10 @@ mod sessions;
 #[path = "../../../tests/it/size.rs"]
 mod size;
 mod tape;
+#[cfg(feature = "tokio")]
+mod tokio_channel;
+#[cfg(feature = "tokio")]
+mod tokio_semaphore;
 mod tracing_events;
 #[cfg(feature = "edge-waiter")]
 mod waiter;

@@ -86,18 +86,17 @@ use crate::track::track;
 /// ```
 /// use fillgauge_std::channels::tokio::channel;
 ///
-/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-/// # runtime.block_on(async {
-/// let (sender, mut receiver) = channel("session_frames", 16);
-/// sender.send("frame").await?;
-/// let permit = sender.reserve().await?;
-/// assert_eq!((receiver.len(), sender.gauge().depth()), (1, 2));
-/// drop(permit);
-/// assert_eq!(receiver.recv().await, Some("frame"));
-/// assert_eq!(sender.gauge().depth(), 0);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let (sender, mut receiver) = channel("session_frames", 16);
+///     sender.send("frame").await?;
+///     let permit = sender.reserve().await?;
+///     assert_eq!((receiver.len(), sender.gauge().depth()), (1, 2));
+///     drop(permit);
+///     assert_eq!(receiver.recv().await, Some("frame"));
+///     assert_eq!(sender.gauge().depth(), 0);
+///     Ok(())
+/// }
 /// ```
 ///
 /// # Panics

@@ -18,19 +18,18 @@ use crate::registry::QueueProbe;
 /// ```
 /// use fillgauge_std::channels::tokio::channel;
 ///
-/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-/// # runtime.block_on(async {
-/// let (sender, mut receiver) = channel("jobs", 10);
-/// let permit = sender.reserve().await?;
-/// sender.send("sweep").await?;
-/// assert_eq!((receiver.len(), receiver.gauge().depth()), (1, 2));
-/// assert_eq!(receiver.recv().await, Some("sweep"));
-/// drop(receiver);
-/// permit.send("mop"); // lost
-/// assert_eq!(sender.gauge().depth(), 0);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let (sender, mut receiver) = channel("jobs", 10);
+///     let permit = sender.reserve().await?;
+///     sender.send("sweep").await?;
+///     assert_eq!((receiver.len(), receiver.gauge().depth()), (1, 2));
+///     assert_eq!(receiver.recv().await, Some("sweep"));
+///     drop(receiver);
+///     permit.send("mop"); // lost
+///     assert_eq!(sender.gauge().depth(), 0);
+///     Ok(())
+/// }
 /// ```
 ///
 /// [`tokio::sync::mpsc::Receiver`]: mpsc::Receiver

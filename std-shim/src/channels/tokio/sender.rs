@@ -24,19 +24,18 @@ use crate::registry::QueueProbe;
 /// ```
 /// use fillgauge_std::channels::tokio::channel;
 ///
-/// # let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-/// # runtime.block_on(async {
-/// let (sender, mut receiver) = channel("jobs", 10);
-/// let other = sender.clone();
-/// for job in 0..4 {
-///     sender.send(job).await?;
-///     other.try_send(job)?;
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let (sender, mut receiver) = channel("jobs", 10);
+///     let other = sender.clone();
+///     for job in 0..4 {
+///         sender.send(job).await?;
+///         other.try_send(job)?;
+///     }
+///     assert!(sender.gauge().has_warned(), "8 of 10 are 80 %");
+///     assert_eq!(receiver.recv().await, Some(0));
+///     Ok(())
 /// }
-/// assert!(sender.gauge().has_warned(), "8 of 10 are 80 %");
-/// assert_eq!(receiver.recv().await, Some(0));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// # })?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// [`tokio::sync::mpsc::Sender`]: mpsc::Sender
