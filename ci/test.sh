@@ -10,7 +10,7 @@ need cc gcc
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
-for name in lint unit doc-examples std-suite kernel fleet browser record-path targets firmware cost \
+for name in lint unit doc-examples std-suite channel-suites kernel fleet browser record-path targets firmware cost \
     bench models search schedules miri fuzz msrv; do
     step "$name" "ci/$name.sh"
 done

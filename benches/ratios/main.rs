@@ -12,6 +12,7 @@ mod memory;
 mod peers;
 mod recording;
 mod registries;
+mod tokio_channels;
 
 use compare::Run;
 
@@ -20,6 +21,7 @@ fn main() {
     recording::compare(&mut run);
     budgets::compare(&mut run);
     channels::compare(&mut run);
+    tokio_channels::compare(&mut run);
     registries::compare(&mut run);
     memory::compare(&mut run);
     run.finish();

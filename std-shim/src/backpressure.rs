@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// How a channel held its producers back, from
-/// [`TrackedSyncSender::backpressure`](crate::TrackedSyncSender::backpressure).
+/// How a channel, or a semaphore, held back who asked for room, from
+/// [`TrackedSyncSender::backpressure`](crate::TrackedSyncSender::backpressure) and the methods of that
+/// name of other halves.
 ///
 /// ```
 /// use fillgauge_std::tracked_sync_channel;

@@ -28,6 +28,8 @@
 //! | to | see |
 //! |---|---|
 //! | track a channel | [`tracked_sync_channel`], [`track`], [`TrackedSyncSender`], [`TrackedReceiver`], [`Backpressure`] |
+//! | track a channel or a semaphore of tokio | `channels::tokio`, `Track::tokio_channel`, with the feature `tokio` |
+//! | read the gauge of such a channel | [`QueueProbe`] |
 //! | track anything else | [`register_queue`], [`register_limit`], [`track`], [`QueueGauge`] |
 //! | read what cannot be wrapped | [`Track::polled`] |
 //! | enforce a limit | [`Track::budget`], [`Budget`], [`OwnedReservation`], [`LimitExceeded`] |
@@ -138,6 +140,8 @@
 //!   part `sync` of tokio, which works in any runtime.
 //! - `serde`: `Serialize` for snapshots, events, warnings, limits and thresholds. For a [`Report`]
 //!   and all that it consists of `Deserialize` too.
+//! - `tokio`: the module `channels::tokio`, with tracked `tokio::sync::mpsc` channels and a tracked
+//!   semaphore.
 
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

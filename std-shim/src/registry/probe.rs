@@ -22,6 +22,21 @@ use crate::event::Shown;
 ///
 /// Every getter takes a load or two, and never asks the channel. A
 /// [report](crate::QueueRegistry::report) reads the channel anew.
+#[cfg_attr(
+    feature = "tokio",
+    doc = r#"
+```
+use fillgauge_std::track;
+
+let (sender, _receiver) = track("jobs").capacity(10).label("tenant 7").tokio_channel();
+let gauge = std::sync::Arc::clone(sender.gauge()); // keeps no channel open
+(0..8).try_for_each(|job| sender.try_send(job))?;
+assert_eq!((gauge.depth(), gauge.fill_percent(), gauge.has_warned()), (8, 80, true));
+assert_eq!((gauge.limit().as_str(), gauge.label()), ("jobs", Some("tenant 7")));
+# Ok::<(), fillgauge_std::channels::tokio::error::TrySendError<i32>>(())
+```
+"#
+)]
 ///
 /// [`QueueGauge`]: crate::QueueGauge
 pub struct QueueProbe {
@@ -196,5 +211,123 @@ impl fmt::Debug for QueueProbe {
             .field("label", &label)
             .field("registry", &self.listing.name().as_str())
             .finish()
+    }
+}
+
+#[cfg(all(test, feature = "tokio", not(fillgauge_shuttle)))]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::registry::{Poll, QueueRegistry};
+
+    /// A probe of a word, which may change past it.
+    fn probe_of(
+        registry: &QueueRegistry,
+        read: impl Fn() -> Option<usize> + Send + Sync + 'static,
+    ) -> Arc<QueueProbe> {
+        static LIMIT: Limit = Limit::queue("word");
+        let particulars = Particulars {
+            poll: Some(Poll::new(read)),
+            ..Particulars::default()
+        };
+        let config = GaugeConfig::new(&LIMIT, 10);
+        registry.enlist_probe(config, HandingOver::Deferred, particulars)
+    }
+
+    #[test]
+    fn a_report_reads_anew_and_a_snapshot_shows_the_last_check() {
+        let word = Arc::new(AtomicUsize::new(3));
+        let registry = QueueRegistry::new("words").silent();
+        let read = Arc::clone(&word);
+        let probe = probe_of(&registry, move || Some(read.load(Ordering::SeqCst)));
+        probe.check(|| word.load(Ordering::SeqCst));
+        word.store(9, Ordering::SeqCst);
+        assert_eq!((registry.snapshot()[0].depth, probe.depth()), (3, 3));
+        let report = registry.report();
+        assert_eq!((report.gauges[0].depth, report.gauges[0].warned), (9, true));
+        assert_eq!((probe.depth(), probe.has_warned()), (9, true));
+        word.store(1, Ordering::SeqCst);
+        assert_eq!(probe.take_window_peak(), 9);
+        assert_eq!(probe.take_window_peak(), 1);
+        probe.set_thresholds(Thresholds::DEFAULT);
+        assert!(!probe.has_warned());
+    }
+
+    #[test]
+    fn what_cannot_be_read_keeps_its_depth_and_is_not_gone() {
+        let registry = QueueRegistry::new("words").silent();
+        let probe = probe_of(&registry, || None);
+        probe.check(|| 4);
+        let report = registry.report();
+        assert_eq!((report.gauges[0].depth, report.gauges[0].gone), (4, false));
+        let panics = probe_of(&registry, || panic!("in a reading"));
+        panics.check(|| 5);
+        let report = registry.report();
+        assert_eq!((report.gauges[1].depth, report.gauges[1].gone), (5, false));
+        probe.close();
+        assert_eq!(registry.snapshot()[0].depth, 0);
+    }
+
+    #[test]
+    fn a_check_that_overlapped_the_closing_leaves_the_depth_0() {
+        let registry = QueueRegistry::new("words").silent();
+        let probe = probe_of(&registry, || Some(0));
+        probe.close();
+        probe.check(|| 7);
+        assert_eq!((probe.depth(), probe.fill_percent()), (0, 0));
+        assert_eq!(registry.snapshot()[0].depth, 0);
+    }
+
+    #[test]
+    fn who_delivers_an_event_reads_the_depth_afterwards() {
+        let word = Arc::new(AtomicUsize::new(0));
+        let registry = QueueRegistry::new("words").silent().sink(|_| ());
+        let read = Arc::clone(&word);
+        let probe = probe_of(&registry, move || Some(read.load(Ordering::SeqCst)));
+        probe.check(|| 8);
+        // The recovery is left to the background thread, which finds that it is full again.
+        word.store(10, Ordering::SeqCst);
+        probe.check_deferred(|| 0);
+        crate::flush_events(Duration::from_secs(60)).unwrap();
+        assert_eq!((probe.warnings(), probe.has_warned()), (2, true));
+    }
+
+    #[test]
+    fn gauges_budgets_and_probes_are_in_one_order() {
+        let registry = QueueRegistry::new("all").silent();
+        let mut kept: Vec<Box<dyn std::any::Any>> = Vec::new();
+        for index in 0..60_usize {
+            let track = crate::track("all").capacity(index).registry(&registry);
+            match index * 7 % 3 {
+                0 => kept.push(Box::new(track.gauge())),
+                1 => kept.push(Box::new(track.budget())),
+                _ => kept.push(Box::new(probe_of(&registry, || None))),
+            }
+        }
+        let instances = || -> Vec<usize> {
+            let figures = registry.snapshot();
+            figures.iter().map(|gauge| gauge.instance).collect()
+        };
+        assert_eq!(instances(), (1..=60).collect::<Vec<_>>());
+        // Every second one goes.
+        let mut index = 0;
+        kept.retain(|_| {
+            index += 1;
+            index % 2 == 0
+        });
+        let even: Vec<_> = (1..=60).filter(|instance| instance % 2 == 0).collect();
+        assert_eq!(instances(), even);
+        assert_eq!(registry.report().gauges.len(), 30);
+        drop(kept);
+        assert!(registry.snapshot().is_empty());
+        assert!(
+            registry
+                .report()
+                .limits
+                .iter()
+                .all(|limit| limit.gauges == 0)
+        );
     }
 }

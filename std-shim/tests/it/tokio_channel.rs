@@ -294,10 +294,10 @@ fn every_step_of_any_history_leaves_what_the_channel_says() {
             let choice = chance.below(16);
             let what = format!("seed {seed}, step {step}: {choice}");
             match choice {
-                0 | 1 => match sender.try_send(step) {
-                    Err(TrySendError::Full(_)) => refused += 1,
-                    _ => {}
-                },
+                0 | 1 => {
+                    let sent = sender.try_send(step);
+                    refused += usize::from(matches!(sent, Err(TrySendError::Full(_))));
+                }
                 2 => match sender.clone().try_reserve_owned() {
                     Ok(permit) => permits.push(permit),
                     Err(TrySendError::Full(_)) => refused += 1,
@@ -411,6 +411,10 @@ fn each_method_of_the_receiver_checks() {
 fn a_blocking_send_waits_and_counts() {
     let (sender, mut receiver) = channel(1);
     sender.blocking_send(0).unwrap();
+    assert_eq!(
+        (sender.gauge().depth(), sender.gauge().has_warned()),
+        (1, true)
+    );
     assert_eq!(sender.backpressure().waits, 0);
     thread::scope(|scope| {
         let other = sender.clone();
