@@ -6,14 +6,20 @@ use std::sync::Arc;
 use fillgauge::{GaugeConfig, IntoLimit, Limit, LimitCategory, LimitSink, Thresholds};
 
 use crate::channels::account::ChannelAccount;
+#[cfg(feature = "async-channel")]
+use crate::channels::async_channel;
+#[cfg(feature = "crossbeam")]
+use crate::channels::crossbeam;
+#[cfg(feature = "flume")]
+use crate::channels::flume;
 use crate::channels::std::{TrackedReceiver, TrackedSyncSender, channel_on};
 #[cfg(feature = "tokio")]
 use crate::channels::tokio;
 use crate::event::LimitEvent;
 use crate::names::keep;
-#[cfg(feature = "tokio")]
-use crate::registry::QueueProbe;
-use crate::registry::{Budget, HandingOver, Particulars, Poll, QueueGauge, QueueRegistry};
+use crate::registry::{
+    Budget, HandingOver, Particulars, Poll, QueueGauge, QueueProbe, QueueRegistry,
+};
 
 /// Begins to track `limit`, in the global registry: say its capacity, then what it is the limit of.
 ///
@@ -329,10 +335,124 @@ impl<'registry> Track<'registry> {
         })
     }
 
+    /// A channel of this capacity, see [`channels::crossbeam`](crate::channels::crossbeam).
+    ///
+    /// ```
+    /// use fillgauge_std::track;
+    ///
+    /// let (sender, receiver) = track("frames").capacity(16).label("session 7").crossbeam_channel();
+    /// sender.send("frame")?;
+    /// assert_eq!((receiver.gauge().depth(), receiver.gauge().label()), (1, Some("session 7")));
+    /// # Ok::<(), crossbeam_channel::SendError<&str>>(())
+    /// ```
+    #[cfg(feature = "crossbeam")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "crossbeam")))]
+    #[must_use]
+    pub fn crossbeam_channel<T: Send + 'static>(
+        self,
+    ) -> (crossbeam::Sender<T>, crossbeam::Receiver<T>) {
+        let channel = crossbeam_channel::bounded(self.capacity);
+        crossbeam::tracked(channel, |account, poll| self.probe(account, poll))
+    }
+
+    /// A channel without a bound, see [`channels::crossbeam`](crate::channels::crossbeam). The
+    /// capacity is only what the gauge goes by: it warns at 80 % of it, and nothing holds the
+    /// producers back. By default it never warns.
+    ///
+    /// ```
+    /// use fillgauge_std::track;
+    ///
+    /// let (sender, _receiver) = track("lines").capacity(10).crossbeam_unbounded();
+    /// (0..100).try_for_each(|line| sender.send(line))?;
+    /// assert!(sender.gauge().has_warned());
+    /// # Ok::<(), crossbeam_channel::SendError<i32>>(())
+    /// ```
+    #[cfg(feature = "crossbeam")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "crossbeam")))]
+    #[must_use]
+    pub fn crossbeam_unbounded<T: Send + 'static>(
+        self,
+    ) -> (crossbeam::Sender<T>, crossbeam::Receiver<T>) {
+        let channel = crossbeam_channel::unbounded();
+        crossbeam::tracked(channel, |account, poll| self.probe(account, poll))
+    }
+
+    /// A channel of this capacity, see [`channels::async_channel`](crate::channels::async_channel).
+    ///
+    /// ```
+    /// use fillgauge_std::track;
+    ///
+    /// let (sender, receiver) = track("frames").capacity(16).label("session 7").async_channel();
+    /// sender.try_send("frame")?;
+    /// assert_eq!((receiver.gauge().depth(), receiver.gauge().label()), (1, Some("session 7")));
+    /// # Ok::<(), async_channel::TrySendError<&str>>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the capacity is 0, as [`async_channel::bounded`](::async_channel::bounded) does.
+    #[cfg(feature = "async-channel")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "async-channel")))]
+    #[must_use]
+    pub fn async_channel<T: Send + 'static>(
+        self,
+    ) -> (async_channel::Sender<T>, async_channel::Receiver<T>) {
+        let channel = ::async_channel::bounded(self.capacity);
+        async_channel::tracked(channel, |account, poll| self.probe(account, poll))
+    }
+
+    /// A channel without a bound, see [`channels::async_channel`](crate::channels::async_channel).
+    /// The capacity is only what the gauge goes by: it warns at 80 % of it, and nothing holds the
+    /// producers back. By default it never warns.
+    ///
+    /// ```
+    /// use fillgauge_std::track;
+    ///
+    /// let (sender, _receiver) = track("lines").capacity(10).async_unbounded();
+    /// (0..100).try_for_each(|line| sender.try_send(line))?;
+    /// assert!(sender.gauge().has_warned());
+    /// # Ok::<(), async_channel::TrySendError<i32>>(())
+    /// ```
+    #[cfg(feature = "async-channel")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "async-channel")))]
+    #[must_use]
+    pub fn async_unbounded<T: Send + 'static>(
+        self,
+    ) -> (async_channel::Sender<T>, async_channel::Receiver<T>) {
+        let channel = ::async_channel::unbounded();
+        async_channel::tracked(channel, |account, poll| self.probe(account, poll))
+    }
+
+    /// A probe of the channel of `sender`, see [`channels::flume`](crate::channels::flume). If no
+    /// capacity is given, it has that of the channel.
+    ///
+    /// ```
+    /// use fillgauge_std::track;
+    ///
+    /// let (sender, _receiver) = flume::bounded::<u8>(16);
+    /// let frames = track("frames").label("session 7").flume(&sender);
+    /// assert_eq!((frames.gauge().capacity(), frames.gauge().label()), (16, Some("session 7")));
+    /// ```
+    #[cfg(feature = "flume")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "flume")))]
+    #[must_use = "dropping the probe ends the registration"]
+    pub fn flume<T: Send + 'static>(self, sender: &::flume::Sender<T>) -> flume::FlumeProbe {
+        let capacity = match self.capacity {
+            0 => sender.capacity().unwrap_or(0),
+            capacity => capacity,
+        };
+        let poll = Poll::new(flume::reader(sender));
+        flume::FlumeProbe::new(self.capacity(capacity).probe(None, poll))
+    }
+
     /// Registers the probe of what has `account`, and which `poll` reads.
-    #[cfg(feature = "tokio")]
-    fn probe(mut self, account: Arc<ChannelAccount>, poll: Arc<Poll>) -> Arc<QueueProbe> {
-        self.particulars.channel = Some(account);
+    #[allow(dead_code)] // Without an adapter none is made.
+    fn probe(
+        mut self,
+        account: impl Into<Option<Arc<ChannelAccount>>>,
+        poll: Arc<Poll>,
+    ) -> Arc<QueueProbe> {
+        self.particulars.channel = account.into();
         self.particulars.poll = Some(poll);
         let config = GaugeConfig::new(self.limit, self.capacity).thresholds(self.thresholds);
         let handing_over = HandingOver::Deferred.or_background(self.background);

@@ -268,7 +268,7 @@ impl QueueRegistry {
     }
 
     /// For a queue that knows its own length. `particulars` have a way to read it for reports.
-    #[cfg(feature = "tokio")]
+    #[allow(dead_code)] // Without an adapter none is made.
     pub(crate) fn enlist_probe(
         &self,
         config: GaugeConfig,
