@@ -5,7 +5,8 @@
 # over the facade than over the plain crate, less those that are left out by name. What is copied
 # and generated lies below target/channel-suites.
 #
-#   ci/channel-suites.sh [CRATE...]    all of them, or those that are named: tokio
+#   ci/channel-suites.sh [CRATE...]    all of them, or those that are named: tokio,
+#                                  crossbeam-channel, async-channel
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -167,8 +168,136 @@ TOML
     compare "${files[@]}"
 }
 
+# Its tests of `after`, `at`, `tick` and `never` are left alone: those are crossbeam's own channels.
+run_crossbeam_channel() {
+    local source file which dependency
+    local files=(array iter mpsc same_channel select select_macro thread_locals zero)
+    begin crossbeam-channel 270 \
+        "array:panic_on_drop: its items are borrowed. A report on another thread could not read them" \
+        "select_macro:references: it takes \`r\` or \`never()\`, whose type is crossbeam's own"
+    put "$suite/facade/Cargo.toml" <<'TOML'
+[package]
+name = "crossbeam-channel-facade"
+version = "0.0.0"
+edition = "2024"
+
+[lib]
+name = "crossbeam_channel"
+
+[dependencies]
+fillgauge-std = { path = "../../../../std-shim", features = ["crossbeam"] }
+plain = { package = "crossbeam-channel", version = "0.5" }
+TOML
+    put "$suite/facade/src/lib.rs" <<'RUST'
+//! crossbeam-channel, with the tracked types in their places.
+pub use plain::*;
+
+pub use fillgauge_std::channels::crossbeam::{IntoIter, Iter, Receiver, Sender, TryIter};
+
+pub fn bounded<T: Send + 'static>(cap: usize) -> (Sender<T>, Receiver<T>) {
+    fillgauge_std::channels::crossbeam::bounded("crossbeam", cap)
+}
+
+pub fn unbounded<T: Send + 'static>() -> (Sender<T>, Receiver<T>) {
+    fillgauge_std::channels::crossbeam::unbounded("crossbeam")
+}
+RUST
+    for which in plain tracked; do
+        dependency='version = "0.5"'
+        [ "$which" = plain ] || dependency='package = "crossbeam-channel-facade", path = "../facade"'
+        put "$suite/$which/Cargo.toml" <<TOML
+[package]
+name = "crossbeam-channel-$which"
+version = "0.0.0"
+edition = "2021"
+
+[dev-dependencies]
+crossbeam-channel = { $dependency }
+crossbeam-utils = "0.8"
+num_cpus = "1"
+rand = "0.8"
+
+[lints.rust]
+unexpected_cfgs = "allow"
+unused_imports = "allow"
+TOML
+    done
+    source=$(source_of)
+    # What is left out does not compile. The constructors of the wrappers in mpsc.rs ask nothing of
+    # their items.
+    local edits=(
+        -e 's/^fn (panic_on_drop|references)\(\) \{$/#[cfg(any())]\n&/'
+        -e "s/^pub fn ((sync_)?channel)<T>\(/pub fn \\1<T: Send + 'static>(/"
+    )
+    for file in "${files[@]/%/.rs}"; do
+        put "$suite/plain/tests/$file" <"$source/tests/$file"
+        sed -E "${edits[@]}" "$source/tests/$file" | put "$suite/tracked/tests/$file"
+    done
+    compare "${files[@]}"
+}
+
+# The tests ask for the feature `std`.
+run_async_channel() {
+    local source file which dependency files=(bounded unbounded)
+    begin async-channel 40
+    put "$suite/facade/Cargo.toml" <<'TOML'
+[package]
+name = "async-channel-facade"
+version = "0.0.0"
+edition = "2024"
+
+[lib]
+name = "async_channel"
+
+[dependencies]
+fillgauge-std = { path = "../../../../std-shim", features = ["async-channel"] }
+plain = { package = "async-channel", version = "2" }
+TOML
+    put "$suite/facade/src/lib.rs" <<'RUST'
+//! async-channel, with the tracked types in their places.
+pub use plain::*;
+
+pub use fillgauge_std::channels::async_channel::{
+    Receiver, Recv, Send, Sender, WeakReceiver, WeakSender,
+};
+
+pub fn bounded<T: core::marker::Send + 'static>(cap: usize) -> (Sender<T>, Receiver<T>) {
+    fillgauge_std::channels::async_channel::bounded("async", cap)
+}
+
+pub fn unbounded<T: core::marker::Send + 'static>() -> (Sender<T>, Receiver<T>) {
+    fillgauge_std::channels::async_channel::unbounded("async")
+}
+RUST
+    for which in plain tracked; do
+        dependency='version = "2"'
+        [ "$which" = plain ] || dependency='package = "async-channel-facade", path = "../facade"'
+        put "$suite/$which/Cargo.toml" <<TOML
+[package]
+name = "async-channel-$which"
+version = "0.0.0"
+edition = "2021"
+
+[features]
+default = ["std"]
+std = []
+
+[dev-dependencies]
+async-channel = { $dependency }
+easy-parallel = "3"
+futures-lite = "2"
+TOML
+    done
+    source=$(source_of)
+    for file in "${files[@]/%/.rs}"; do
+        put "$suite/plain/tests/$file" <"$source/tests/$file"
+        put "$suite/tracked/tests/$file" <"$source/tests/$file"
+    done
+    compare "${files[@]}"
+}
+
 crates=("$@")
-[ $# != 0 ] || crates=(tokio)
+[ $# != 0 ] || crates=(tokio crossbeam-channel async-channel)
 for name in "${crates[@]}"; do
     declare -F "run_${name//-/_}" >/dev/null || fail "there is no suite of $name"
     "run_${name//-/_}"
