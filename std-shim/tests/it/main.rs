@@ -5,10 +5,14 @@ mod budgets;
 mod channel;
 mod compatibility;
 mod core_on_a_host;
+#[cfg(feature = "crossbeam")]
+mod crossbeam_channel;
 mod differential;
 mod events;
 mod handler;
 mod polled;
+#[cfg(any(feature = "async-channel", feature = "crossbeam"))]
+mod probed;
 mod registry;
 mod report;
 mod sessions;
