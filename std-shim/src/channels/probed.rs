@@ -127,7 +127,8 @@ impl<R> Closing<R> {
         let added = shared
             .receivers
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
-        added.is_ok().then_some(Self(shared))
+        // Not `then_some`: one that is dropped is counted off.
+        added.is_ok().then(|| Self(shared))
     }
 }
 

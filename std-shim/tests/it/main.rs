@@ -1,5 +1,7 @@
 //! The behaviour of the std shim through its public API, next to that of the original.
 
+#[cfg(feature = "async-channel")]
+mod async_channel;
 mod auto_traits;
 mod budgets;
 mod channel;
