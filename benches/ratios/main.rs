@@ -9,6 +9,7 @@ mod budgets;
 mod channels;
 mod compare;
 mod memory;
+mod other_channels;
 mod peers;
 mod recording;
 mod registries;
@@ -21,6 +22,7 @@ fn main() {
     recording::compare(&mut run);
     budgets::compare(&mut run);
     channels::compare(&mut run);
+    other_channels::compare(&mut run);
     tokio_channels::compare(&mut run);
     registries::compare(&mut run);
     memory::compare(&mut run);
