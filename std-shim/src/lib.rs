@@ -29,6 +29,7 @@
 //! |---|---|
 //! | track a channel | [`tracked_sync_channel`], [`track`], [`TrackedSyncSender`], [`TrackedReceiver`], [`Backpressure`] |
 //! | track a channel or a semaphore of tokio | `channels::tokio`, `Track::tokio_channel`, with the feature `tokio` |
+//! | track a channel of another crate | `channels::crossbeam`, `channels::async_channel`, `channels::flume`, each with its feature |
 //! | read the gauge of such a channel | [`QueueProbe`] |
 //! | track anything else | [`register_queue`], [`register_limit`], [`track`], [`QueueGauge`] |
 //! | read what cannot be wrapped | [`Track::polled`] |
@@ -136,8 +137,11 @@
 //!
 //! # Features
 //!
+//! - `async-channel`: the module `channels::async_channel`, with tracked channels of async-channel.
+//! - `crossbeam`: the module `channels::crossbeam`, with tracked channels of crossbeam-channel.
 //! - `edge-waiter`: `QueueGauge::waiter`, for tasks that await the edges of a gauge. It brings the
 //!   part `sync` of tokio, which works in any runtime.
+//! - `flume`: the module `channels::flume`, with a probe for channels of flume.
 //! - `serde`: `Serialize` for snapshots, events, warnings, limits and thresholds. For a [`Report`]
 //!   and all that it consists of `Deserialize` too.
 //! - `tokio`: the module `channels::tokio`, with tracked `tokio::sync::mpsc` channels and a tracked
