@@ -65,8 +65,9 @@ fn unbounded(registry: &QueueRegistry, capacity: usize) -> (Sender<usize>, Recei
     channel.async_unbounded()
 }
 
-const MADE: [fn(&QueueRegistry, usize) -> (Sender<usize>, Receiver<usize>); 2] =
-    [channel, unbounded];
+type Make = fn(&QueueRegistry, usize) -> (Sender<usize>, Receiver<usize>);
+
+const MADE: [Make; 2] = [channel, unbounded];
 
 fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
@@ -338,12 +339,14 @@ fn whoever_goes_first_nothing_is_left_behind() {
 #[test]
 fn a_closed_channel_keeps_its_depth() {
     let registry = QueueRegistry::new("closed").silent();
-    let closers: [fn(&Sender<u8>, &Receiver<u8>) -> bool; 2] =
-        [|sender, _| sender.close(), |_, receiver| receiver.close()];
-    for close in closers {
+    for by_sender in [true, false] {
         let (sender, receiver) = channel(&registry, 5);
+        let close = || match by_sender {
+            true => sender.close(),
+            false => receiver.close(),
+        };
         (0..4).for_each(|item| sender.try_send(item).unwrap());
-        assert!(close(&sender, &receiver) && !close(&sender, &receiver));
+        assert!(close() && !close());
         assert!(sender.is_closed() && receiver.is_closed());
         assert!(sender.downgrade().upgrade().is_none());
         assert!(receiver.downgrade().upgrade().is_none());

@@ -98,9 +98,9 @@ fn unbounded(registry: &QueueRegistry, capacity: usize) -> (Sender<usize>, Recei
     channel.crossbeam_unbounded()
 }
 
-/// The channels of capacity 5 that there are.
-const MADE: [fn(&QueueRegistry, usize) -> (Sender<usize>, Receiver<usize>); 2] =
-    [channel, unbounded];
+type Make = fn(&QueueRegistry, usize) -> (Sender<usize>, Receiver<usize>);
+
+const MADE: [Make; 2] = [channel, unbounded];
 
 #[test]
 fn every_way_in_and_every_way_out_moves_the_depth() {
