@@ -249,8 +249,8 @@ mod tests {
         assert_eq!((report.gauges[0].depth, report.gauges[0].warned), (9, true));
         assert_eq!((probe.depth(), probe.has_warned()), (9, true));
         word.store(1, Ordering::SeqCst);
-        assert_eq!(probe.take_window_peak(), 9);
-        assert_eq!(probe.take_window_peak(), 1);
+        let peak = || registry.report_for("test").gauges[0].window_peak;
+        assert_eq!([peak(), peak()], [Some(9), Some(1)]);
         probe.set_thresholds(Thresholds::DEFAULT);
         assert!(!probe.has_warned());
     }

@@ -664,7 +664,7 @@ fn observers_may_use_the_channel_that_they_observe() {
                     1 => drop(sender.try_send(9)),
                     2 => drop(reported.report()),
                     3 => drop(sender.try_reserve()),
-                    _ => drop(sender.gauge().take_window_peak()),
+                    _ => drop(reported.report_for("sink")),
                 }
             })
             .tokio_channel();
