@@ -64,6 +64,13 @@ impl QueueProbe {
         })
     }
 
+    /// The probe itself, for a check after an operation that orders loads: what leads to the probe
+    /// is loaded before it.
+    #[inline]
+    pub(crate) fn slot(&self) -> &Probe<Outlet> {
+        &self.slot
+    }
+
     /// Checks, and delivers on this thread. See [`Probe::check`].
     #[inline]
     pub(crate) fn check(&self, length: impl Fn() -> usize) {

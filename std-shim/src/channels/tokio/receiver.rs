@@ -1,12 +1,13 @@
 //! The receiving half.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use ::tokio::sync::mpsc::{self, error::TryRecvError};
 
-use super::shared::{Shared, used};
+use super::shared::{Checking, Shared, used};
 use crate::backpressure::Backpressure;
 use crate::registry::QueueProbe;
 
@@ -60,17 +61,13 @@ impl<T> Receiver<T> {
     /// Takes the next item. Waits for one if there is none. `None` if there will be none any more.
     /// See [`mpsc::Receiver::recv`].
     pub async fn recv(&mut self) -> Option<T> {
-        let received = self.inner.recv().await;
-        self.check();
-        received
+        poll_fn(|context| self.poll_recv(context)).await
     }
 
     /// Takes up to `limit` items. Waits for one if there is none. See
     /// [`mpsc::Receiver::recv_many`].
     pub async fn recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
-        let received = self.inner.recv_many(buffer, limit).await;
-        self.check();
-        received
+        poll_fn(|context| self.poll_recv_many(context, buffer, limit)).await
     }
 
     /// Takes the next item if there is one.
@@ -80,9 +77,7 @@ impl<T> Receiver<T> {
     /// If there is none, or there will be none any more. See [`mpsc::Receiver::try_recv`].
     #[inline]
     pub fn try_recv(&mut self) -> Result<T, TryRecvError> {
-        let received = self.inner.try_recv();
-        self.check();
-        received
+        self.taking(mpsc::Receiver::try_recv)
     }
 
     /// Takes the next item on a thread that is not of a runtime. Waits for one if there is none. See
@@ -94,8 +89,7 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn blocking_recv(&mut self) -> Option<T> {
         let received = self.inner.blocking_recv();
-        self.check();
-        received
+        self.taking(|_| received)
     }
 
     /// Takes up to `limit` items on a thread that is not of a runtime. See
@@ -107,17 +101,12 @@ impl<T> Receiver<T> {
     #[track_caller]
     pub fn blocking_recv_many(&mut self, buffer: &mut Vec<T>, limit: usize) -> usize {
         let received = self.inner.blocking_recv_many(buffer, limit);
-        self.check();
-        received
+        self.taking(|_| received)
     }
 
     /// Takes the next item, or wakes the task later. See [`mpsc::Receiver::poll_recv`].
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        let received = self.inner.poll_recv(cx);
-        if received.is_ready() {
-            self.check();
-        }
-        received
+        self.taking(|receiver| receiver.poll_recv(cx))
     }
 
     /// Takes up to `limit` items, or wakes the task later. See
@@ -128,18 +117,13 @@ impl<T> Receiver<T> {
         buffer: &mut Vec<T>,
         limit: usize,
     ) -> Poll<usize> {
-        let received = self.inner.poll_recv_many(cx, buffer, limit);
-        if received.is_ready() {
-            self.check();
-        }
-        received
+        self.taking(|receiver| receiver.poll_recv_many(cx, buffer, limit))
     }
 
     /// Closes the channel to senders. The items in it, and those of permits, can still be received.
     /// See [`mpsc::Receiver::close`].
     pub fn close(&mut self) {
-        self.inner.close();
-        self.check();
+        self.taking(mpsc::Receiver::close);
     }
 
     /// Whether the channel is closed: by [`close`](Self::close), or since all senders are gone.
@@ -192,25 +176,22 @@ impl<T> Receiver<T> {
         &self.closing.0
     }
 
-    /// Checks after this thread took items out. For the fence see the module.
+    /// Runs an operation that takes items out, and checks. For the fence see the module.
     #[inline]
-    fn check(&self) {
-        let shared = self.shared();
-        let length = || {
-            used(
-                &shared.account,
-                self.inner.max_capacity(),
-                self.inner.capacity(),
-            )
-        };
-        shared.probe.check_deferred_after_rmw(length);
+    fn taking<R>(&mut self, take: impl FnOnce(&mut mpsc::Receiver<T>) -> R) -> R {
+        let Self { inner, closing } = self;
+        let Checking { probe, account } = closing.0.checking();
+        let taken = take(inner);
+        let length = || used(account, inner.max_capacity(), inner.capacity());
+        probe.check_deferred_after_rmw(length);
         // Without senders nobody else can read the channel: a thread that delivers goes by the
         // depth of the last check. That was stored by the check above, and the full fence of this
         // one stands between that and the state of the alarm: either that thread goes by this
         // depth, or this one sees that it has ended.
-        if self.inner.sender_strong_count() == 0 {
-            shared.probe.check_deferred(length);
+        if inner.sender_strong_count() == 0 {
+            probe.check_deferred(length);
         }
+        taken
     }
 }
 

@@ -12,7 +12,7 @@ use ::tokio::sync::mpsc::{
     error::{SendError, SendTimeoutError, TrySendError},
 };
 
-use super::shared::{Shared, used_slots};
+use super::shared::{Checking, Shared, take_turn, used_slots};
 use super::{OwnedPermit, Permit, PermitIterator};
 use crate::backpressure::Backpressure;
 use crate::registry::QueueProbe;
@@ -57,7 +57,18 @@ impl<T> Sender<T> {
     /// Gives the item back if the receiver is gone, or has [closed](super::Receiver::close) the
     /// channel.
     pub async fn send(&self, value: T) -> Result<(), SendError<T>> {
-        let sent = self.taking(1, self.inner.send(value)).await;
+        // The future of tokio takes longer than all the rest. It is needed only if the channel is
+        // full: nobody waits while there is room, so nobody is overtaken.
+        take_turn().await;
+        let checking = self.shared.checking();
+        let sent = match self.inner.try_send(value) {
+            Ok(()) => {
+                self.check_by(checking);
+                return Ok(());
+            }
+            Err(TrySendError::Full(value)) => self.taking(1, self.inner.send(value)).await,
+            Err(TrySendError::Closed(value)) => Err(SendError(value)),
+        };
         self.count_if_closed(sent)
     }
 
@@ -68,7 +79,12 @@ impl<T> Sender<T> {
     /// Gives the item back if the channel is full, which counts as refused, or if it is closed.
     #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
+        let checking = self.shared.checking();
         let sent = self.inner.try_send(message);
+        if sent.is_ok() {
+            self.check_by(checking);
+            return sent;
+        }
         self.after_try(sent)
     }
 
@@ -123,7 +139,15 @@ impl<T> Sender<T> {
     ///
     /// If the channel is closed.
     pub async fn reserve(&self) -> Result<Permit<'_, T>, SendError<()>> {
-        let permit = self.taking(1, self.inner.reserve()).await;
+        take_turn().await;
+        let permit = match self.inner.try_reserve() {
+            Ok(permit) => {
+                self.check();
+                return Ok(Permit::new(permit, self));
+            }
+            Err(TrySendError::Full(())) => self.taking(1, self.inner.reserve()).await,
+            Err(TrySendError::Closed(())) => Err(SendError(())),
+        };
         Ok(Permit::new(self.count_if_closed(permit)?, self))
     }
 
@@ -265,9 +289,12 @@ impl<T> Sender<T> {
     /// Checks after this thread took room. For the fence see the module.
     #[inline]
     fn check(&self) {
-        let Self { inner, shared } = self;
-        let account = &shared.account;
-        shared.probe.check_after_rmw(|| used_slots(account, inner));
+        self.check_by(self.shared.checking());
+    }
+
+    #[inline]
+    fn check_by(&self, Checking { probe, account }: Checking<'_>) {
+        probe.check_after_rmw(|| used_slots(account, &self.inner));
     }
 
     /// Checks after this thread gave room back.
