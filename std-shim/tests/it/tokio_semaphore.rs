@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 
 use fillgauge_std::channels::tokio::{
@@ -335,6 +336,32 @@ fn a_runtime_that_ends_in_the_middle_leaves_nothing() {
         assert_at_rest(&format!("round {round}"), &semaphore, 3 + round % 4);
         assert_eq!(semaphore.backpressure().waiting, 0, "round {round}");
     }
+}
+
+/// A waker that uses the semaphore, inside the call that adds permits.
+struct UseWithin(Arc<Semaphore>);
+
+impl Wake for UseWithin {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.try_acquire());
+    }
+}
+
+#[test]
+fn who_reads_while_permits_are_added_learns_nothing_wrong() {
+    let semaphore = semaphore(100);
+    let permits = semaphore.try_acquire_many(99).unwrap();
+    let mut waiting = Box::pin(semaphore.acquire_many(2));
+    let waker = Waker::from(Arc::new(UseWithin(Arc::clone(&semaphore))));
+    let mut context = Context::from_waker(&waker);
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    assert!(semaphore.gauge().has_warned());
+    // The waker finds 50 of 100 permits available, which would be a recovery.
+    semaphore.add_permits(51);
+    assert_eq!(semaphore.gauge().depth(), 101);
+    assert!(semaphore.gauge().has_warned(), "101 of 151 are 66 %");
+    drop((permits, waiting));
+    assert_at_rest("at the end", &semaphore, 151);
 }
 
 /// Threads take and give back while others change the number of all permits.
