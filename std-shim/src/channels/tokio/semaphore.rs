@@ -63,10 +63,9 @@ pub(crate) struct State {
 impl State {
     /// What is out. `None` while the number of all changes.
     fn out(&self) -> Option<usize> {
+        // In this order: a change that is in progress at any time of this call has begun, and had
+        // not ended.
         let ended = self.ended.load(Ordering::SeqCst);
-        if self.begun.load(Ordering::SeqCst) != ended {
-            return None;
-        }
         let all = self.all.load(Ordering::SeqCst);
         let available = self.inner.available_permits();
         let is_steady = self.begun.load(Ordering::SeqCst) == ended;
