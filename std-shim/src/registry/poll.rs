@@ -8,8 +8,8 @@ use crate::delivery::guard::{self, Callees};
 use crate::delivery::log::Log;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
-/// Returns the depth. `None` if there is nothing to read any more. Then a gauge is gone and reads 0,
-/// and a probe keeps the depth of its last check.
+/// Returns the depth. `None` if there is nothing to read any more. Then a gauge is gone and reads
+/// 0, and a probe keeps the depth of its last check.
 type Read = dyn Fn() -> Option<usize> + Send + Sync;
 
 /// What is asked for the depth of a gauge.

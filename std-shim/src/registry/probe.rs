@@ -142,8 +142,8 @@ impl QueueProbe {
         self.slot.capacity()
     }
 
-    /// What was in use when an operation on the channel checked last; 0 if no receiver is left. What
-    /// counts as in use is said by each adapter.
+    /// What was in use when an operation on the channel checked last; 0 if no receiver is left.
+    /// What counts as in use is said by each adapter.
     ///
     /// If two operations overlapped, it may be the depth of the earlier one, until the next
     /// operation.

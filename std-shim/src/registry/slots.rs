@@ -1,4 +1,5 @@
-//! Where the gauges, the budgets, or the probes of a registry are: in slots of chunks that never move.
+//! Where the gauges, the budgets, or the probes of a registry are: in slots of chunks, which never
+//! move.
 //!
 //! Each has the number of its registration, from 1. The slots of a chunk are taken one after the
 //! other, so their numbers ascend, and those of one chunk are all below those of the next. A chunk

@@ -52,8 +52,8 @@ fn assert_at_rest(what: &str, semaphore: &Semaphore, all: usize) {
     }
 }
 
-/// Every way to acquire that has an await point, and what it does with what it gets. Permits that it
-/// forgets are counted in `forgotten`.
+/// Every way to acquire that has an await point, and what it does with what it gets. Permits that
+/// it forgets are counted in `forgotten`.
 const TASKS: usize = 6;
 
 fn task(kind: usize, semaphore: Arc<Semaphore>, forgotten: Arc<AtomicUsize>) -> Task {

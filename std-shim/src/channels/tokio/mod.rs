@@ -1,7 +1,7 @@
 //! `tokio::sync::mpsc` channels and `tokio::sync::Semaphore`, tracked. Feature `tokio`.
 //!
-//! The types have tokio's names, methods and errors. A program changes its `use` line, and says what
-//! it tracks where it makes a channel or a semaphore:
+//! The types have tokio's names, methods and errors. A program changes its `use` line, and says
+//! what it tracks where it makes a channel or a semaphore:
 //!
 //! ```
 //! use fillgauge_std::channels::tokio::{self, error::TrySendError};
@@ -42,6 +42,8 @@
 //! - [`Semaphore`] has no `const_new`: a gauge is registered at run time.
 //! - [`Backpressure`](crate::Backpressure) goes by requests, not by items: a reservation that is
 //!   refused counts once, whatever its size.
+//! - A channel of capacity 1 to 4 warns when it is full, since 80 % of them is all of them. A
+//!   reservation that is held counts.
 //! - A report holds a strong sender for as long as it takes to read a number. So for that time
 //!   [`strong_count`](Sender::strong_count) is one more, and the channel stays open.
 

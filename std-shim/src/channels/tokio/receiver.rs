@@ -80,8 +80,8 @@ impl<T> Receiver<T> {
         self.taking(mpsc::Receiver::try_recv)
     }
 
-    /// Takes the next item on a thread that is not of a runtime. Waits for one if there is none. See
-    /// [`mpsc::Receiver::blocking_recv`].
+    /// Takes the next item on a thread that is not of a runtime. Waits for one if there is none.
+    /// See [`mpsc::Receiver::blocking_recv`].
     ///
     /// # Panics
     ///

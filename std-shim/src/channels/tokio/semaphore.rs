@@ -14,9 +14,9 @@ use crate::registry::{Poll, QueueProbe};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::track::track;
 
-/// A [`tokio::sync::Semaphore`] whose permits are tracked: the depth of its gauge is what is out, or
-/// handed to a task that waits. The capacity follows [`add_permits`](Self::add_permits), and all
-/// that forgets permits.
+/// A [`tokio::sync::Semaphore`] whose permits are tracked. The depth of its gauge is what is out,
+/// or handed to a task that waits. The capacity follows [`add_permits`](Self::add_permits), and
+/// all that forgets permits.
 ///
 /// Who takes delivers on its own thread. What is given back leaves what follows to the
 /// [background thread](crate#who-delivers). A semaphore without permits has no events.

@@ -320,8 +320,8 @@ impl<T> Sender<T> {
         sent
     }
 
-    /// Runs a future that takes `n` slots, and checks: with what it has when it waits, when it ends,
-    /// and when it is dropped.
+    /// Runs a future that takes `n` slots, and checks: with what it has when it waits, when it
+    /// ends, and when it is dropped.
     async fn taking<F: Future>(&self, n: usize, future: F) -> F::Output {
         // Dropped after the future, which then has given back what it held.
         let mut cancelled = GiveBack(Some(self));
