@@ -32,6 +32,10 @@ at_most 1.10 "observe_depth, near capacity and warned" "fillgauge" "original"
 # 1.02 on the Xeon, 1.18 to 1.23 on the EPYC.
 at_most 1.40 "sync_channel of 1024, one thread, send + recv" \
     "fillgauge-std" "std, and two bare additions"
+# 1.06 to 1.17 on a busy machine of two cores, and 0.88 to 1.03.
+at_most 1.50 "tokio channel of 1024, one thread, try_send + try_recv" \
+    "fillgauge-std" "tokio, and two bare additions"
+at_most 1.40 "tokio channel of 16, one thread, send + recv, in one task" "fillgauge-std" "tokio"
 # 0.45 to 0.55 and 0.52 to 0.61 on the EPYC, where the bare compare-and-swap takes 0.35 to 0.54.
 at_most 0.70 "reserve + release, one thread" "fillgauge" "tokio's Semaphore"
 at_most 0.80 "reserve + release, one thread" "fillgauge-std" "tokio's Semaphore"
