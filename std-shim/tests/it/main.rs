@@ -11,9 +11,12 @@ mod core_on_a_host;
 mod crossbeam_channel;
 mod differential;
 mod events;
+#[cfg(feature = "flume")]
+mod flume_probe;
 mod handler;
 mod polled;
-#[cfg(any(feature = "async-channel", feature = "crossbeam"))]
+#[cfg(any(feature = "async-channel", feature = "crossbeam", feature = "flume"))]
+#[allow(dead_code)] // Each of them uses what it needs.
 mod probed;
 mod registry;
 mod report;
