@@ -1,4 +1,4 @@
-//! [`async_channel`](::async_channel), tracked.
+//! [`async_channel`], tracked.
 //!
 //! A program changes the constructor, and the paths of the types. Errors are async-channel's.
 //!
@@ -56,7 +56,7 @@ use crate::backpressure::Backpressure;
 use crate::registry::QueueProbe;
 use crate::track::track;
 
-/// A channel of `capacity`, after [`async_channel::bounded`](::async_channel::bounded). Its gauge is
+/// A channel of `capacity`, after [`async_channel::bounded`]. Its gauge is
 /// in the global registry. For more settings see [`Track::async_channel`](crate::Track::async_channel).
 ///
 /// ```
@@ -71,7 +71,7 @@ use crate::track::track;
 ///
 /// # Panics
 ///
-/// If `capacity` is 0, as [`async_channel::bounded`](::async_channel::bounded) does.
+/// If `capacity` is 0, as [`async_channel::bounded`] does.
 pub fn bounded<T: core::marker::Send + 'static>(
     limit: impl IntoLimit,
     capacity: usize,
@@ -79,7 +79,7 @@ pub fn bounded<T: core::marker::Send + 'static>(
     track(limit).capacity(capacity).async_channel()
 }
 
-/// A channel without a bound, after [`async_channel::unbounded`](::async_channel::unbounded). Its
+/// A channel without a bound, after [`async_channel::unbounded`]. Its
 /// gauge shows the depth and the high-water mark, and never warns. For one that warns see
 /// [`Track::async_unbounded`](crate::Track::async_unbounded).
 ///
@@ -121,7 +121,7 @@ impl<T> Length for ::async_channel::Receiver<T> {
 }
 
 /// The sending half of a [`bounded`] channel, after
-/// [`async_channel::Sender`](::async_channel::Sender).
+/// [`async_channel::Sender`].
 ///
 /// ```
 /// use fillgauge_std::channels::async_channel::bounded;
@@ -324,7 +324,7 @@ impl<T> RefUnwindSafe for Sender<T> {}
 
 pin_project! {
     /// The receiving half of a [`bounded`] channel, after
-    /// [`async_channel::Receiver`](::async_channel::Receiver). It is a [`Stream`].
+    /// [`async_channel::Receiver`]. It is a [`Stream`].
     ///
     /// ```
     /// use async_channel::TryRecvError;
@@ -572,7 +572,7 @@ impl<T> fmt::Debug for Recv<'_, T> {
 }
 
 /// A sender that does not keep the channel open, after
-/// [`async_channel::WeakSender`](::async_channel::WeakSender).
+/// [`async_channel::WeakSender`].
 ///
 /// ```
 /// use fillgauge_std::channels::async_channel::bounded;
@@ -617,7 +617,7 @@ impl<T> UnwindSafe for WeakSender<T> {}
 impl<T> RefUnwindSafe for WeakSender<T> {}
 
 /// A receiver that does not keep the channel open, after
-/// [`async_channel::WeakReceiver`](::async_channel::WeakReceiver).
+/// [`async_channel::WeakReceiver`].
 ///
 /// ```
 /// use fillgauge_std::channels::async_channel::bounded;

@@ -1,4 +1,4 @@
-//! A probe for a channel of [`flume`](::flume) that the program makes and uses itself.
+//! A probe for a channel of [`flume`] that the program makes and uses itself.
 //!
 //! There is no wrapper of flume's types, for two reasons:
 //!
