@@ -30,8 +30,8 @@
 //! - The registry has a receiver of its own, which it drops with your last one.
 //!   [`receiver_count`](Sender::receiver_count) leaves it out.
 
-// On the fences. The length is read from the head and the tail of the queue, and for capacity 1 from
-// one word. In a bounded channel a send and a receive change them by read-modify-writes of their
+// On the fences. The length is read from the head and the tail of the queue, and for capacity 1
+// from one word. In a bounded channel a send and a receive change them by read-modify-writes of their
 // thread, and by nothing else. The stamp that is stored afterwards is not read by the length. Two
 // operations need the real fence: `force_send`, which may end with a store to the tail, and a
 // receive from an unbounded channel, which may end with a store to the head.
@@ -57,7 +57,8 @@ use crate::registry::QueueProbe;
 use crate::track::track;
 
 /// A channel of `capacity`, after [`async_channel::bounded`]. Its gauge is
-/// in the global registry. For more settings see [`Track::async_channel`](crate::Track::async_channel).
+/// in the global registry. For more settings see
+/// [`Track::async_channel`](crate::Track::async_channel).
 ///
 /// ```
 /// use async_channel::TrySendError;

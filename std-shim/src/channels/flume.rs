@@ -2,8 +2,8 @@
 //!
 //! There is no wrapper of flume's types, for two reasons:
 //!
-//! - A send that is cancelled, or that times out, may have delivered its item all the same. A wrapper
-//!   could not say of each send whether it is to be checked, as it can for the other crates.
+//! - A send that is cancelled, or that times out, may have delivered its item all the same. A
+//!   wrapper could not say of each send what became of it, as it can for the other crates.
 //! - The length of a flume channel takes the lock that its sends and receives take. A wrapper would
 //!   take it once more in each of them. With a probe you choose where that is worth it.
 //!
@@ -35,8 +35,8 @@ use fillgauge::IntoLimit;
 use crate::registry::QueueProbe;
 use crate::track::track;
 
-/// A probe of the channel that `sender` belongs to, with the capacity of the channel. Its gauge is in
-/// the global registry. For more settings see [`Track::flume`](crate::Track::flume).
+/// A probe of the channel that `sender` belongs to, with the capacity of the channel. Its gauge is
+/// in the global registry. For more settings see [`Track::flume`](crate::Track::flume).
 pub fn probe<T: Send + 'static>(limit: impl IntoLimit, sender: &Sender<T>) -> FlumeProbe {
     track(limit).flume(sender)
 }
