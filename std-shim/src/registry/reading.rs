@@ -182,7 +182,7 @@ impl QueueRegistry {
             let reading = Reading {
                 peak: ends.then(|| gauge.take_window_peak()),
                 snapshot: gauge.snapshot(),
-                counts_dequeues: poll.is_none() && gauge.counts_dequeues(),
+                counts_dequeues: gauge.counts_dequeues(),
                 label: outlet.label(),
                 channel: outlet.channel(),
                 has_crossed: outlet.has_crossed(),

@@ -180,7 +180,8 @@ kind!(Gauge in gauges {
     observe: observe_gauge,
     has_totals: true,
     totals: |gauge: &Self| Some((gauge.enqueued(), gauge.dequeued())),
-    counts_dequeues: Gauge::is_for_queue,
+    // What is polled may stay at one depth while it works.
+    counts_dequeues: |gauge: &Self| gauge.is_for_queue() && gauge.delivery().poll().is_none(),
 });
 // What a budget holds is known without asking.
 kind!(Budget in budgets {
