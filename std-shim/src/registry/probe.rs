@@ -250,13 +250,14 @@ mod tests {
         let read = Arc::clone(&word);
         let probe = probe_of(&registry, move || Some(read.load(Ordering::SeqCst)));
         probe.check(|| word.load(Ordering::SeqCst));
+        let peak = || registry.report_for("test").gauges[0].window_peak;
+        assert_eq!(peak(), None);
         word.store(9, Ordering::SeqCst);
         assert_eq!((registry.snapshot()[0].depth, probe.depth()), (3, 3));
         let report = registry.report();
         assert_eq!((report.gauges[0].depth, report.gauges[0].warned), (9, true));
         assert_eq!((probe.depth(), probe.has_warned()), (9, true));
         word.store(1, Ordering::SeqCst);
-        let peak = || registry.report_for("test").gauges[0].window_peak;
         assert_eq!([peak(), peak()], [Some(9), Some(1)]);
         probe.set_thresholds(Thresholds::DEFAULT);
         assert!(!probe.has_warned());
