@@ -212,7 +212,8 @@ pub struct LimitWarning {
 /// what a consumer does.
 ///
 /// A sink should not panic. If it does, the panic reaches the caller of the operation, and the
-/// event is lost. The next operation of any kind checks what changed meanwhile.
+/// event is lost. The next operation that records, observes or changes a setting checks what
+/// changed meanwhile.
 ///
 /// ```
 /// use core::sync::atomic::{AtomicUsize, Ordering};

@@ -317,7 +317,8 @@ impl Promises {
                 self.overlaps[other] |= 1 << operation;
             }
         }
-        self.unchecked
+        // A peak that is taken checks nothing: whoever takes it must not deliver.
+        self.unchecked && ops[operation] != Op::TakePeak
     }
 
     /// An operation ends that did `check` what an earlier panic may have left.

@@ -23,7 +23,7 @@
 //! | the depth | the thread that changed it |
 //! | the capacity or the thresholds | the thread that changed them |
 //! | RUNNING ended | the thread that ended it |
-//! | RUNNING ended by a panic of the sink | the next operation of any kind: it finds UNCHECKED |
+//! | RUNNING ended by a panic of the sink | the next operation that checks: it finds UNCHECKED |
 //! | PENDING set | the thread that takes the event over, once it has delivered it |
 //!
 //! # Why the promises hold
@@ -444,8 +444,8 @@ impl<D: Deliver> Alarm<D> {
     }
 }
 
-/// Dropped by the panic of a sink, or of another callback: the next operation, of any kind, checks
-/// what this one cannot.
+/// Dropped by the panic of a sink, or of another callback. The next operation that checks then
+/// checks what this one cannot.
 struct LeaveUnchecked<'alarm>(&'alarm SeqCstUsize);
 
 impl Drop for LeaveUnchecked<'_> {

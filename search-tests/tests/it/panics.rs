@@ -1,5 +1,5 @@
-//! A sink that panics at its first warning. What came up meanwhile is checked by the next operation,
-//! whatever it is.
+//! A sink that panics at its first warning. What came up meanwhile is checked by the next operation
+//! that checks.
 
 use fillgauge_search_tests::program::{Kind, Program, Sink};
 use fillgauge_search_tests::search_all;
@@ -38,4 +38,27 @@ fn the_operation_after_a_panic_checks_what_it_left() {
         }
     }
     search_all(&programs, MOST_STATES).assert_clean(162, 3_400_000);
+}
+
+/// It would deliver, in what only reads.
+#[test]
+fn a_peak_that_is_taken_after_a_panic_checks_nothing() {
+    let mut programs = Vec::new();
+    for kind in [Kind::Limit, Kind::Queue] {
+        for afterwards in [
+            vec![TakePeak],
+            vec![TakePeak, Enqueue],
+            vec![TakePeak, Dequeue],
+        ] {
+            programs.push(Program {
+                capacity: CAPACITY,
+                thresholds: THRESHOLDS,
+                kind,
+                before: vec![EnqueueN(WARN - 1)],
+                threads: vec![[vec![Enqueue], afterwards].concat(), vec![DequeueN(3)]],
+                sink: Sink::PanicsOnce,
+            });
+        }
+    }
+    search_all(&programs, MOST_STATES).assert_clean(6, 54_000);
 }
