@@ -6,15 +6,7 @@ use std::sync::Arc;
 use fillgauge::{GaugeConfig, IntoLimit, Limit, LimitCategory, LimitSink, Thresholds};
 
 use crate::channels::account::ChannelAccount;
-#[cfg(feature = "async-channel")]
-use crate::channels::async_channel;
-#[cfg(feature = "crossbeam")]
-use crate::channels::crossbeam;
-#[cfg(feature = "flume")]
-use crate::channels::flume;
 use crate::channels::std::{TrackedReceiver, TrackedSyncSender, channel_on};
-#[cfg(feature = "tokio")]
-use crate::channels::tokio;
 use crate::event::LimitEvent;
 use crate::names::keep;
 use crate::registry::{
@@ -43,6 +35,7 @@ pub fn track(limit: impl IntoLimit) -> Track<'static> {
         capacity: 0,
         thresholds: Thresholds::DEFAULT,
         for_queue: false,
+        has_totals: false,
         background: false,
         registry: QueueRegistry::global(),
         particulars: Particulars::default(),
@@ -54,9 +47,10 @@ pub fn track(limit: impl IntoLimit) -> Track<'static> {
 #[must_use = "nothing is tracked yet"]
 pub struct Track<'registry> {
     limit: &'static Limit,
-    capacity: usize,
+    pub(crate) capacity: usize,
     thresholds: Thresholds,
     for_queue: bool,
+    pub(crate) has_totals: bool,
     background: bool,
     registry: &'registry QueueRegistry,
     particulars: Particulars,
@@ -114,6 +108,7 @@ impl<'registry> Track<'registry> {
             capacity: self.capacity,
             thresholds: self.thresholds,
             for_queue: self.for_queue,
+            has_totals: self.has_totals,
             background: self.background,
             registry,
             particulars: self.particulars,
@@ -173,6 +168,32 @@ impl<'registry> Track<'registry> {
     pub fn for_queue(self) -> Self {
         Self {
             for_queue: true,
+            ..self
+        }
+    }
+
+    /// Counts the items that are sent and received, at the cost of an addition each: for a channel
+    /// whose crate knows its length, and not how much went through it. Reports then have
+    /// [totals](crate::GaugeReport::totals), and a [watch](crate::watch()) sees whether the channel
+    /// is stuck. What `select!` completes does not count.
+    ///
+    /// It makes no difference to what counts anyway, nor to a budget or a semaphore.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")] {
+    /// use fillgauge_std::track;
+    ///
+    /// let (sender, mut receiver) = track("jobs").capacity(16).totals().tokio_channel();
+    /// sender.try_send("sweep").unwrap();
+    /// sender.try_send("mop").unwrap();
+    /// receiver.try_recv().unwrap();
+    /// let totals = sender.gauge().snapshot().totals.unwrap();
+    /// assert_eq!((totals.enqueued, totals.dequeued), (2, 1));
+    /// # }
+    /// ```
+    pub fn totals(self) -> Self {
+        Self {
+            has_totals: true,
             ..self
         }
     }
@@ -275,179 +296,9 @@ impl<'registry> Track<'registry> {
         self.sync_channel_named(name)
     }
 
-    /// A [`tokio::sync::mpsc::channel`](crate::channels::tokio::channel) of this capacity, tracked
-    /// by its used slots. See [`channels::tokio`](crate::channels::tokio).
-    ///
-    /// ```
-    /// use fillgauge_std::{QueueRegistry, track};
-    ///
-    /// let registry = QueueRegistry::new("sessions");
-    /// let (sender, mut receiver) = track("frames")
-    ///     .capacity(16)
-    ///     .label("session 7")
-    ///     .registry(&registry)
-    ///     .tokio_channel();
-    /// sender.try_send("frame")?;
-    /// assert_eq!(registry.report().gauges[0].depth, 1);
-    /// assert_eq!(receiver.try_recv(), Ok("frame"));
-    /// # Ok::<(), fillgauge_std::channels::tokio::error::TrySendError<&str>>(())
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If the capacity is 0 or more than tokio's semaphore can hold, as tokio's function does.
-    #[cfg(feature = "tokio")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-    #[must_use]
-    #[track_caller]
-    pub fn tokio_channel<T: Send + 'static>(self) -> (tokio::Sender<T>, tokio::Receiver<T>) {
-        let account = Arc::<ChannelAccount>::default();
-        tokio::channel_on(self.capacity, Arc::clone(&account), |poll| {
-            self.probe(account, poll)
-        })
-    }
-
-    /// A [`tokio::sync::Semaphore`](crate::channels::tokio::Semaphore) with as many permits as the
-    /// capacity, tracked by what is out.
-    ///
-    /// ```
-    /// use fillgauge_std::track;
-    ///
-    /// let uploads = track("uploads").capacity(4).label("public").semaphore();
-    /// let permit = uploads.try_acquire()?;
-    /// assert_eq!((uploads.gauge().depth(), uploads.gauge().label()), (1, Some("public")));
-    /// # drop(permit);
-    /// # Ok::<(), fillgauge_std::channels::tokio::TryAcquireError>(())
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If the capacity is more than
-    /// [`MAX_PERMITS`](crate::channels::tokio::Semaphore::MAX_PERMITS), as tokio's function does.
-    #[cfg(feature = "tokio")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
-    #[must_use]
-    #[track_caller]
-    pub fn semaphore(self) -> tokio::Semaphore {
-        let account = Arc::<ChannelAccount>::default();
-        tokio::semaphore_on(self.capacity, Arc::clone(&account), |poll| {
-            self.probe(account, poll)
-        })
-    }
-
-    /// A channel of this capacity, see [`channels::crossbeam`](crate::channels::crossbeam).
-    ///
-    /// ```
-    /// use fillgauge_std::track;
-    ///
-    /// let (sender, receiver) = track("frames").capacity(16).label("session 7").crossbeam_channel();
-    /// sender.send("frame")?;
-    /// assert_eq!((receiver.gauge().depth(), receiver.gauge().label()), (1, Some("session 7")));
-    /// # Ok::<(), crossbeam_channel::SendError<&str>>(())
-    /// ```
-    #[cfg(feature = "crossbeam")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "crossbeam")))]
-    #[must_use]
-    pub fn crossbeam_channel<T: Send + 'static>(
-        self,
-    ) -> (crossbeam::Sender<T>, crossbeam::Receiver<T>) {
-        let channel = crossbeam_channel::bounded(self.capacity);
-        crossbeam::tracked(channel, |account, poll| self.probe(account, poll))
-    }
-
-    /// A channel without a bound, see [`channels::crossbeam`](crate::channels::crossbeam). The
-    /// capacity is only what the gauge goes by: it warns at 80 % of it, and nothing holds the
-    /// producers back. By default it never warns.
-    ///
-    /// ```
-    /// use fillgauge_std::track;
-    ///
-    /// let (sender, _receiver) = track("lines").capacity(10).crossbeam_unbounded();
-    /// (0..100).try_for_each(|line| sender.send(line))?;
-    /// assert!(sender.gauge().has_warned());
-    /// # Ok::<(), crossbeam_channel::SendError<i32>>(())
-    /// ```
-    #[cfg(feature = "crossbeam")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "crossbeam")))]
-    #[must_use]
-    pub fn crossbeam_unbounded<T: Send + 'static>(
-        self,
-    ) -> (crossbeam::Sender<T>, crossbeam::Receiver<T>) {
-        let channel = crossbeam_channel::unbounded();
-        crossbeam::tracked(channel, |account, poll| self.probe(account, poll))
-    }
-
-    /// A channel of this capacity, see [`channels::async_channel`](crate::channels::async_channel).
-    ///
-    /// ```
-    /// use fillgauge_std::track;
-    ///
-    /// let (sender, receiver) = track("frames").capacity(16).label("session 7").async_channel();
-    /// sender.try_send("frame")?;
-    /// assert_eq!((receiver.gauge().depth(), receiver.gauge().label()), (1, Some("session 7")));
-    /// # Ok::<(), async_channel::TrySendError<&str>>(())
-    /// ```
-    ///
-    /// # Panics
-    ///
-    /// If the capacity is 0, as [`async_channel::bounded`](::async_channel::bounded) does.
-    #[cfg(feature = "async-channel")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "async-channel")))]
-    #[must_use]
-    pub fn async_channel<T: Send + 'static>(
-        self,
-    ) -> (async_channel::Sender<T>, async_channel::Receiver<T>) {
-        let channel = ::async_channel::bounded(self.capacity);
-        async_channel::tracked(channel, |account, poll| self.probe(account, poll))
-    }
-
-    /// A channel without a bound, see [`channels::async_channel`](crate::channels::async_channel).
-    /// The capacity is only what the gauge goes by: it warns at 80 % of it, and nothing holds the
-    /// producers back. By default it never warns.
-    ///
-    /// ```
-    /// use fillgauge_std::track;
-    ///
-    /// let (sender, _receiver) = track("lines").capacity(10).async_unbounded();
-    /// (0..100).try_for_each(|line| sender.try_send(line))?;
-    /// assert!(sender.gauge().has_warned());
-    /// # Ok::<(), async_channel::TrySendError<i32>>(())
-    /// ```
-    #[cfg(feature = "async-channel")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "async-channel")))]
-    #[must_use]
-    pub fn async_unbounded<T: Send + 'static>(
-        self,
-    ) -> (async_channel::Sender<T>, async_channel::Receiver<T>) {
-        let channel = ::async_channel::unbounded();
-        async_channel::tracked(channel, |account, poll| self.probe(account, poll))
-    }
-
-    /// A probe of the channel of `sender`, see [`channels::flume`](crate::channels::flume). If no
-    /// capacity is given, it has that of the channel.
-    ///
-    /// ```
-    /// use fillgauge_std::track;
-    ///
-    /// let (sender, _receiver) = flume::bounded::<u8>(16);
-    /// let frames = track("frames").label("session 7").flume(&sender);
-    /// assert_eq!((frames.gauge().capacity(), frames.gauge().label()), (16, Some("session 7")));
-    /// ```
-    #[cfg(feature = "flume")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "flume")))]
-    #[must_use = "dropping the probe ends the registration"]
-    pub fn flume<T: Send + 'static>(self, sender: &::flume::Sender<T>) -> flume::FlumeProbe {
-        let capacity = match self.capacity {
-            0 => sender.capacity().unwrap_or(0),
-            capacity => capacity,
-        };
-        let poll = Poll::new(flume::reader(sender));
-        flume::FlumeProbe::new(self.capacity(capacity).probe(None, poll))
-    }
-
     /// Registers the probe of what has `account`, and which `poll` reads.
     #[allow(dead_code)] // Without an adapter none is made.
-    fn probe(
+    pub(crate) fn probe(
         mut self,
         account: impl Into<Option<Arc<ChannelAccount>>>,
         poll: Arc<Poll>,
@@ -475,7 +326,7 @@ impl<'registry> Track<'registry> {
         mut self,
         name: N,
     ) -> (TrackedSyncSender<T, N>, TrackedReceiver<T, N>) {
-        let account = Arc::<ChannelAccount>::default();
+        let account = ChannelAccount::new(false);
         self.particulars.channel = Some(Arc::clone(&account));
         let capacity = self.capacity;
         let config = match capacity {

@@ -6,6 +6,7 @@
 //! | `closed` | whoever drops the last receiver |
 //! | `waiting`, `waits` | a producer that waits for room, through [`Waiting`] |
 //! | `disconnected` | a producer whose item came back because no receiver was left |
+//! | `items` | who sends and who receives, if the channel is to have totals |
 //!
 //! Requests that were refused are counted by the gauge of the channel.
 //!
@@ -24,7 +25,10 @@
 use std::future::poll_fn;
 #[cfg(feature = "tokio")]
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use fillgauge::Totals;
 
 use crate::backpressure::Backpressure;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -39,7 +43,21 @@ pub(crate) struct ChannelAccount {
     /// Locked only by producers that had to wait anyway.
     waits: Mutex<WaitStats>,
     disconnected: AtomicUsize,
+    /// `None` without [totals](crate::Track::totals).
+    items: Option<Items>,
 }
+
+/// The items that a channel without counters of its own has seen.
+#[derive(Debug, Default)]
+struct Items {
+    sent: ApartUsize,
+    received: ApartUsize,
+}
+
+/// On cache lines of its own: producers and consumers do not share it.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct ApartUsize(AtomicUsize);
 
 /// The waits that are over.
 #[derive(Debug, Default)]
@@ -49,6 +67,53 @@ struct WaitStats {
 }
 
 impl ChannelAccount {
+    /// That of a channel which counts its items, or does not.
+    pub(crate) fn new(has_totals: bool) -> Arc<Self> {
+        Arc::new(Self {
+            items: has_totals.then(Items::default),
+            ..Self::default()
+        })
+    }
+
+    /// Counts items that were sent, if the channel counts them.
+    #[inline]
+    pub(crate) fn count_sent(&self, n: usize) {
+        if let Some(items) = &self.items {
+            items.sent.0.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts items that were received, if the channel counts them.
+    #[inline]
+    pub(crate) fn count_received(&self, n: usize) {
+        if let Some(items) = &self.items {
+            items.received.0.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn has_totals(&self) -> bool {
+        self.items.is_some()
+    }
+
+    /// What went in and out. An item may be counted out before it is counted in: then it is in,
+    /// too. What is left in a channel without receivers is out.
+    pub(crate) fn totals(&self) -> Option<Totals> {
+        let items = self.items.as_ref()?;
+        let mut totals = Totals::default();
+        let is_closed = self.is_closed();
+        totals.dequeued = items.received.0.load(Ordering::Relaxed);
+        totals.enqueued = items.sent.0.load(Ordering::Relaxed);
+        // They wrap.
+        let left = totals.enqueued.wrapping_sub(totals.dequeued);
+        if left > usize::MAX / 2 {
+            totals.enqueued = totals.dequeued;
+        }
+        if is_closed {
+            totals.dequeued = totals.enqueued;
+        }
+        Some(totals)
+    }
+
     /// Notes that the last receiver is gone. Pairs with [`is_closed`](Self::is_closed).
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
@@ -132,6 +197,42 @@ mod tests {
     use std::panic::{self, AssertUnwindSafe};
 
     use super::*;
+
+    fn totals(account: &ChannelAccount) -> Option<(usize, usize)> {
+        let totals = account.totals()?;
+        Some((totals.enqueued, totals.dequeued))
+    }
+
+    #[test]
+    fn totals_are_there_if_asked_for_and_in_order() {
+        let account = ChannelAccount::new(false);
+        account.count_sent(1);
+        assert_eq!(totals(&account), None);
+        let account = ChannelAccount::new(true);
+        account.count_received(2);
+        assert_eq!(
+            totals(&account),
+            Some((2, 2)),
+            "by a consumer that was quick"
+        );
+        account.count_sent(5);
+        assert_eq!(totals(&account), Some((5, 2)));
+        account.close();
+        assert_eq!(totals(&account), Some((5, 5)), "what is left is lost");
+    }
+
+    #[test]
+    fn totals_wrap() {
+        let account = ChannelAccount::new(true);
+        account.count_sent(usize::MAX);
+        account.count_received(usize::MAX - 1);
+        account.count_sent(3);
+        assert_eq!(totals(&account), Some((2, usize::MAX - 1)));
+        account.count_received(4);
+        assert_eq!(totals(&account), Some((2, 2)));
+        account.count_received(1);
+        assert_eq!(totals(&account), Some((3, 3)));
+    }
 
     #[test]
     fn a_wait_ends_with_its_guard_and_with_a_panic() {

@@ -50,7 +50,7 @@ use pin_project_lite::pin_project;
 
 pub use ::async_channel::Closed;
 
-use super::account::Waiting;
+use super::account::{ChannelAccount, Waiting};
 use super::probed::{Closing, Enlist, Length, Shared};
 use crate::backpressure::Backpressure;
 use crate::registry::QueueProbe;
@@ -101,9 +101,10 @@ pub fn unbounded<T: core::marker::Send + 'static>(
 /// The halves of a channel that has a probe. `enlist` registers it.
 pub(crate) fn tracked<T: core::marker::Send + 'static>(
     (sender, receiver): (::async_channel::Sender<T>, ::async_channel::Receiver<T>),
+    account: Arc<ChannelAccount>,
     enlist: impl Enlist,
 ) -> (Sender<T>, Receiver<T>) {
-    let shared = Shared::enlist(receiver.clone(), enlist);
+    let shared = Shared::enlist(receiver.clone(), account, enlist);
     let sender = Sender {
         inner: sender,
         shared: Arc::clone(&shared),
@@ -207,8 +208,12 @@ impl<T> Sender<T> {
     pub fn force_send(&self, msg: T) -> Result<Option<T>, SendError<T>> {
         let outcome = self.inner.force_send(msg);
         match &outcome {
-            // With the real fence: see "On the fences".
-            Ok(_) => self.shared.probe.check(|| self.depth()),
+            Ok(replaced) => {
+                self.shared.account.count_sent(1);
+                self.shared.account.count_received(replaced.iter().count());
+                // With the real fence: see "On the fences".
+                self.shared.probe.check(|| self.depth());
+            }
             Err(SendError(_)) => self.shared.account.count_disconnected(),
         }
         outcome
@@ -290,6 +295,7 @@ impl<T> Sender<T> {
     /// After a send by this thread, which ended with a read-modify-write: see "On the fences".
     #[inline]
     fn check_sent(&self) {
+        self.shared.account.count_sent(1);
         self.shared.probe.check_after_rmw(|| self.depth());
     }
 
@@ -453,6 +459,7 @@ impl<T> Receiver<T> {
     #[inline]
     fn check_received(&self) {
         let shared = self.closing.shared();
+        shared.account.count_received(1);
         let depth = || shared.depth(self.inner.len());
         // See "On the fences".
         if self.inner.capacity().is_some() {

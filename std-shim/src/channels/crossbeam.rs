@@ -48,6 +48,8 @@
 //! # Ok::<(), crossbeam_channel::SendError<&str>>(())
 //! ```
 //!
+//! They do not count in the [totals](crate::Track::totals), nor in the [`Backpressure`].
+//!
 //! A clone of the half that one derefs to is crossbeam's, and is not tracked. Such a receiver is
 //! none for the gauge.
 //!
@@ -71,6 +73,7 @@ use crossbeam_channel::{
 };
 use fillgauge::IntoLimit;
 
+use super::account::ChannelAccount;
 use super::probed::{Closing, Enlist, Length, Shared};
 use crate::backpressure::Backpressure;
 use crate::registry::QueueProbe;
@@ -116,9 +119,10 @@ pub fn unbounded<T: Send + 'static>(limit: impl IntoLimit) -> (Sender<T>, Receiv
 /// The halves of a channel that has a probe. `enlist` registers it.
 pub(crate) fn tracked<T: Send + 'static>(
     (sender, receiver): (crossbeam_channel::Sender<T>, crossbeam_channel::Receiver<T>),
+    account: Arc<ChannelAccount>,
     enlist: impl Enlist,
 ) -> (Sender<T>, Receiver<T>) {
-    let shared = Shared::enlist(receiver.clone(), enlist);
+    let shared = Shared::enlist(receiver.clone(), account, enlist);
     let sender = Sender {
         inner: sender,
         shared: Arc::clone(&shared),
@@ -313,6 +317,7 @@ impl<T> Sender<T> {
     /// After a send by this thread, which ended with a read-modify-write: see "On the fences".
     #[inline]
     fn check_sent(&self) {
+        self.shared.account.count_sent(1);
         self.shared.probe.check_after_rmw(|| self.depth());
     }
 }
@@ -464,6 +469,7 @@ impl<T> Receiver<T> {
     #[inline]
     fn checked<E>(&self, received: Result<T, E>) -> Result<T, E> {
         if received.is_ok() {
+            self.closing.shared().account.count_received(1);
             let probe = &self.closing.shared().probe;
             // See "On the fences".
             if self.inner.capacity().is_some() {

@@ -14,4 +14,12 @@ pub mod flume;
 mod probed;
 pub mod std;
 #[cfg(feature = "tokio")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tokio")))]
 pub mod tokio;
+#[cfg(any(
+    feature = "async-channel",
+    feature = "crossbeam",
+    feature = "flume",
+    feature = "tokio"
+))]
+mod track;

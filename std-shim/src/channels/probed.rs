@@ -48,20 +48,22 @@ pub(super) struct Shared<R> {
     link: Arc<Link<R>>,
 }
 
-/// Registers a probe that reads its depth with the second argument.
-pub(crate) trait Enlist: FnOnce(Arc<ChannelAccount>, Arc<Poll>) -> Arc<QueueProbe> {}
+/// Registers a probe that reads its depth with the argument.
+pub(crate) trait Enlist: FnOnce(Arc<Poll>) -> Arc<QueueProbe> {}
 
-impl<F: FnOnce(Arc<ChannelAccount>, Arc<Poll>) -> Arc<QueueProbe>> Enlist for F {}
+impl<F: FnOnce(Arc<Poll>) -> Arc<QueueProbe>> Enlist for F {}
 
 impl<R: Length + Send + 'static> Shared<R> {
     /// That of a channel with one receiver, and with another one for the registry.
-    pub(super) fn enlist(for_registry: R, enlist: impl Enlist) -> Arc<Self> {
-        let account = Arc::<ChannelAccount>::default();
+    pub(super) fn enlist(
+        for_registry: R,
+        account: Arc<ChannelAccount>,
+        enlist: impl Enlist,
+    ) -> Arc<Self> {
         let link = Arc::new(Link(Mutex::new(Some(for_registry))));
         let probe = {
             let (account, link) = (Arc::clone(&account), Arc::clone(&link));
-            let closed = Arc::clone(&account);
-            enlist(account, Poll::new(move || link.depth(&closed)))
+            enlist(Poll::new(move || link.depth(&account)))
         };
         Arc::new(Self {
             probe,

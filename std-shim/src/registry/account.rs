@@ -72,6 +72,12 @@ pub(crate) struct Particulars {
 }
 
 impl Particulars {
+    /// Whether they are of a channel that counts what goes in and out.
+    pub(super) fn have_totals(&self) -> bool {
+        let channel = self.channel.as_ref();
+        channel.is_some_and(|channel| channel.has_totals())
+    }
+
     /// Adds what receives every event of the gauge.
     pub(crate) fn add_sink(&mut self, sink: impl Fn(&LimitEvent) + Send + Sync + 'static) {
         let sinks = self.sinks.get_or_insert_default();

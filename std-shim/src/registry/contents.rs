@@ -159,7 +159,7 @@ impl Contents {
         let instance = self.next_instance();
         let position = S::chunks(&mut self.kinds).position_for(instance, spare)?;
         let sums = sums_of(&mut self.sums, config.limit())?;
-        sums.add_registration(S::HAS_TOTALS);
+        sums.add_registration(S::HAS_TOTALS || birth.particulars.have_totals());
         let slot = S::chunks(&mut self.kinds).take(position, instance)?;
         self.held += 1;
         self.latest = instance;
@@ -211,14 +211,16 @@ impl Contents {
     fn remove_if_unused<S: Kind>(&mut self, place: (usize, usize)) -> Option<Gone> {
         let chunks = S::chunks(&mut self.kinds);
         let slot = chunks.unkept(place)?;
+        // Before the channel is taken out, which may be what counts.
+        let totals = slot.totals();
         let remains = slot.outlet().take_remains();
         let refused = slot.refused();
         let backpressure = (remains.as_ref()).and_then(|remains| remains.backpressure(refused));
-        let has_counted = slot.totals().is_some_and(|totals| totals != (0, 0));
+        let has_counted = totals.is_some_and(|totals| totals != (0, 0));
         let was_used = slot.high_water() > 0 || has_counted || refused > 0;
         if was_used || backpressure.is_some() {
             if let Some(sums) = sums_of(&mut self.sums, slot.limit()) {
-                sums.add(slot, backpressure);
+                sums.add(slot, totals, backpressure);
             }
         }
         let chunk = chunks.take_unused(place.0);

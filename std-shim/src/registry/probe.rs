@@ -17,8 +17,9 @@ use crate::event::Shown;
 /// halves of an adapter in [`channels`](crate::channels) have.
 ///
 /// Nothing is counted. After each operation the adapter checks the length of the channel itself, so
-/// the depth cannot drift. It warns, recovers and is reported as a [`QueueGauge`] is, but has no
-/// totals. It leaves its registry when the last reference is dropped.
+/// the depth cannot drift. It warns, recovers and is reported as a [`QueueGauge`] is. It has totals
+/// only if [asked for](crate::Track::totals). It leaves its registry when the last reference is
+/// dropped.
 ///
 /// Every getter takes a load or two, and never asks the channel. A
 /// [report](crate::QueueRegistry::report) reads the channel anew.
@@ -198,7 +199,8 @@ impl QueueProbe {
         })
     }
 
-    /// All figures, with the depth of the last check. There are no totals.
+    /// All figures, with the depth of the last check. There are totals with
+    /// [`Track::totals`](crate::Track::totals).
     pub fn snapshot(&self) -> QueueSnapshot {
         probe_snapshot(&self.slot)
     }

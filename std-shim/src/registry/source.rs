@@ -1,6 +1,6 @@
 //! What is in the slots of a registry: gauges, budgets and probes.
 
-use fillgauge::{Budget, Gauge, GaugeConfig, Limit, Probe, QueueSnapshot};
+use fillgauge::{Budget, Gauge, GaugeConfig, Limit, Probe, QueueSnapshot, Totals};
 
 use super::contents::Kinds;
 use super::outlet::Outlet;
@@ -33,7 +33,7 @@ pub(super) trait Source: Send + Sync + 'static {
 
 /// One kind of them, which has slots of its own.
 pub(super) trait Kind: Source + Sized {
-    /// Whether it counts what goes in and out.
+    /// Whether all of the kind count what goes in and out.
     const HAS_TOTALS: bool;
 
     /// A free slot.
@@ -79,12 +79,18 @@ pub(super) fn last_depth(probe: &Probe<Outlet>) -> usize {
     }
 }
 
+/// What went through the channel of a probe, if the channel counts that.
+fn channel_totals(probe: &Probe<Outlet>) -> Option<Totals> {
+    probe.delivery().channel()?.totals()
+}
+
 /// The figures of a probe, with that depth.
 pub(super) fn probe_snapshot(probe: &Probe<Outlet>) -> QueueSnapshot {
     let mut snapshot = probe.snapshot();
     if probe.delivery().is_closed() {
         (snapshot.depth, snapshot.fill_percent) = (0, 0);
     }
+    snapshot.totals = channel_totals(probe);
     snapshot
 }
 
@@ -200,6 +206,9 @@ kind!(Probe in probes {
     deliver_pending: |probe: &Self| probe.deliver_pending(present_depth(probe)),
     observe: observe_probe,
     has_totals: false,
-    totals: |_| None,
-    counts_dequeues: |_| false,
+    totals: |probe: &Self| {
+        let totals = channel_totals(probe)?;
+        Some((totals.enqueued, totals.dequeued))
+    },
+    counts_dequeues: |probe: &Self| channel_totals(probe).is_some(),
 });

@@ -56,15 +56,20 @@ impl LimitSums {
             if let Some(sums) = sums.get_mut(position) {
                 let channel = gauge.outlet().channel();
                 let backpressure = channel.map(|channel| channel.backpressure(gauge.refused()));
-                sums.add(gauge, backpressure);
+                sums.add(gauge, gauge.totals(), backpressure);
             }
         }
     }
 
-    pub(super) fn add(&mut self, gauge: &dyn Source, backpressure: Option<Backpressure>) {
+    pub(super) fn add(
+        &mut self,
+        gauge: &dyn Source,
+        counted: Option<(usize, usize)>,
+        backpressure: Option<Backpressure>,
+    ) {
         self.high_water = self.high_water.max(gauge.high_water());
         self.warnings = self.warnings.wrapping_add(gauge.warnings());
-        if let Some((enqueued, dequeued)) = gauge.totals() {
+        if let Some((enqueued, dequeued)) = counted {
             let totals = self.totals.get_or_insert_default();
             totals.enqueued = totals.enqueued.wrapping_add(enqueued);
             totals.dequeued = totals.dequeued.wrapping_add(dequeued);

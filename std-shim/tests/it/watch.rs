@@ -132,6 +132,31 @@ fn only_queues_that_count_are_watched() {
     assert_eq!(take(&heard), [""; 0]);
 }
 
+/// With totals a channel that knows its own length is watched too.
+#[cfg(feature = "crossbeam")]
+#[test]
+fn a_channel_that_is_to_count_is_watched() {
+    let registry = QueueRegistry::new("totals").silent();
+    let plain = track("plain").capacity(10).registry(&registry);
+    let (_plain, _kept) = {
+        let (sender, receiver) = plain.crossbeam_channel();
+        sender.send(1).unwrap();
+        (sender, receiver)
+    };
+    let counts = track("counts").capacity(10).totals().registry(&registry);
+    let (sender, receiver) = counts.crossbeam_channel();
+    sender.send(1).unwrap();
+    let (mut watch, heard) = heard(&registry);
+    poll(&mut watch, 0);
+    poll(&mut watch, 10);
+    assert_eq!(take(&heard), ["counts Stuck 10"]);
+    // One goes, and one comes: it is as full as before.
+    receiver.recv().unwrap();
+    sender.send(2).unwrap();
+    poll(&mut watch, 20);
+    assert_eq!(take(&heard), ["counts Draining 20"]);
+}
+
 #[test]
 fn gauges_that_come_and_go_are_not_mixed_up() {
     let registry = QueueRegistry::new("sessions").silent();

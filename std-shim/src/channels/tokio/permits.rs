@@ -47,11 +47,14 @@ impl<'a, T> Permit<'a, T> {
     #[inline]
     pub fn send(self, value: T) {
         let Self {
-            inner, mut after, ..
+            inner,
+            mut after,
+            sender,
         } = self;
         // The slot is used before and afterwards.
         after.0 = None;
         inner.send(value);
+        sender.account().count_sent(1);
     }
 }
 
@@ -153,7 +156,9 @@ impl<T> OwnedPermit<T> {
     /// Sends an item in the slot, and returns the sender. If the receiver is gone, the item is
     /// lost, and is no depth.
     pub fn send(self, value: T) -> Sender<T> {
-        self.into_sender(|permit| permit.send(value))
+        let sender = self.into_sender(|permit| permit.send(value));
+        sender.account().count_sent(1);
+        sender
     }
 
     /// Gives the slot back, and returns the sender. What follows is left to the background thread.

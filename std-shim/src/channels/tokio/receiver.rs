@@ -178,10 +178,11 @@ impl<T> Receiver<T> {
 
     /// Runs an operation that takes items out, and checks. For the fence see the module.
     #[inline]
-    fn taking<R>(&mut self, take: impl FnOnce(&mut mpsc::Receiver<T>) -> R) -> R {
+    fn taking<R: Taken>(&mut self, take: impl FnOnce(&mut mpsc::Receiver<T>) -> R) -> R {
         let Self { inner, closing } = self;
         let Checking { probe, account } = closing.0.checking();
         let taken = take(inner);
+        account.count_received(taken.items());
         let length = || used(account, inner.max_capacity(), inner.capacity());
         probe.check_deferred_after_rmw(length);
         // Without senders nobody else can read the channel: a thread that delivers goes by the
@@ -192,6 +193,44 @@ impl<T> Receiver<T> {
             probe.check_deferred(length);
         }
         taken
+    }
+}
+
+/// What an operation took out.
+trait Taken {
+    fn items(&self) -> usize;
+}
+
+impl Taken for () {
+    fn items(&self) -> usize {
+        0
+    }
+}
+
+impl Taken for usize {
+    fn items(&self) -> usize {
+        *self
+    }
+}
+
+impl<T> Taken for Option<T> {
+    fn items(&self) -> usize {
+        self.is_some().into()
+    }
+}
+
+impl<T, E> Taken for Result<T, E> {
+    fn items(&self) -> usize {
+        self.is_ok().into()
+    }
+}
+
+impl<R: Taken> Taken for Poll<R> {
+    fn items(&self) -> usize {
+        match self {
+            Self::Ready(taken) => taken.items(),
+            Self::Pending => 0,
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use ::tokio::sync::mpsc::{
 use super::shared::{Checking, Shared, take_turn, used_slots};
 use super::{OwnedPermit, Permit, PermitIterator};
 use crate::backpressure::Backpressure;
+use crate::channels::account::ChannelAccount;
 use crate::registry::QueueProbe;
 
 /// The sending half of a [`channel`](super::channel), after [`tokio::sync::mpsc::Sender`].
@@ -63,13 +64,14 @@ impl<T> Sender<T> {
         let checking = self.shared.checking();
         let sent = match self.inner.try_send(value) {
             Ok(()) => {
+                self.shared.account.count_sent(1);
                 self.check_by(checking);
                 return Ok(());
             }
             Err(TrySendError::Full(value)) => self.taking(1, self.inner.send(value)).await,
             Err(TrySendError::Closed(value)) => Err(SendError(value)),
         };
-        self.count_if_closed(sent)
+        self.count_outcome(sent)
     }
 
     /// Sends an item if there is room. See [`mpsc::Sender::try_send`].
@@ -82,6 +84,7 @@ impl<T> Sender<T> {
         let checking = self.shared.checking();
         let sent = self.inner.try_send(message);
         if sent.is_ok() {
+            self.shared.account.count_sent(1);
             self.check_by(checking);
             return sent;
         }
@@ -107,7 +110,7 @@ impl<T> Sender<T> {
             .taking(1, self.inner.send_timeout(value, timeout))
             .await;
         match &sent {
-            Ok(()) => {}
+            Ok(()) => self.shared.account.count_sent(1),
             Err(SendTimeoutError::Timeout(_)) => self.shared.probe.record_refused(1),
             Err(SendTimeoutError::Closed(_)) => self.shared.account.count_disconnected(),
         }
@@ -130,7 +133,7 @@ impl<T> Sender<T> {
         let sent = self.inner.blocking_send(value);
         drop(waiting);
         self.check();
-        self.count_if_closed(sent)
+        self.count_outcome(sent)
     }
 
     /// Waits for room, and reserves it for one item. See [`mpsc::Sender::reserve`].
@@ -311,6 +314,17 @@ impl<T> Sender<T> {
             Err(TrySendError::Closed(_)) => self.shared.account.count_disconnected(),
         }
         tried
+    }
+
+    fn count_outcome<V>(&self, sent: Result<(), SendError<V>>) -> Result<(), SendError<V>> {
+        if sent.is_ok() {
+            self.shared.account.count_sent(1);
+        }
+        self.count_if_closed(sent)
+    }
+
+    pub(super) fn account(&self) -> &ChannelAccount {
+        &self.shared.account
     }
 
     fn count_if_closed<R, V>(&self, sent: Result<R, SendError<V>>) -> Result<R, SendError<V>> {
