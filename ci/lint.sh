@@ -10,6 +10,9 @@ cargo clippy --quiet --workspace --all-targets --all-features -- -D warnings
 # Without the features of the others.
 cargo clippy --quiet -p fillgauge --all-targets -- -D warnings
 cargo clippy --quiet -p fillgauge-std --all-targets -- -D warnings
+for feature in async-channel crossbeam edge-waiter flume tokio; do
+    cargo clippy --quiet -p fillgauge-std --features "$feature" --all-targets -- -D warnings
+done
 for feature in "" serve json axum prometheus-client opentelemetry metrics; do
     cargo clippy --quiet -p fillgauge-export --no-default-features --features "$feature" -- \
         -D warnings
