@@ -11,14 +11,14 @@ export RUST_BACKTRACE=0
 
 # Modules of tests, by the target that they are in.
 core=(budget::one_of_two concurrency:: event_log:: probe::threads queue::)
-shim=(budgets:: channel:: handler:: registry:: report:: sessions:: waiter:: watch::a_thread watch::scrapers)
+shim=(budgets:: handler:: registry:: report:: sessions:: std_channel:: waiter:: watch::a_thread watch::scrapers)
 shim_unit=(names:: sync::)
 
 # Tests of these modules that are left out, each with the reason.
 left_out=(
     "event_log::nothing_is_lost_without_being_counted: hundreds of histories on one thread"
     "queue::the_gauge_reads_as_the_queue: hundreds of histories on one thread"
-    "channel::a_channel_that_never_fills_reads_no_clock_and_parks_nobody: one thread, 100 items"
+    "std_channel::a_channel_that_never_fills_reads_no_clock_and_parks_nobody: one thread, 100 items"
     "handler::it_may_wait_for_room_in_the_channel_that_warns: few items need not fill the channel"
     "registry::a_gauge_that_is_dropped_leaves_nothing_in_its_registry: one thread, 1,000 gauges"
     "registry::a_hundred_thousand_gauges_are_live_at_once: one thread, 100,000 gauges"

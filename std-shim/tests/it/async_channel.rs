@@ -19,9 +19,9 @@ use futures_lite::StreamExt;
 use futures_lite::future::block_on;
 use futures_lite::stream::Stream;
 
-use crate::channel::until;
 use crate::probed::{AtRest, Chance, Edges, Model};
 use crate::size::native_or_miri;
+use crate::std_channel::until;
 
 const SOME_TIME: Duration = Duration::from_secs(30);
 

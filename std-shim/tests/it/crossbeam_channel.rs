@@ -14,9 +14,9 @@ use crossbeam_channel::{
 use fillgauge_std::channels::crossbeam::{Receiver, Sender, selected};
 use fillgauge_std::{LimitEventKind, QueueRegistry, flush_events, track};
 
-use crate::channel::until;
 use crate::probed::{AtRest, Chance, Edges, Model};
 use crate::size::native_or_miri;
+use crate::std_channel::until;
 
 const SOME_TIME: Duration = Duration::from_secs(30);
 

@@ -4,7 +4,6 @@
 mod async_channel;
 mod auto_traits;
 mod budgets;
-mod channel;
 mod compatibility;
 mod core_on_a_host;
 #[cfg(feature = "crossbeam")]
@@ -23,6 +22,7 @@ mod report;
 mod sessions;
 #[path = "../../../tests/it/size.rs"]
 mod size;
+mod std_channel;
 mod tape;
 #[cfg(feature = "tokio")]
 mod tokio_channel;

@@ -10,8 +10,8 @@ use fillgauge_std::{
     QueueRegistry, Report, Thresholds, TrackedLimit, chain, track,
 };
 
-use crate::channel::until;
 use crate::size::native_or_miri;
+use crate::std_channel::until;
 
 #[test]
 fn what_was_refused_is_in_the_figures_and_in_the_sums() {

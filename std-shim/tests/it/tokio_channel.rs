@@ -18,8 +18,8 @@ use fillgauge_std::channels::tokio::{
 use fillgauge_std::{QueueProbe, QueueRegistry, flush_events, track};
 use tokio::runtime::Builder;
 
-use crate::channel::until;
 use crate::size::native_or_miri;
+use crate::std_channel::until;
 
 /// A registry of its own, whose events nobody wants: none is left to the background thread.
 fn registry() -> QueueRegistry {

@@ -13,8 +13,8 @@ use fillgauge_std::channels::tokio::{
 use fillgauge_std::{QueueRegistry, track};
 use tokio::runtime::Builder;
 
-use crate::channel::until;
 use crate::size::native_or_miri;
+use crate::std_channel::until;
 use crate::tokio_channel::{Chance, Task, pause, poll};
 
 fn semaphore(permits: usize) -> Arc<Semaphore> {
