@@ -28,9 +28,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fillgauge::Totals;
+use fillgauge::{Probe, Totals};
 
 use crate::backpressure::Backpressure;
+use crate::registry::{Outlet, QueueProbe};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Mutex, lock, now};
 
@@ -81,15 +82,6 @@ impl ChannelAccount {
     pub(crate) fn count_sent(&self, n: usize) {
         if let Some(items) = &self.items {
             items.sent.0.fetch_add(n, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts items that were received, if the channel counts them.
-    #[allow(dead_code)] // Without an adapter none is counted.
-    #[inline]
-    pub(crate) fn count_received(&self, n: usize) {
-        if let Some(items) = &self.items {
-            items.received.0.fetch_add(n, Ordering::Relaxed);
         }
     }
 
@@ -176,6 +168,44 @@ impl ChannelAccount {
     }
 }
 
+/// What a check needs beside a half of the channel. It is loaded before the operation: a locked
+/// instruction holds up what is loaded after it.
+#[allow(dead_code)] // Without an adapter none is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Checking<'channel> {
+    pub(crate) probe: &'channel Probe<Outlet>,
+    pub(crate) account: &'channel ChannelAccount,
+    items: Option<&'channel Items>,
+}
+
+#[allow(dead_code)] // Without an adapter none is made.
+impl<'channel> Checking<'channel> {
+    #[inline]
+    pub(crate) fn new(probe: &'channel QueueProbe, account: &'channel ChannelAccount) -> Self {
+        Self {
+            probe: probe.slot(),
+            account,
+            items: account.items.as_ref(),
+        }
+    }
+
+    /// See [`ChannelAccount::count_sent`].
+    #[inline]
+    pub(crate) fn count_sent(self, n: usize) {
+        if let Some(items) = self.items {
+            items.sent.0.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts items that were received, if the channel counts them.
+    #[inline]
+    pub(crate) fn count_received(self, n: usize) {
+        if let Some(items) = self.items {
+            items.received.0.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A producer that waits for room.
 #[must_use = "dropping it ends the wait"]
 #[derive(Debug)]
@@ -200,6 +230,11 @@ mod tests {
 
     use super::*;
 
+    fn received(account: &ChannelAccount, n: usize) {
+        let items = account.items.as_ref().unwrap();
+        items.received.0.fetch_add(n, Ordering::Relaxed);
+    }
+
     fn totals(account: &ChannelAccount) -> Option<(usize, usize)> {
         let totals = account.totals()?;
         Some((totals.enqueued, totals.dequeued))
@@ -211,7 +246,7 @@ mod tests {
         account.count_sent(1);
         assert_eq!(totals(&account), None);
         let account = ChannelAccount::new(true);
-        account.count_received(2);
+        received(&account, 2);
         assert_eq!(
             totals(&account),
             Some((2, 2)),
@@ -227,12 +262,12 @@ mod tests {
     fn totals_wrap() {
         let account = ChannelAccount::new(true);
         account.count_sent(usize::MAX);
-        account.count_received(usize::MAX - 1);
+        received(&account, usize::MAX - 1);
         account.count_sent(3);
         assert_eq!(totals(&account), Some((2, usize::MAX - 1)));
-        account.count_received(4);
+        received(&account, 4);
         assert_eq!(totals(&account), Some((2, 2)));
-        account.count_received(1);
+        received(&account, 1);
         assert_eq!(totals(&account), Some((3, 3)));
     }
 

@@ -50,8 +50,8 @@ use pin_project_lite::pin_project;
 
 pub use ::async_channel::Closed;
 
-use super::account::{ChannelAccount, Waiting};
-use super::probed::{Closing, Enlist, Length, Shared};
+use super::account::{ChannelAccount, Checking, Waiting};
+use super::probed::{Closing, Enlist, Length, Shared, depth};
 use crate::backpressure::Backpressure;
 use crate::registry::QueueProbe;
 use crate::track::track;
@@ -151,9 +151,10 @@ impl<T> Sender<T> {
     /// [`Sender::try_send`](::async_channel::Sender::try_send) does.
     #[inline]
     pub fn try_send(&self, msg: T) -> Result<(), TrySendError<T>> {
+        let checking = self.shared.checking();
         let outcome = self.inner.try_send(msg);
         match &outcome {
-            Ok(()) => self.check_sent(),
+            Ok(()) => self.check_sent(checking),
             Err(TrySendError::Full(_)) => self.shared.probe.record_refused(1),
             Err(TrySendError::Closed(_)) => self.shared.account.count_disconnected(),
         }
@@ -209,8 +210,9 @@ impl<T> Sender<T> {
         let outcome = self.inner.force_send(msg);
         match &outcome {
             Ok(replaced) => {
-                self.shared.account.count_sent(1);
-                self.shared.account.count_received(replaced.iter().count());
+                let checking = self.shared.checking();
+                checking.count_sent(1);
+                checking.count_received(replaced.iter().count());
                 // With the real fence: see "On the fences".
                 self.shared.probe.check(|| self.depth());
             }
@@ -294,15 +296,16 @@ impl<T> Sender<T> {
 
     /// After a send by this thread, which ended with a read-modify-write: see "On the fences".
     #[inline]
-    fn check_sent(&self) {
-        self.shared.account.count_sent(1);
-        self.shared.probe.check_after_rmw(|| self.depth());
+    fn check_sent(&self, checking: Checking<'_>) {
+        checking.count_sent(1);
+        let length = || depth(checking.account, self.inner.len());
+        checking.probe.check_after_rmw(length);
     }
 
     #[inline]
     fn check_outcome(&self, outcome: &Result<(), SendError<T>>) {
         match outcome {
-            Ok(()) => self.check_sent(),
+            Ok(()) => self.check_sent(self.shared.checking()),
             Err(SendError(_)) => self.shared.account.count_disconnected(),
         }
     }
@@ -362,7 +365,12 @@ impl<T> Receiver<T> {
     /// If there is none, as [`Receiver::try_recv`](::async_channel::Receiver::try_recv).
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.checked(self.inner.try_recv())
+        let checking = self.closing.shared().checking();
+        let received = self.inner.try_recv();
+        if received.is_ok() {
+            self.check_received(checking);
+        }
+        received
     }
 
     /// Takes the next item. Waits for one if there is none. The future is an error if the channel
@@ -451,21 +459,20 @@ impl<T> Receiver<T> {
     #[inline]
     fn checked<E>(&self, received: Result<T, E>) -> Result<T, E> {
         if received.is_ok() {
-            self.check_received();
+            self.check_received(self.closing.shared().checking());
         }
         received
     }
 
     #[inline]
-    fn check_received(&self) {
-        let shared = self.closing.shared();
-        shared.account.count_received(1);
-        let depth = || shared.depth(self.inner.len());
+    fn check_received(&self, checking: Checking<'_>) {
+        checking.count_received(1);
+        let length = || depth(checking.account, self.inner.len());
         // See "On the fences".
         if self.inner.capacity().is_some() {
-            shared.probe.check_deferred_after_rmw(depth);
+            checking.probe.check_deferred_after_rmw(length);
         } else {
-            shared.probe.check_deferred(depth);
+            checking.probe.check_deferred(length);
         }
     }
 }
@@ -476,7 +483,7 @@ impl<T> Stream for Receiver<T> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
         let next = ready!(self.as_mut().project().inner.poll_next(context));
         if next.is_some() {
-            self.check_received();
+            self.check_received(self.closing.shared().checking());
         }
         Poll::Ready(next)
     }

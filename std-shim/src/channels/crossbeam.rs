@@ -73,8 +73,8 @@ use crossbeam_channel::{
 };
 use fillgauge::IntoLimit;
 
-use super::account::ChannelAccount;
-use super::probed::{Closing, Enlist, Length, Shared};
+use super::account::{ChannelAccount, Checking};
+use super::probed::{Closing, Enlist, Length, Shared, depth};
 use crate::backpressure::Backpressure;
 use crate::registry::QueueProbe;
 use crate::track::track;
@@ -200,9 +200,10 @@ impl<T> Sender<T> {
     /// [`crossbeam_channel::Sender::try_send`] does.
     #[inline]
     pub fn try_send(&self, msg: T) -> Result<(), TrySendError<T>> {
+        let checking = self.shared.checking();
         let outcome = self.inner.try_send(msg);
         match &outcome {
-            Ok(()) => self.check_sent(),
+            Ok(()) => self.check_sent(checking),
             Err(TrySendError::Full(_)) => self.shared.probe.record_refused(1),
             Err(TrySendError::Disconnected(_)) => self.shared.account.count_disconnected(),
         }
@@ -218,6 +219,7 @@ impl<T> Sender<T> {
     /// does.
     #[inline]
     pub fn send(&self, msg: T) -> Result<(), SendError<T>> {
+        let checking = self.shared.checking();
         let outcome = match self.inner.try_send(msg) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(msg)) => {
@@ -227,7 +229,7 @@ impl<T> Sender<T> {
             Err(TrySendError::Disconnected(msg)) => Err(SendError(msg)),
         };
         match &outcome {
-            Ok(()) => self.check_sent(),
+            Ok(()) => self.check_sent(checking),
             Err(SendError(_)) => self.shared.account.count_disconnected(),
         }
         outcome
@@ -258,6 +260,7 @@ impl<T> Sender<T> {
         msg: T,
         send: impl FnOnce(&crossbeam_channel::Sender<T>, T) -> Result<(), SendTimeoutError<T>>,
     ) -> Result<(), SendTimeoutError<T>> {
+        let checking = self.shared.checking();
         let outcome = match self.inner.try_send(msg) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(msg)) => {
@@ -267,7 +270,7 @@ impl<T> Sender<T> {
             Err(TrySendError::Disconnected(msg)) => Err(SendTimeoutError::Disconnected(msg)),
         };
         match &outcome {
-            Ok(()) => self.check_sent(),
+            Ok(()) => self.check_sent(checking),
             Err(SendTimeoutError::Timeout(_)) => self.shared.probe.record_refused(1),
             Err(SendTimeoutError::Disconnected(_)) => self.shared.account.count_disconnected(),
         }
@@ -316,9 +319,10 @@ impl<T> Sender<T> {
 
     /// After a send by this thread, which ended with a read-modify-write: see "On the fences".
     #[inline]
-    fn check_sent(&self) {
-        self.shared.account.count_sent(1);
-        self.shared.probe.check_after_rmw(|| self.depth());
+    fn check_sent(&self, checking: Checking<'_>) {
+        checking.count_sent(1);
+        let length = || depth(checking.account, self.inner.len());
+        checking.probe.check_after_rmw(length);
     }
 }
 
@@ -381,7 +385,7 @@ impl<T> Receiver<T> {
     /// If there is none, as [`crossbeam_channel::Receiver::try_recv`].
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        self.checked(self.inner.try_recv())
+        self.taking(crossbeam_channel::Receiver::try_recv)
     }
 
     /// Takes the next item. Waits for one if there is none.
@@ -391,7 +395,7 @@ impl<T> Receiver<T> {
     /// If the channel is empty and disconnected, as [`crossbeam_channel::Receiver::recv`].
     #[inline]
     pub fn recv(&self) -> Result<T, RecvError> {
-        self.checked(self.inner.recv())
+        self.taking(crossbeam_channel::Receiver::recv)
     }
 
     /// Takes the next item. Waits for one no longer than `timeout`.
@@ -402,7 +406,7 @@ impl<T> Receiver<T> {
     /// [`crossbeam_channel::Receiver::recv_timeout`].
     #[inline]
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
-        self.checked(self.inner.recv_timeout(timeout))
+        self.taking(|receiver| receiver.recv_timeout(timeout))
     }
 
     /// Takes the next item. Waits for one until `deadline`.
@@ -413,7 +417,7 @@ impl<T> Receiver<T> {
     /// [`crossbeam_channel::Receiver::recv_deadline`].
     #[inline]
     pub fn recv_deadline(&self, deadline: Instant) -> Result<T, RecvTimeoutError> {
-        self.checked(self.inner.recv_deadline(deadline))
+        self.taking(|receiver| receiver.recv_deadline(deadline))
     }
 
     /// Takes items, waiting for each, until all senders are gone.
@@ -466,16 +470,22 @@ impl<T> Receiver<T> {
         self.closing.shared().depth(self.inner.len())
     }
 
+    /// Runs an operation that takes an item out, and checks.
     #[inline]
-    fn checked<E>(&self, received: Result<T, E>) -> Result<T, E> {
+    fn taking<E>(
+        &self,
+        take: impl FnOnce(&crossbeam_channel::Receiver<T>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let checking = self.closing.shared().checking();
+        let received = take(&self.inner);
         if received.is_ok() {
-            self.closing.shared().account.count_received(1);
-            let probe = &self.closing.shared().probe;
+            checking.count_received(1);
+            let length = || depth(checking.account, self.inner.len());
             // See "On the fences".
             if self.inner.capacity().is_some() {
-                probe.check_deferred_after_rmw(|| self.depth());
+                checking.probe.check_deferred_after_rmw(length);
             } else {
-                probe.check_deferred(|| self.depth());
+                checking.probe.check_deferred(length);
             }
         }
         received

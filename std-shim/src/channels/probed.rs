@@ -25,7 +25,7 @@ use std::sync::Arc;
 #[cfg(feature = "async-channel")]
 use std::sync::Weak;
 
-use super::account::ChannelAccount;
+use super::account::{ChannelAccount, Checking};
 use crate::backpressure::Backpressure;
 use crate::registry::{Poll, QueueProbe};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -84,11 +84,16 @@ impl<R: Length> Link<R> {
 
 /// The depth, if `length` was read first.
 #[inline]
-fn depth(account: &ChannelAccount, length: usize) -> usize {
+pub(super) fn depth(account: &ChannelAccount, length: usize) -> usize {
     if account.is_closed() { 0 } else { length }
 }
 
 impl<R> Shared<R> {
+    #[inline]
+    pub(super) fn checking(&self) -> Checking<'_> {
+        Checking::new(&self.probe, &self.account)
+    }
+
     /// The depth, if `length` was read first.
     #[inline]
     pub(super) fn depth(&self, length: usize) -> usize {

@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 
 use ::tokio::sync::mpsc::{self, error::TryRecvError};
 
-use super::shared::{Checking, Shared, used};
+use super::shared::{Shared, used};
 use crate::backpressure::Backpressure;
+use crate::channels::account::Checking;
 use crate::registry::QueueProbe;
 
 /// The receiving half of a [`channel`](super::channel), after [`tokio::sync::mpsc::Receiver`].
@@ -180,9 +181,10 @@ impl<T> Receiver<T> {
     #[inline]
     fn taking<R: Taken>(&mut self, take: impl FnOnce(&mut mpsc::Receiver<T>) -> R) -> R {
         let Self { inner, closing } = self;
-        let Checking { probe, account } = closing.0.checking();
+        let checking = closing.0.checking();
+        let Checking { probe, account, .. } = checking;
         let taken = take(inner);
-        account.count_received(taken.items());
+        checking.count_received(taken.items());
         let length = || used(account, inner.max_capacity(), inner.capacity());
         probe.check_deferred_after_rmw(length);
         // Without senders nobody else can read the channel: a thread that delivers goes by the

@@ -12,10 +12,10 @@ use ::tokio::sync::mpsc::{
     error::{SendError, SendTimeoutError, TrySendError},
 };
 
-use super::shared::{Checking, Shared, take_turn, used_slots};
+use super::shared::{Shared, take_turn, used_slots};
 use super::{OwnedPermit, Permit, PermitIterator};
 use crate::backpressure::Backpressure;
-use crate::channels::account::ChannelAccount;
+use crate::channels::account::{ChannelAccount, Checking};
 use crate::registry::QueueProbe;
 
 /// The sending half of a [`channel`](super::channel), after [`tokio::sync::mpsc::Sender`].
@@ -64,7 +64,7 @@ impl<T> Sender<T> {
         let checking = self.shared.checking();
         let sent = match self.inner.try_send(value) {
             Ok(()) => {
-                self.shared.account.count_sent(1);
+                checking.count_sent(1);
                 self.check_by(checking);
                 return Ok(());
             }
@@ -84,7 +84,7 @@ impl<T> Sender<T> {
         let checking = self.shared.checking();
         let sent = self.inner.try_send(message);
         if sent.is_ok() {
-            self.shared.account.count_sent(1);
+            checking.count_sent(1);
             self.check_by(checking);
             return sent;
         }
@@ -296,7 +296,7 @@ impl<T> Sender<T> {
     }
 
     #[inline]
-    fn check_by(&self, Checking { probe, account }: Checking<'_>) {
+    fn check_by(&self, Checking { probe, account, .. }: Checking<'_>) {
         probe.check_after_rmw(|| used_slots(account, &self.inner));
     }
 

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use ::tokio::sync::mpsc;
 use ::tokio::task::coop;
-use fillgauge::Probe;
 
 use super::{Receiver, Sender};
-use crate::channels::account::ChannelAccount;
-use crate::registry::{Outlet, Poll, QueueProbe};
+use crate::channels::account::{ChannelAccount, Checking};
+use crate::registry::{Poll, QueueProbe};
 
 /// Ends when this task may go on: now, unless its time slice is over. A future that does not ask
 /// tokio's takes its turn here, as tokio's do.
@@ -65,21 +64,10 @@ pub(super) struct Shared<T> {
     pub(super) reader: Arc<Reader<T>>,
 }
 
-/// What a check needs beside a half of the channel. It is loaded before the operation: a locked
-/// instruction holds up what is loaded after it.
-#[derive(Clone, Copy)]
-pub(super) struct Checking<'channel> {
-    pub(super) probe: &'channel Probe<Outlet>,
-    pub(super) account: &'channel ChannelAccount,
-}
-
 impl<T> Shared<T> {
     #[inline]
     pub(super) fn checking(&self) -> Checking<'_> {
-        Checking {
-            probe: self.probe.slot(),
-            account: &self.account,
-        }
+        Checking::new(&self.probe, &self.account)
     }
 
     /// Checks by a sender that was upgraded: for what has a half that cannot tell.
