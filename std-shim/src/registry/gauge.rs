@@ -12,6 +12,7 @@ use super::account::{Birth, HandingOver, Particulars};
 use super::listing::ListingRef;
 use super::outlet::Outlet;
 use super::slots::SlotRef;
+use crate::backpressure::Backpressure;
 use crate::event::Shown;
 #[cfg(feature = "edge-waiter")]
 use crate::waiter::{HasEdges, Waiter};
@@ -216,6 +217,26 @@ impl<N> QueueGauge<N> {
     #[inline]
     pub fn record_refused(&self, n: usize) {
         self.slot.record_refused(n);
+    }
+
+    /// How the channel that the gauge is of held its producers back so far. `None` if it is not of a
+    /// channel. No half of the channel is needed for that.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use fillgauge_std::tracked_sync_channel;
+    ///
+    /// let (sender, _receiver) = tracked_sync_channel("jobs", 1);
+    /// sender.send(1)?;
+    /// assert!(sender.try_send(2).is_err());
+    /// let gauge = Arc::clone(sender.gauge());
+    /// drop(sender);
+    /// assert_eq!(gauge.backpressure().map(|held| held.refused), Some(1));
+    /// # Ok::<(), std::sync::mpsc::SendError<i32>>(())
+    /// ```
+    pub fn backpressure(&self) -> Option<Backpressure> {
+        let channel = self.slot.delivery().channel()?;
+        Some(channel.backpressure(self.slot.refused()))
     }
 
     /// Records that the queue has been emptied at once, see [`Gauge::record_clear`].
