@@ -290,7 +290,7 @@ impl<N> QueueGauge<N> {
 impl<N: Send + Sync + 'static> QueueGauge<N> {
     /// Awaits its edges, see [`Waiter`]. It costs the records nothing.
     pub fn waiter(self: &Arc<Self>) -> Waiter {
-        // In this order: no event is missed that comes after the first look of the waiter.
+        // In this order: no event is missed that comes after the first check of the waiter.
         let edges = self.slot.delivery().edges().subscribe();
         Waiter::new(Arc::clone(self) as Arc<dyn HasEdges>, edges)
     }

@@ -12,6 +12,8 @@ use super::slots::SlotRef;
 use super::source::{last_depth, present_depth, probe_snapshot};
 use crate::backpressure::Backpressure;
 use crate::event::Shown;
+#[cfg(feature = "edge-waiter")]
+use crate::waiter::{HasEdges, Waiter};
 
 /// The registered gauge of a channel that knows its own length, shared through an [`Arc`]: what the
 /// halves of an adapter in [`channels`](crate::channels) have.
@@ -203,6 +205,23 @@ impl QueueProbe {
     /// [`Track::totals`](crate::Track::totals).
     pub fn snapshot(&self) -> QueueSnapshot {
         probe_snapshot(&self.slot)
+    }
+}
+
+#[cfg(feature = "edge-waiter")]
+impl QueueProbe {
+    /// Awaits its edges, see [`Waiter`].
+    pub fn waiter(self: &Arc<Self>) -> Waiter {
+        // In this order: no event is missed that comes after the first check of the waiter.
+        let edges = self.slot.delivery().edges().subscribe();
+        Waiter::new(Arc::clone(self) as Arc<dyn HasEdges>, edges)
+    }
+}
+
+#[cfg(feature = "edge-waiter")]
+impl HasEdges for QueueProbe {
+    fn has_warned(&self) -> bool {
+        self.slot.has_warned()
     }
 }
 

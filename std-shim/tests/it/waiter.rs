@@ -235,6 +235,23 @@ fn the_edges_of_a_budget_and_of_a_channel_can_be_awaited() {
     assert_eq!(block_on(edges.changed()), LimitEventKind::Recovered);
 }
 
+#[cfg(feature = "crossbeam")]
+#[test]
+fn the_edges_of_a_channel_that_knows_its_length_can_be_awaited() {
+    let registry = QueueRegistry::new("probe").silent();
+    let (sender, receiver) = track("probe")
+        .capacity(5)
+        .registry(&registry)
+        .crossbeam_channel();
+    let mut edges = sender.gauge().waiter();
+    assert!(poll(edges.wait_near_capacity()).is_pending());
+    (0..4).for_each(|item| sender.send(item).unwrap());
+    assert_eq!(block_on(edges.changed()), LimitEventKind::NearCapacity);
+    assert!(poll(edges.wait_recovered()).is_pending());
+    assert_eq!(receiver.try_iter().count(), 4);
+    assert_eq!(block_on(edges.changed()), LimitEventKind::Recovered);
+}
+
 /// Producers that pause and go on: a wake-up that is lost would let one wait for ever.
 #[test]
 fn producers_pause_and_go_on() {
