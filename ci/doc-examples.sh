@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The examples in the documentation of fillgauge-std need that crate alone, and tokio for its
-# runtime. Each of its sources compiles in a package that depends on nothing else, and no page shows
-# one that uses another crate.
+# The examples in the documentation of fillgauge-std need that crate, those that its features wrap,
+# and a runtime. Each of its sources compiles in a package that depends on nothing else, and no page
+# shows one that uses the core by its name.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -17,8 +17,12 @@ name = "doc-examples"
 edition = "2024"
 
 [dependencies]
-fillgauge-std = { path = "../../std-shim", features = ["tokio"] }
-# Who asks for the feature `tokio` has it.
+fillgauge-std = { path = "../../std-shim", features = ["async-channel", "crossbeam", "edge-waiter", "flume", "tokio"] }
+# Who asks for a feature has the crate that it wraps.
+async-channel = "2"
+crossbeam-channel = "0.5"
+flume = { version = "0.11", default-features = false }
+futures-lite = "2"
 tokio = { version = "1", features = ["macros", "rt"] }
 
 [workspace]

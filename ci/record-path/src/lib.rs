@@ -155,6 +155,7 @@ export! {
     probe_has_pending_event = has_pending_event();
     probe_warnings = warnings();
     probe_limit = limit();
+    probe_instance = instance();
     probe_snapshot = snapshot();
 }
 
@@ -211,6 +212,16 @@ fn reservation_split_and_merge(budget: &Budget, n: usize, part: usize) {
         }
         black_box(reservation.forget());
     }
+}
+
+#[unsafe(no_mangle)]
+fn probe_deliver_pending(probe: &Probe<Keeper>) {
+    probe.deliver_pending(|| sample());
+}
+
+#[unsafe(no_mangle)]
+fn probe_renew(probe: &Probe<Keeper>, limit: &'static Limit, capacity: usize, instance: usize) {
+    probe.renew(&(), GaugeConfig::new(limit, capacity), instance);
 }
 
 #[unsafe(no_mangle)]
