@@ -144,8 +144,8 @@
 //! - `flume`: the module `channels::flume`, with a probe for channels of flume.
 //! - `serde`: `Serialize` for snapshots, events, warnings, limits and thresholds. For a [`Report`]
 //!   and all that it consists of `Deserialize` too.
-//! - `tokio`: the module `channels::tokio`, with tracked `tokio::sync::mpsc` channels and a tracked
-//!   semaphore.
+//! - `tokio`: the module `channels::tokio`, with tracked `tokio::sync::mpsc` channels, also as
+//!   streams and sinks, and a tracked semaphore.
 
 #![deny(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

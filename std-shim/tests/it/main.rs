@@ -28,6 +28,8 @@ mod tape;
 mod tokio_channel;
 #[cfg(feature = "tokio")]
 mod tokio_semaphore;
+#[cfg(feature = "tokio")]
+mod tokio_stream;
 #[cfg(any(feature = "async-channel", feature = "crossbeam", feature = "tokio"))]
 mod totals;
 mod tracing_events;

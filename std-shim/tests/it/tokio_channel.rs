@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use fillgauge_std::channels::tokio::error::{TryRecvError, TrySendError};
 use fillgauge_std::channels::tokio::{
-    OwnedPermit, Permit, PermitIterator, Receiver, Sender, WeakSender,
+    OwnedPermit, Permit, PermitIterator, PollSendError, PollSender, Receiver, ReceiverStream,
+    Sender, WeakSender,
 };
 use fillgauge_std::{QueueProbe, QueueRegistry, flush_events, track};
 use tokio::runtime::Builder;
@@ -36,7 +37,7 @@ fn channel_in<T: Send + 'static>(
         .tokio_channel()
 }
 
-fn channel<T: Send + 'static>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+pub(crate) fn channel<T: Send + 'static>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     channel_in(&registry(), capacity)
 }
 
@@ -52,6 +53,8 @@ fn the_types_are_as_free_as_those_of_tokio() {
     shared::<OwnedPermit<Cell<u8>>>();
     shared::<Permit<'_, Cell<u8>>>();
     shared::<PermitIterator<'_, Cell<u8>>>();
+    shared::<PollSender<Cell<u8>>>();
+    shared::<ReceiverStream<Cell<u8>>>();
     shared::<Arc<QueueProbe>>();
     safe::<Sender<Rc<RefCell<u8>>>>();
     safe::<Receiver<Rc<RefCell<u8>>>>();
@@ -59,6 +62,9 @@ fn the_types_are_as_free_as_those_of_tokio() {
     safe::<OwnedPermit<Rc<RefCell<u8>>>>();
     safe::<Permit<'_, Rc<RefCell<u8>>>>();
     safe::<PermitIterator<'_, Rc<RefCell<u8>>>>();
+    safe::<PollSender<Rc<RefCell<u8>>>>();
+    safe::<ReceiverStream<Rc<RefCell<u8>>>>();
+    shared::<PollSendError<u8>>();
     let (sender, mut receiver) = channel::<Cell<u8>>(3);
     sent(sender.send(Cell::new(0)));
     sent(sender.send_timeout(Cell::new(0), Duration::ZERO));
@@ -70,7 +76,7 @@ fn the_types_are_as_free_as_those_of_tokio() {
 }
 
 /// The figures at rest: those of the channel itself, and an alarm that fits them.
-fn assert_at_rest<T>(what: &str, sender: &Sender<T>, is_open: bool) {
+pub(crate) fn assert_at_rest<T>(what: &str, sender: &Sender<T>, is_open: bool) {
     let gauge = sender.gauge();
     let used = if is_open {
         sender.max_capacity() - sender.capacity()

@@ -17,6 +17,9 @@
 //! # Ok::<(), TrySendError<&str>>(())
 //! ```
 //!
+//! A receiver becomes a [`ReceiverStream`], and a sender a [`PollSender`], which is a sink: after
+//! tokio-stream and tokio-util, without these crates.
+//!
 //! # What the depth is
 //!
 //! | of | the depth | the capacity |
@@ -59,7 +62,9 @@
 // The flag is set by a store. `QueueProbe::close` has the full fence after it.
 
 mod permits;
+mod poll_sender;
 mod receiver;
+mod receiver_stream;
 mod semaphore;
 mod sender;
 mod shared;
@@ -72,7 +77,9 @@ pub use ::tokio::sync::mpsc::error;
 pub use ::tokio::sync::{AcquireError, TryAcquireError};
 
 pub use permits::{OwnedPermit, Permit, PermitIterator};
+pub use poll_sender::{PollSendError, PollSender};
 pub use receiver::Receiver;
+pub use receiver_stream::ReceiverStream;
 pub(crate) use semaphore::semaphore_on;
 pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 pub use sender::{Sender, WeakSender};

@@ -231,6 +231,22 @@ impl<T> Sender<T> {
         }
     }
 
+    /// Reserves room for one item if there is any, for what waits otherwise: then nothing is
+    /// refused.
+    pub(super) fn reserve_now(&self) -> Result<OwnedPermit<T>, TrySendError<()>> {
+        match self.inner.clone().try_reserve_owned() {
+            Ok(permit) => {
+                self.check();
+                Ok(OwnedPermit::new(permit, Arc::clone(&self.shared)))
+            }
+            Err(TrySendError::Full(_)) => Err(TrySendError::Full(())),
+            Err(TrySendError::Closed(_)) => {
+                self.shared.account.count_disconnected();
+                Err(TrySendError::Closed(()))
+            }
+        }
+    }
+
     /// Ends when the receiver is gone, or has closed the channel. See [`mpsc::Sender::closed`].
     pub async fn closed(&self) {
         self.inner.closed().await;
