@@ -3,14 +3,17 @@
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, SendError, TryRecvError, TrySendError};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(feature = "crossbeam")]
+use fillgauge_std::channels::crossbeam;
+#[cfg(feature = "tokio")]
+use fillgauge_std::channels::tokio;
 use fillgauge_std::{
-    QueueGauge, QueueRegistry, TrackedLimit, TrackedReceiver, TrackedSyncSender, flush_events,
+    QueueRegistry, QueueSnapshot, TrackedLimit, TrackedReceiver, TrackedSyncSender, flush_events,
     queue_snapshot, track,
 };
 
@@ -31,77 +34,126 @@ pub(crate) trait Channel: Send + Sync + 'static {
 }
 
 pub(crate) trait Sender: Clone + Send + Sync + 'static {
-    fn send(&self, item: usize) -> Result<(), SendError<usize>>;
-    fn try_send(&self, item: usize) -> Result<(), TrySendError<usize>>;
+    /// Whether the item was sent.
+    fn send(&self, item: usize) -> bool;
+    fn try_send(&self, item: usize) -> bool;
 }
 
 pub(crate) trait Receiver: Send + 'static {
-    fn try_recv(&self) -> Result<usize, TryRecvError>;
+    /// Whether there was an item.
+    fn try_recv(&mut self) -> bool;
 }
 
-pub(crate) struct Tracked;
+/// Reads a gauge, unless it is gone.
+type Read = Box<dyn Fn() -> Option<QueueSnapshot> + Send>;
 
 /// The gauges of all channels, in whatever registry.
-static GAUGES: Mutex<Vec<Weak<QueueGauge>>> = Mutex::new(Vec::new());
+static GAUGES: Mutex<Vec<Read>> = Mutex::new(Vec::new());
 
-impl Channel for Tracked {
-    type Sender = TrackedSyncSender<usize>;
-    type Receiver = TrackedReceiver<usize>;
+/// A tracked channel, how it is made and how it blocks, and what is done with its sender.
+macro_rules! tracked {
+    (
+        $name:ident,
+        $sender:path,
+        $receiver:path,
+        $make:ident,
+        $send:ident,
+        $made:expr
+    ) => {
+        pub(crate) struct $name;
 
-    fn channel(capacity: usize, row: Row) -> (Self::Sender, Self::Receiver) {
-        // It goes, and its sinks and handlers go with the last of its gauges.
-        let own = foreign::registry(row.actor);
-        let channel = track(TrackedLimit::VmPipes)
-            .capacity(capacity)
-            .label(foreign::label())
-            .registry(own.as_ref().unwrap_or(QueueRegistry::global()));
-        let channel = foreign::add_sinks(row.actor, channel);
-        let (sender, receiver) = match row.delivery {
-            Delivery::InPlace => channel.sync_channel(),
-            Delivery::Background => channel.background().sync_channel(),
-        };
-        lock(&GAUGES).push(Arc::downgrade(sender.gauge()));
-        (sender, receiver)
-    }
+        impl Channel for $name {
+            type Sender = $sender;
+            type Receiver = $receiver;
 
-    fn settle() {
-        flush_events(Duration::from_secs(3)).unwrap();
-    }
+            fn channel(capacity: usize, row: Row) -> (Self::Sender, Self::Receiver) {
+                // It goes, and its sinks and handlers go with the last of its gauges.
+                let own = foreign::registry(row.actor);
+                let channel = track(TrackedLimit::JavascriptEventChannel)
+                    .capacity(capacity)
+                    .label(foreign::label())
+                    .registry(own.as_ref().unwrap_or(QueueRegistry::global()));
+                let channel = foreign::add_sinks(row.actor, channel);
+                let (sender, receiver) = match row.delivery {
+                    Delivery::InPlace => channel.$make(),
+                    Delivery::Background => channel.background().$make(),
+                };
+                $made(row, &sender);
+                let gauge = Arc::downgrade(sender.gauge());
+                let read = move || Some(gauge.upgrade()?.snapshot());
+                lock(&GAUGES).push(Box::new(read));
+                (sender, receiver)
+            }
 
-    fn is_at_rest() -> bool {
-        let gauges = lock(&GAUGES);
-        let in_registries = gauges.iter().filter_map(Weak::upgrade);
-        let figures = in_registries.map(|gauge| gauge.snapshot());
-        figures.chain(queue_snapshot()).all(|gauge| {
-            let percent = gauge.fill_percent;
-            (percent < 80 || gauge.warned) && (percent > 50 || !gauge.warned)
-        })
-    }
+            fn settle() {
+                flush_events(Duration::from_secs(3)).unwrap();
+            }
+
+            fn is_at_rest() -> bool {
+                let gauges = lock(&GAUGES);
+                let figures = gauges.iter().filter_map(|read| read());
+                figures.chain(queue_snapshot()).all(|gauge| {
+                    let percent = gauge.fill_percent;
+                    (percent < 80 || gauge.warned) && (percent > 50 || !gauge.warned)
+                })
+            }
+        }
+
+        impl Sender for $sender {
+            fn send(&self, item: usize) -> bool {
+                self.$send(item).is_ok()
+            }
+
+            fn try_send(&self, item: usize) -> bool {
+                self.try_send(item).is_ok()
+            }
+        }
+
+        impl Receiver for $receiver {
+            fn try_recv(&mut self) -> bool {
+                <$receiver>::try_recv(self).is_ok()
+            }
+        }
+    };
 }
 
-impl Sender for TrackedSyncSender<usize> {
-    fn send(&self, item: usize) -> Result<(), SendError<usize>> {
-        self.send(item)
-    }
+tracked!(
+    Tracked,
+    TrackedSyncSender<usize>,
+    TrackedReceiver<usize>,
+    sync_channel,
+    send,
+    |row: Row, sender: &TrackedSyncSender<usize>| foreign::await_edges(row.actor, sender.gauge())
+);
 
-    fn try_send(&self, item: usize) -> Result<(), TrySendError<usize>> {
-        self.try_send(item)
-    }
-}
+#[cfg(feature = "tokio")]
+tracked!(
+    TrackedTokio,
+    tokio::Sender<usize>,
+    tokio::Receiver<usize>,
+    tokio_channel,
+    blocking_send,
+    |_, _: &_| ()
+);
 
-impl Receiver for TrackedReceiver<usize> {
-    fn try_recv(&self) -> Result<usize, TryRecvError> {
-        self.try_recv()
-    }
-}
+#[cfg(feature = "crossbeam")]
+tracked!(
+    TrackedCrossbeam,
+    crossbeam::Sender<usize>,
+    crossbeam::Receiver<usize>,
+    crossbeam_channel,
+    send,
+    |_, _: &_| ()
+);
 
 pub(crate) struct Plain;
 
 /// Calls the foreign code where a tracked channel would.
 struct Count {
-    capacity: usize,
+    capacity: isize,
     delivery: Delivery,
-    depth: AtomicUsize,
+    /// Negative while an item is out that is not counted yet.
+    depth: AtomicIsize,
     is_full: AtomicBool,
 }
 
@@ -117,9 +169,9 @@ impl Channel for Plain {
     fn channel(capacity: usize, row: Row) -> (PlainSender, PlainReceiver) {
         let (sender, receiver) = mpsc::sync_channel(capacity);
         let count = Arc::new(Count {
-            capacity,
+            capacity: capacity.try_into().unwrap(),
             delivery: row.delivery,
-            depth: AtomicUsize::new(0),
+            depth: AtomicIsize::new(0),
             is_full: AtomicBool::new(false),
         });
         (
@@ -152,7 +204,7 @@ impl Count {
         }
     }
 
-    fn has(&self, depth: usize) {
+    fn has(&self, depth: isize) {
         if depth * 100 <= self.capacity * 50 && self.is_full.swap(false, Ordering::SeqCst) {
             background().send(Box::new(provoke)).unwrap();
         }
@@ -178,20 +230,22 @@ fn background() -> &'static mpsc::Sender<Box<dyn FnOnce() + Send>> {
 }
 
 impl Sender for PlainSender {
-    fn send(&self, item: usize) -> Result<(), SendError<usize>> {
-        self.0.send(item).inspect(|()| self.1.sent())
+    fn send(&self, item: usize) -> bool {
+        self.0.send(item).inspect(|()| self.1.sent()).is_ok()
     }
 
-    fn try_send(&self, item: usize) -> Result<(), TrySendError<usize>> {
-        self.0.try_send(item).inspect(|()| self.1.sent())
+    fn try_send(&self, item: usize) -> bool {
+        self.0.try_send(item).inspect(|()| self.1.sent()).is_ok()
     }
 }
 
 impl Receiver for PlainReceiver {
-    fn try_recv(&self) -> Result<usize, TryRecvError> {
-        let item = self.0.try_recv()?;
-        self.1.has(self.1.depth.fetch_sub(1, Ordering::SeqCst) - 1);
-        Ok(item)
+    fn try_recv(&mut self) -> bool {
+        let received = self.0.try_recv().is_ok();
+        if received {
+            self.1.has(self.1.depth.fetch_sub(1, Ordering::SeqCst) - 1);
+        }
+        received
     }
 }
 

@@ -3,16 +3,23 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::{self, Write};
+use std::mem;
 use std::panic;
+#[cfg(feature = "edge-waiter")]
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, TryLockError};
+#[cfg(feature = "edge-waiter")]
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+#[cfg(feature = "edge-waiter")]
+use fillgauge_std::LimitEventKind;
 use fillgauge_std::{
     LimitEvent, LimitSink, LimitWarning, QueueGauge, QueueRegistry, Track, TrackedLimit,
     log_queue_snapshot, queue_snapshot, register_limit, remove_limit_event_handler,
-    remove_limit_warning_handler, set_limit_event_handler, set_limit_warning_handler, track,
+    remove_limit_warning_handler, set_limit_event_handler, set_limit_warning_handler, track, watch,
 };
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -40,6 +47,8 @@ const MOST_ACTS: usize = 3;
 
 /// From now on the foreign code does its worst.
 pub(crate) fn arm() {
+    #[cfg(feature = "edge-waiter")]
+    poll_tasks();
     IS_ARMED.store(true, Ordering::SeqCst);
 }
 
@@ -91,10 +100,18 @@ pub(crate) fn install<C: Channel>(row: Row, shared: &Arc<Shared<C>>) {
                 }
             }));
         }
+        Actor::DrainHandler => {
+            tracing::subscriber::set_global_default(Observer(|| ())).unwrap();
+            let watch = watch(QueueRegistry::global()).patience(Duration::from_millis(5));
+            let watch = watch.on_drain(|_| provoke());
+            // Until the process ends.
+            mem::forget(watch.every(Duration::from_millis(1)).unwrap());
+        }
         Actor::GaugeSink
         | Actor::CoreSink
         | Actor::RegistrySink
         | Actor::RegistryHandler
+        | Actor::Waker
         | Actor::SinkDestructor
         | Actor::RegistryDestructor => {
             // What they cause is logged.
@@ -147,6 +164,46 @@ fn gauge(actor: Actor, registry: Option<&QueueRegistry>) -> Arc<QueueGauge> {
         .label(label())
         .registry(registry.unwrap_or(QueueRegistry::global()));
     add_sinks(actor, gauge).gauge()
+}
+
+/// The tasks that await edges.
+#[cfg(feature = "edge-waiter")]
+static TASKS: Mutex<Vec<Pin<Box<dyn Future<Output = LimitEventKind> + Send>>>> =
+    Mutex::new(Vec::new());
+
+/// A task awaits the edges of the gauge, if the row has one.
+#[cfg_attr(not(feature = "edge-waiter"), expect(unused_variables))]
+pub(crate) fn await_edges(actor: Actor, gauge: &Arc<QueueGauge>) {
+    #[cfg(feature = "edge-waiter")]
+    if actor == Actor::Waker {
+        let mut edges = gauge.waiter();
+        lock(&TASKS).push(Box::pin(async move {
+            loop {
+                edges.changed().await;
+            }
+        }));
+    }
+}
+
+/// Afterwards each task waits.
+#[cfg(feature = "edge-waiter")]
+fn poll_tasks() {
+    let waker = Waker::from(Arc::new(HostileWaker));
+    for task in &mut *lock(&TASKS) {
+        let polled = task.as_mut().poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+    }
+}
+
+/// Acts when it wakes.
+#[cfg(feature = "edge-waiter")]
+struct HostileWaker;
+
+#[cfg(feature = "edge-waiter")]
+impl Wake for HostileWaker {
+    fn wake(self: Arc<Self>) {
+        provoke();
+    }
 }
 
 fn gauge_of_its_own(actor: Actor) -> Arc<QueueGauge> {
@@ -202,7 +259,9 @@ pub(crate) fn provoke() {
         | Actor::GaugeSink
         | Actor::CoreSink
         | Actor::RegistrySink
-        | Actor::RegistryHandler => attack(),
+        | Actor::RegistryHandler
+        | Actor::Waker
+        | Actor::DrainHandler => attack(),
         Actor::Destructor
         | Actor::EventHandlerDestructor
         | Actor::SinkDestructor
@@ -300,7 +359,7 @@ fn act<C: Channel>(action: Action, shared: &Shared<C>) {
         Action::LogsThroughChannel => {
             let log = lock(&shared.log.0);
             shared.drains.store(1, Ordering::SeqCst);
-            log.send(0).unwrap();
+            assert!(log.send(0));
         }
     }
 }

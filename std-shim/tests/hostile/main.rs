@@ -2,7 +2,7 @@
 //! it.
 //!
 //! The rows of the table are {who} x {does what} x {during which operation} x {where events are
-//! delivered}, but for those that mean nothing or are the same as another. Each row runs in a
+//! delivered} x {the tracked channel}, but for those that mean nothing or are the same as another. Each row runs in a
 //! process of its own with a time limit: first over std's channel, with the foreign code called at
 //! the same places and a consumer on another thread. There several rows are the same, which runs
 //! once. If that run ends, the tracked channel must end too, without a panic, a lost item, or a
