@@ -5,7 +5,7 @@ use std::hint::black_box;
 use fillgauge_std::channels::{async_channel as tracked_async, crossbeam as tracked_crossbeam};
 
 use crate::compare::{Run, contender};
-use crate::peers::{Counter, OneWord, TwoWords};
+use crate::peers::{Counter, OneWord, TwoWords, hotpath_that_counts};
 
 const CAPACITY: usize = 1_024;
 
@@ -57,11 +57,7 @@ macro_rules! contenders {
 }
 
 pub(crate) fn compare(run: &mut Run) {
-    // Its cheapest mode: it counts, and reads no clock.
-    let _hotpath = hotpath::HotpathGuardBuilder::new("ratios")
-        .channels_time_sampling_rate(0.0)
-        .format(hotpath::Format::None)
-        .build();
+    let _hotpath = hotpath_that_counts();
     run.time(
         "crossbeam channel of 1024, one thread, try_send + try_recv",
         100_000,

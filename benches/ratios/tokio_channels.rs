@@ -7,7 +7,7 @@ use tokio::runtime::Builder;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::compare::{Run, contender};
-use crate::peers::{Counter, TwoWords};
+use crate::peers::{Counter, TwoWords, hotpath_that_counts};
 
 /// Sends an item and receives it, `n` times on one thread.
 macro_rules! one_at_a_time {
@@ -59,6 +59,7 @@ macro_rules! in_one_task {
 }
 
 pub(crate) fn compare(run: &mut Run) {
+    let _hotpath = hotpath_that_counts();
     let words = TwoWords::<16>::default();
     let (sender, mut receiver) = mpsc::channel(1_024);
     run.time(
@@ -78,6 +79,10 @@ pub(crate) fn compare(run: &mut Run) {
                 "fillgauge-std",
                 one_at_a_time!(tracked::channel("try_send", 1_024)),
             ),
+            contender(
+                "hotpath",
+                one_at_a_time!(hotpath::channel!(mpsc::channel(1_024))),
+            ),
         ],
     );
     run.time(
@@ -89,6 +94,10 @@ pub(crate) fn compare(run: &mut Run) {
                 "fillgauge-std",
                 from_task_to_task!(tracked::channel("tasks", 16)),
             ),
+            contender(
+                "hotpath",
+                from_task_to_task!(hotpath::channel!(mpsc::channel(16))),
+            ),
         ],
     );
     run.time(
@@ -97,6 +106,10 @@ pub(crate) fn compare(run: &mut Run) {
         vec![
             contender("tokio", in_one_task!(mpsc::channel(16))),
             contender("fillgauge-std", in_one_task!(tracked::channel("task", 16))),
+            contender(
+                "hotpath",
+                in_one_task!(hotpath::channel!(mpsc::channel(16))),
+            ),
         ],
     );
     let semaphore = Semaphore::new(1_024);
