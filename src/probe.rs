@@ -214,6 +214,12 @@ impl<D: Deliver> Probe<D> {
         })
     }
 
+    /// Changes the capacity without a check: a check has to follow. For a wrapper whose capacity and
+    /// length change together.
+    pub fn store_capacity(&self, capacity: usize) {
+        self.alarm.set_capacity(capacity);
+    }
+
     /// Changes the capacity, and checks. See [`Gauge::set_capacity`](crate::Gauge::set_capacity).
     pub fn set_capacity(&self, capacity: usize, length: impl Fn() -> usize) {
         self.alarm.set_capacity(capacity);

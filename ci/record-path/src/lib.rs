@@ -156,6 +156,7 @@ export! {
     probe_warnings = warnings();
     probe_limit = limit();
     probe_instance = instance();
+    probe_store_capacity = store_capacity(capacity: usize);
     probe_snapshot = snapshot();
 }
 

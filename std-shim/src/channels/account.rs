@@ -3,7 +3,7 @@
 //!
 //! | word | written by |
 //! |---|---|
-//! | `closed` | whoever drops the last receiver |
+//! | `closed` | the thread that drops the last receiver |
 //! | `waiting`, `waits` | a producer that waits for room, through [`Waiting`] |
 //! | `disconnected` | a producer whose item came back because no receiver was left |
 //! | `items` | who sends and who receives, if the channel is to have totals |
@@ -51,14 +51,15 @@ pub(crate) struct ChannelAccount {
 /// The items that a channel without counters of its own has seen.
 #[derive(Debug, Default)]
 struct Items {
-    sent: ApartUsize,
-    received: ApartUsize,
+    sent: AlignedUsize,
+    received: AlignedUsize,
 }
 
-/// On cache lines of its own: producers and consumers do not share it.
+/// On a cache line of its own, and the one that is fetched with it: producers and consumers do not
+/// share it.
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct ApartUsize(AtomicUsize);
+struct AlignedUsize(AtomicUsize);
 
 /// The waits that are over.
 #[derive(Debug, Default)]
@@ -189,6 +190,22 @@ impl<'channel> Checking<'channel> {
         }
     }
 
+    /// Counts `sent` and `received` items and checks, if the operation that follows panics. A waker
+    /// may, and the queue has changed then. It has to be forgotten afterwards.
+    #[inline]
+    pub(crate) fn on_unwind<L: Fn() -> usize>(
+        self,
+        (sent, received): (usize, usize),
+        length: L,
+    ) -> OnUnwind<'channel, L> {
+        OnUnwind {
+            checking: self,
+            sent,
+            received,
+            length,
+        }
+    }
+
     /// See [`ChannelAccount::count_sent`].
     #[inline]
     pub(crate) fn count_sent(self, n: usize) {
@@ -203,6 +220,24 @@ impl<'channel> Checking<'channel> {
         if let Some(items) = self.items {
             items.received.0.fetch_add(n, Ordering::Relaxed);
         }
+    }
+}
+
+/// From [`Checking::on_unwind`].
+#[must_use = "dropping it counts and checks"]
+pub(crate) struct OnUnwind<'channel, L: Fn() -> usize> {
+    checking: Checking<'channel>,
+    sent: usize,
+    received: usize,
+    length: L,
+}
+
+impl<L: Fn() -> usize> Drop for OnUnwind<'_, L> {
+    #[cold]
+    fn drop(&mut self) {
+        self.checking.count_sent(self.sent);
+        self.checking.count_received(self.received);
+        self.checking.probe.check_deferred(&self.length);
     }
 }
 

@@ -38,6 +38,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -51,7 +52,7 @@ use pin_project_lite::pin_project;
 pub use ::async_channel::Closed;
 
 use super::account::{ChannelAccount, Checking, Waiting};
-use super::probed::{Closing, Enlist, Length, Shared, depth};
+use super::probed::{CloseOnDrop, Enlist, Length, Shared, depth};
 use crate::backpressure::Backpressure;
 use crate::registry::QueueProbe;
 use crate::track::track;
@@ -111,7 +112,7 @@ pub(crate) fn tracked<T: core::marker::Send + 'static>(
     };
     let receiver = Receiver {
         inner: receiver,
-        closing: Closing::new(shared),
+        closing: CloseOnDrop::new(shared),
     };
     (sender, receiver)
 }
@@ -152,7 +153,10 @@ impl<T> Sender<T> {
     #[inline]
     pub fn try_send(&self, msg: T) -> Result<(), TrySendError<T>> {
         let checking = self.shared.checking();
+        let length = || depth(checking.account, self.inner.len());
+        let unwinding = checking.on_unwind((1, 0), length);
         let outcome = self.inner.try_send(msg);
+        mem::forget(unwinding);
         match &outcome {
             Ok(()) => self.check_sent(checking),
             Err(TrySendError::Full(_)) => self.shared.probe.record_refused(1),
@@ -207,10 +211,13 @@ impl<T> Sender<T> {
     /// Gives the item back if the channel is closed, as
     /// [`Sender::force_send`](::async_channel::Sender::force_send) does.
     pub fn force_send(&self, msg: T) -> Result<Option<T>, SendError<T>> {
+        let checking = self.shared.checking();
+        let length = || depth(checking.account, self.inner.len());
+        let unwinding = checking.on_unwind((1, 0), length);
         let outcome = self.inner.force_send(msg);
+        mem::forget(unwinding);
         match &outcome {
             Ok(replaced) => {
-                let checking = self.shared.checking();
                 checking.count_sent(1);
                 checking.count_received(replaced.iter().count());
                 // With the real fence: see "On the fences".
@@ -353,7 +360,7 @@ pin_project! {
         // Dropped in this order.
         #[pin]
         inner: ::async_channel::Receiver<T>,
-        closing: Closing<::async_channel::Receiver<T>>,
+        closing: CloseOnDrop<::async_channel::Receiver<T>>,
     }
 }
 
@@ -366,7 +373,10 @@ impl<T> Receiver<T> {
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
         let checking = self.closing.shared().checking();
+        let length = || depth(checking.account, self.inner.len());
+        let unwinding = checking.on_unwind((0, 1), length);
         let received = self.inner.try_recv();
+        mem::forget(unwinding);
         if received.is_ok() {
             self.check_received(checking);
         }
@@ -651,7 +661,7 @@ pub struct WeakReceiver<T> {
 impl<T> WeakReceiver<T> {
     /// A receiver, if there is one left and the channel is not closed.
     pub fn upgrade(&self) -> Option<Receiver<T>> {
-        let closing = Closing::upgrade(&self.shared)?;
+        let closing = CloseOnDrop::upgrade(&self.shared)?;
         let inner = self.inner.upgrade()?;
         Some(Receiver { inner, closing })
     }

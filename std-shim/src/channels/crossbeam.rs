@@ -18,13 +18,18 @@
 //!
 //! - Nothing is counted: the gauge reads the channel's own length after each operation. So failed
 //!   sends leave nothing behind, and a producer that waits does not count.
-//! - When the last receiver is dropped the depth is 0, although crossbeam keeps the items until the
-//!   senders are gone too.
+//! - When the last receiver is dropped the depth is 0, although a bounded channel of crossbeam keeps
+//!   its items until the senders are gone too.
 //! - A send delivers its events on its own thread. A receive and a drop leave them to the
 //!   [background thread](crate#who-delivers).
 //! - With capacity 0 the channel is a rendezvous: its depth is always 0, and no event comes.
 //!   Producers that wait for a receiver are counted all the same.
 //! - The registry has a receiver of its own, which it drops with your last one.
+//!
+//! # What differs from crossbeam
+//!
+//! - A channel is made for `T: Send + 'static`: a report on another thread reads it.
+//! - [`Track::crossbeam_channel`](crate::Track::crossbeam_channel) without a capacity is a rendezvous.
 //!
 //! # `select!` and `Select`
 //!
@@ -40,7 +45,7 @@
 //! sender.send("sweep")?;
 //! select! {
 //!     recv(receiver) -> job => {
-//!         selected(&receiver);
+//!         selected(&receiver, &job);
 //!         assert_eq!(job, Ok("sweep"));
 //!     }
 //! }
@@ -48,7 +53,8 @@
 //! # Ok::<(), crossbeam_channel::SendError<&str>>(())
 //! ```
 //!
-//! They do not count in the [totals](crate::Track::totals), nor in the [`Backpressure`].
+//! Without it they are missing in the [totals](crate::Track::totals). A wait in `select!` is no wait
+//! in the [`Backpressure`].
 //!
 //! A clone of the half that one derefs to is crossbeam's, and is not tracked. Such a receiver is
 //! none for the gauge.
@@ -74,7 +80,7 @@ use crossbeam_channel::{
 use fillgauge::IntoLimit;
 
 use super::account::{ChannelAccount, Checking};
-use super::probed::{Closing, Enlist, Length, Shared, depth};
+use super::probed::{CloseOnDrop, Enlist, Length, Shared, depth};
 use crate::backpressure::Backpressure;
 use crate::registry::QueueProbe;
 use crate::track::track;
@@ -129,7 +135,7 @@ pub(crate) fn tracked<T: Send + 'static>(
     };
     let receiver = Receiver {
         inner: receiver,
-        closing: Closing::new(shared),
+        closing: CloseOnDrop::new(shared),
     };
     (sender, receiver)
 }
@@ -141,11 +147,11 @@ impl<T> Length for crossbeam_channel::Receiver<T> {
 }
 
 /// Checks after `select!` or [`Select`](crossbeam_channel::Select) has completed an operation on
-/// this half. See [the module](self#select-and-select).
+/// this half with `outcome`, and counts it. See [the module](self#select-and-select).
 ///
 /// After a send it delivers events on this thread, as a send does.
-pub fn selected(half: &impl Half) {
-    half.check();
+pub fn selected<T, E>(half: &impl Half, outcome: &Result<T, E>) {
+    half.selected(outcome.is_ok());
 }
 
 /// A half of a tracked channel: [`Sender`] or [`Receiver`].
@@ -153,7 +159,8 @@ pub trait Half: sealed::Half {}
 
 mod sealed {
     pub trait Half {
-        fn check(&self);
+        /// Checks after an operation that `has_moved` an item, or found the channel disconnected.
+        fn selected(&self, has_moved: bool);
     }
 }
 
@@ -161,14 +168,21 @@ impl<T> Half for Sender<T> {}
 impl<T> Half for Receiver<T> {}
 
 impl<T> sealed::Half for Sender<T> {
-    fn check(&self) {
+    fn selected(&self, has_moved: bool) {
+        if has_moved {
+            self.shared.account.count_sent(1);
+        } else {
+            self.shared.account.count_disconnected();
+        }
         self.shared.probe.check(|| self.depth());
     }
 }
 
 impl<T> sealed::Half for Receiver<T> {
-    fn check(&self) {
-        self.closing.shared().probe.check_deferred(|| self.depth());
+    fn selected(&self, has_moved: bool) {
+        let shared = self.closing.shared();
+        shared.checking().count_received(has_moved.into());
+        shared.probe.check_deferred(|| self.depth());
     }
 }
 
@@ -374,7 +388,7 @@ impl<T> RefUnwindSafe for Sender<T> {}
 pub struct Receiver<T> {
     // Dropped in this order.
     inner: crossbeam_channel::Receiver<T>,
-    closing: Closing<crossbeam_channel::Receiver<T>>,
+    closing: CloseOnDrop<crossbeam_channel::Receiver<T>>,
 }
 
 impl<T> Receiver<T> {

@@ -113,9 +113,9 @@ impl<R> Shared<R> {
 
 /// A receiver of the user's. It comes after the channel's own half in the struct, and so is dropped
 /// after it.
-pub(super) struct Closing<R>(Arc<Shared<R>>);
+pub(super) struct CloseOnDrop<R>(Arc<Shared<R>>);
 
-impl<R> Closing<R> {
+impl<R> CloseOnDrop<R> {
     /// The first one.
     pub(super) fn new(shared: Arc<Shared<R>>) -> Self {
         Self(shared)
@@ -139,7 +139,7 @@ impl<R> Closing<R> {
     }
 }
 
-impl<R> Clone for Closing<R> {
+impl<R> Clone for CloseOnDrop<R> {
     fn clone(&self) -> Self {
         // There is one already: this.
         self.0.receivers.fetch_add(1, Ordering::Relaxed);
@@ -147,7 +147,7 @@ impl<R> Clone for Closing<R> {
     }
 }
 
-impl<R> Drop for Closing<R> {
+impl<R> Drop for CloseOnDrop<R> {
     fn drop(&mut self) {
         let shared = &*self.0;
         if shared.receivers.fetch_sub(1, Ordering::AcqRel) > 1 {

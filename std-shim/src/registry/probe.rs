@@ -104,9 +104,9 @@ impl QueueProbe {
         self.slot.record_refused(n);
     }
 
-    /// Changes the capacity, checks, and delivers on this thread.
-    pub(crate) fn set_capacity(&self, capacity: usize, length: impl Fn() -> usize) {
-        self.slot.set_capacity(capacity, length);
+    /// Changes the capacity. A check has to follow.
+    pub(crate) fn store_capacity(&self, capacity: usize) {
+        self.slot.store_capacity(capacity);
     }
 
     /// The last receiver is gone: the depth is 0 from now on, whatever is left in the channel. The

@@ -37,16 +37,19 @@ const PUTS: [(&str, Put); 6] = [
     }),
     ("select!", |sender, item| {
         select! {
-            send(sender, item) -> sent => sent.unwrap(),
+            send(sender, item) -> sent => {
+                selected(sender, &sent);
+                sent.unwrap();
+            }
             default => panic!("there is room"),
         }
-        selected(sender);
     }),
     ("Select", |sender, item| {
         let mut select = Select::new();
         select.send(sender);
-        select.select().send(sender, item).unwrap();
-        selected(sender);
+        let sent = select.select().send(sender, item);
+        selected(sender, &sent);
+        sent.unwrap();
     }),
 ];
 
@@ -70,18 +73,18 @@ const TAKES: [(&str, Take); 10] = [
     }),
     ("select!", |receiver| {
         let item = select! {
-            recv(receiver) -> item => item.unwrap(),
+            recv(receiver) -> item => item,
             default => panic!("there is one"),
         };
-        selected(receiver);
-        item
+        selected(receiver, &item);
+        item.unwrap()
     }),
     ("Select", |receiver| {
         let mut select = Select::new();
         select.recv(receiver);
-        let item = select.select().recv(receiver).unwrap();
-        selected(receiver);
-        item
+        let item = select.select().recv(receiver);
+        selected(receiver, &item);
+        item.unwrap()
     }),
 ];
 
@@ -200,9 +203,9 @@ fn whoever_goes_first_nothing_is_left_behind() {
                 assert_eq!(in_time, Err(SendTimeoutError::Disconnected(7)));
                 let in_time = sender.send_deadline(7, Instant::now());
                 assert_eq!(in_time, Err(SendTimeoutError::Disconnected(7)));
-                selected(&sender);
+                select! { send(sender, 7) -> sent => selected(&sender, &sent) }
                 let backpressure = sender.backpressure();
-                assert_eq!((backpressure.disconnected, backpressure.refused), (4, 0));
+                assert_eq!((backpressure.disconnected, backpressure.refused), (5, 0));
                 assert_eq!((gauge.depth(), gauge.high_water()), (0, left), "{case}");
                 drop(sender);
                 assert_eq!(Arc::strong_count(&gauge), 1, "{case}");

@@ -2,12 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Debug;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -314,7 +314,11 @@ fn every_step_of_any_history_leaves_what_the_channel_says() {
                     Err(TrySendError::Full(())) => refused += 1,
                     Err(TrySendError::Closed(())) => {}
                 },
-                4 | 5 => tasks.push(task(chance.below(TASKS), sender.clone())),
+                4 | 5 => match chance.below(TASKS) {
+                    // It asks for three, and is refused.
+                    3 if capacity < 3 => {}
+                    kind => tasks.push(task(kind, sender.clone())),
+                },
                 6..=8 if !tasks.is_empty() => {
                     let index = chance.below(tasks.len());
                     if poll(&mut tasks[index]) {
@@ -589,6 +593,8 @@ fn a_runtime_that_ends_in_the_middle_leaves_nothing() {
             until("some are through", || passed.load(Ordering::Relaxed) > 50);
         }
         drop(runtime);
+        // Checks that overlapped may have left the depth of the earlier one.
+        drop(sender.try_reserve());
         assert_at_rest(&format!("round {round}"), &sender, kept.is_some());
         assert_eq!(sender.backpressure().waiting, 0, "round {round}");
         if let Some(receiver) = &mut kept {
@@ -617,8 +623,98 @@ fn reports_leave_no_sender_behind_and_are_not_counted() {
     assert!(weak.upgrade().is_none());
     assert_eq!(receiver.try_recv(), Err(TryRecvError::Disconnected));
     assert_eq!(registry.report().gauges.len(), 1);
-    drop((weak, receiver));
-    assert!(registry.report().gauges.is_empty());
+    assert!(weak.gauge().is_some());
+    drop(receiver);
+    assert!(
+        registry.report().gauges.is_empty(),
+        "a weak sender keeps no gauge"
+    );
+    assert!(weak.gauge().is_none());
+    assert_eq!((weak.strong_count(), weak.weak_count()), (0, 1));
+}
+
+/// A permit that sends after the receiver is gone leaves its item until all senders are gone, and
+/// no longer: the gauge does not keep it.
+#[test]
+fn a_gauge_keeps_no_item() {
+    let registry = registry();
+    let (sender, receiver) = channel_in::<Arc<()>>(&registry, 5);
+    let gauge = Arc::clone(sender.gauge());
+    let item = Arc::new(());
+    let permit = sender.try_reserve().unwrap();
+    drop(receiver);
+    permit.send(Arc::clone(&item));
+    assert_eq!(sender.weak_count(), 0);
+    drop(sender);
+    assert_eq!(Arc::strong_count(&item), 1);
+    assert_eq!((gauge.depth(), registry.report().gauges[0].depth), (0, 0));
+}
+
+#[test]
+fn more_than_there_can_be_is_refused() {
+    let registry = registry();
+    let (sender, mut receiver) = channel_in::<()>(&registry, 5);
+    let mut reserve = Box::pin(sender.reserve_many(6));
+    let mut context = Context::from_waker(Waker::noop());
+    let Poll::Ready(reserved) = reserve.as_mut().poll(&mut context) else {
+        panic!("it waits for what never comes");
+    };
+    assert!(reserved.is_err());
+    let backpressure = sender.backpressure();
+    assert_eq!((backpressure.refused, backpressure.disconnected), (1, 0));
+    // What is closed holds nobody back.
+    while sender.try_send(()).is_ok() {}
+    receiver.close();
+    assert!(sender.blocking_send(()).is_err());
+    let backpressure = sender.backpressure();
+    assert_eq!((backpressure.waits, backpressure.disconnected), (0, 1));
+}
+
+/// The item is in, or out, when the waker runs: a panic of it must not hide that.
+#[test]
+fn a_waker_that_panics_hides_no_edge() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("the executor is gone");
+        }
+    }
+    let waker = Waker::from(Arc::new(Panics));
+    let registry = registry();
+    let counted = || {
+        let track = track("tokio").capacity(1).totals().registry(&registry);
+        track.tokio_channel::<u8>()
+    };
+    let totals = |sender: &Sender<u8>| {
+        let totals = sender.gauge().snapshot().totals.unwrap();
+        (totals.enqueued, totals.dequeued)
+    };
+
+    let (sender, mut receiver) = counted();
+    assert!(
+        receiver
+            .poll_recv(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    let sent = panic::catch_unwind(AssertUnwindSafe(|| sender.try_send(1)));
+    assert!(sent.is_err());
+    let gauge = sender.gauge();
+    assert_eq!(
+        (gauge.depth(), gauge.has_warned(), totals(&sender)),
+        (1, true, (1, 0))
+    );
+
+    let mut wait = Box::pin(sender.send(2));
+    assert!(
+        wait.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    let received = panic::catch_unwind(AssertUnwindSafe(|| receiver.try_recv()));
+    assert!(received.is_err());
+    assert_eq!(totals(&sender), (1, 1));
+    drop(wait);
+    assert_eq!((gauge.depth(), gauge.has_warned()), (0, false));
 }
 
 #[test]

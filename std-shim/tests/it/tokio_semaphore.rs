@@ -1,16 +1,17 @@
 //! Tracked tokio semaphores: what is left in the gauge after every way to use one.
 
 use std::fmt::Debug;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{self, AssertUnwindSafe, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::thread;
+use std::time::Duration;
 
 use fillgauge_std::channels::tokio::{
     OwnedSemaphorePermit, Semaphore, SemaphorePermit, TryAcquireError,
 };
-use fillgauge_std::{QueueRegistry, track};
+use fillgauge_std::{QueueRegistry, flush_events, track};
 use tokio::runtime::Builder;
 
 use crate::size::native_or_miri;
@@ -333,6 +334,8 @@ fn a_runtime_that_ends_in_the_middle_leaves_nothing() {
         until("some are through", || through.load(Ordering::Relaxed) > 50);
         drop(runtime);
         assert_eq!(semaphore.available_permits(), 3 + round % 4);
+        // Checks that overlapped may have left the depth of the earlier one.
+        drop(semaphore.try_acquire());
         assert_at_rest(&format!("round {round}"), &semaphore, 3 + round % 4);
         assert_eq!(semaphore.backpressure().waiting, 0, "round {round}");
     }
@@ -394,4 +397,68 @@ fn a_capacity_that_changes_meanwhile_leaves_nothing() {
     });
     assert_eq!(semaphore.available_permits(), 10);
     assert_at_rest("at the end", &semaphore, 10);
+}
+
+/// A waker that panics while permits are added: they are there all the same.
+#[test]
+fn a_waker_that_panics_leaves_the_capacity_right() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("the executor is gone");
+        }
+    }
+    let semaphore = track("panics")
+        .capacity(5)
+        .registry(&QueueRegistry::new("tokio").silent())
+        .semaphore();
+    let all = semaphore.try_acquire_many(5).unwrap();
+    let mut wait = Box::pin(semaphore.acquire());
+    let waker = Waker::from(Arc::new(Panics));
+    assert!(
+        wait.as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    let added = panic::catch_unwind(AssertUnwindSafe(|| semaphore.add_permits(5)));
+    assert!(added.is_err());
+    let gauge = semaphore.gauge();
+    assert_eq!((gauge.capacity(), gauge.depth()), (10, 6));
+    drop((wait, all));
+    assert_eq!((gauge.depth(), semaphore.available_permits()), (0, 10));
+}
+
+/// The fill never falls below the warn point: no recovery comes.
+#[test]
+fn permits_that_are_forgotten_make_no_false_edge() {
+    let edges = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&edges);
+    let semaphore = track("forgotten")
+        .capacity(100)
+        .registry(&QueueRegistry::new("tokio").silent())
+        .sink(move |_| {
+            count.fetch_add(1, Ordering::Relaxed);
+        })
+        .semaphore();
+    let mut permits = semaphore.try_acquire_many(90).unwrap();
+    assert_eq!(edges.load(Ordering::Relaxed), 1);
+    thread::scope(|scope| {
+        let others = scope.spawn(|| {
+            for _ in 0..2_000 {
+                drop(semaphore.try_acquire());
+            }
+        });
+        while let Some(permit) = permits.split(1) {
+            // 81 of 91 at the least.
+            if permits.num_permits() < 81 {
+                break;
+            }
+            permit.forget();
+            thread::yield_now();
+        }
+        others.join().unwrap();
+    });
+    flush_events(Duration::from_secs(60)).unwrap();
+    assert_eq!(edges.load(Ordering::Relaxed), 1);
+    drop(permits);
 }

@@ -132,6 +132,8 @@ mod tokio {
 fn every_way_into_and_out_of_a_crossbeam_channel_counts() {
     use std::time::{Duration, Instant};
 
+    use fillgauge_std::channels::crossbeam;
+
     let registry = QueueRegistry::new("crossbeam").silent();
     let (sender, receiver) = counted(&registry).crossbeam_channel();
     let (long, later) = (
@@ -152,14 +154,26 @@ fn every_way_into_and_out_of_a_crossbeam_channel_counts() {
     assert_eq!(receiver.iter().take(1).count(), 1);
     assert_eq!(receiver.try_iter().take(1).count(), 1);
     assert_eq!(totals(&registry, sender.gauge()), Some((10, 6)));
+    crossbeam_channel::select! {
+        recv(receiver) -> item => crossbeam::selected(&receiver, &item),
+    }
+    assert_eq!(totals(&registry, sender.gauge()), Some((10, 7)));
+    crossbeam_channel::select! {
+        send(sender, 0) -> sent => crossbeam::selected(&sender, &sent),
+    }
+    assert_eq!(totals(&registry, sender.gauge()), Some((11, 7)));
     assert_eq!(receiver.into_iter().take(1).count(), 1);
     assert_eq!(
         totals(&registry, sender.gauge()),
-        Some((10, 10)),
+        Some((11, 11)),
         "the rest is lost"
     );
+    crossbeam_channel::select! {
+        send(sender, 0) -> sent => crossbeam::selected(&sender, &sent),
+    }
+    assert_eq!(totals(&registry, sender.gauge()), Some((11, 11)));
     drop(sender);
-    check_gone(&registry, (10, 10));
+    check_gone(&registry, (11, 11));
 }
 
 #[cfg(feature = "async-channel")]

@@ -47,8 +47,10 @@
 //!   refused counts once, whatever its size.
 //! - A channel of capacity 1 to 4 warns when it is full, since 80 % of them is all of them. A
 //!   reservation that is held counts.
-//! - A report holds a strong sender for as long as it takes to read a number. So for that time
-//!   [`strong_count`](Sender::strong_count) is one more, and the channel stays open.
+//! - A report, a watch and the background thread hold a strong sender for as long as it takes to
+//!   read a number. So for that time [`strong_count`](Sender::strong_count) is one more, and the
+//!   channel stays open.
+//! - The gauge of a [`WeakSender`] is there as long as the channel is.
 
 // What is read, and which fence a check needs:
 //

@@ -53,8 +53,8 @@ impl<'a, T> Permit<'a, T> {
         } = self;
         // The slot is used before and afterwards.
         after.0 = None;
-        inner.send(value);
         sender.account().count_sent(1);
+        inner.send(value);
     }
 }
 
@@ -156,9 +156,8 @@ impl<T> OwnedPermit<T> {
     /// Sends an item in the slot, and returns the sender. If the receiver is gone, the item is
     /// lost, and is no depth.
     pub fn send(self, value: T) -> Sender<T> {
-        let sender = self.into_sender(|permit| permit.send(value));
-        sender.account().count_sent(1);
-        sender
+        self.shared.account.count_sent(1);
+        self.into_sender(|permit| permit.send(value))
     }
 
     /// Gives the slot back, and returns the sender. What follows is left to the background thread.

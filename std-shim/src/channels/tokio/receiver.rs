@@ -48,6 +48,7 @@ impl<T> Drop for CloseOnDrop<T> {
     fn drop(&mut self) {
         self.0.account.close();
         self.0.probe.close();
+        self.0.reader.close();
     }
 }
 
@@ -153,7 +154,8 @@ impl<T> Receiver<T> {
         self.inner.max_capacity()
     }
 
-    /// How many senders there are. While a report reads the channel there is one more.
+    /// How many senders there are. While a report, a watch or the
+    /// background thread reads the channel there is one more.
     pub fn sender_strong_count(&self) -> usize {
         self.inner.sender_strong_count()
     }
@@ -181,20 +183,39 @@ impl<T> Receiver<T> {
     #[inline]
     fn taking<R: Taken>(&mut self, take: impl FnOnce(&mut mpsc::Receiver<T>) -> R) -> R {
         let Self { inner, closing } = self;
-        let checking = closing.0.checking();
-        let Checking { probe, account, .. } = checking;
-        let taken = take(inner);
-        checking.count_received(taken.items());
-        let length = || used(account, inner.max_capacity(), inner.capacity());
+        let mut taking = Taking {
+            checking: closing.0.checking(),
+            inner,
+            items: 1,
+        };
+        let taken = take(taking.inner);
+        taking.items = taken.items();
+        taken
+    }
+}
+
+/// An operation that takes items out. It checks when it ends, also if a waker panics.
+struct Taking<'receiver, T> {
+    checking: Checking<'receiver>,
+    inner: &'receiver mut mpsc::Receiver<T>,
+    /// How many it took. Of one that panics: one.
+    items: usize,
+}
+
+impl<T> Drop for Taking<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let Checking { probe, account, .. } = self.checking;
+        self.checking.count_received(self.items);
+        let length = || used(account, self.inner.max_capacity(), self.inner.capacity());
         probe.check_deferred_after_rmw(length);
         // Without senders nobody else can read the channel: a thread that delivers goes by the
-        // depth of the last check. That was stored by the check above, and the full fence of this
-        // one stands between that and the state of the alarm: either that thread goes by this
-        // depth, or this one sees that it has ended.
-        if inner.sender_strong_count() == 0 {
+        // depth of the last check. The full fence of this check stands between that depth and the
+        // state of the alarm: either that thread goes by this depth, or this one sees that it has
+        // ended. (If the last sender goes just now, the next receive finds what is due.)
+        if self.inner.sender_strong_count() == 0 {
             probe.check_deferred(length);
         }
-        taken
     }
 }
 

@@ -41,12 +41,12 @@ pub struct Semaphore {
 /// What says how much is out: all permits less those that are available.
 ///
 /// A change of the number of all changes both. Each is counted when it begins and when it ends, and
-/// whoever reads meanwhile knows nothing new. Who makes the change checks afterwards:
+/// a reader meanwhile goes by the last check. The thread that makes the change checks afterwards:
 ///
 /// ```text
 /// thread A                                  thread B
 /// takes a permit: a read-modify-write       `ended` is raised: a read-modify-write
-/// fence                                     fence, in `set_capacity`
+/// fence                                     fence, in `check_changed`
 /// load of `ended`                           load of the permits that are available
 /// ```
 ///
@@ -71,30 +71,34 @@ impl State {
         let is_steady = self.begun.load(Ordering::SeqCst) == ended;
         is_steady.then(|| all.saturating_sub(available))
     }
-
-    /// Changes the number of all permits.
-    fn change(&self) -> Changing<'_> {
-        self.begun.fetch_add(1, Ordering::SeqCst);
-        Changing(self)
-    }
 }
 
-/// A change of the number of all permits, in progress. It ends also if tokio panics.
-struct Changing<'state>(&'state State);
+/// A change of the number of all permits, in progress. The capacity of the gauge follows before it
+/// ends: nobody checks by the one without the other. It ends also if tokio panics.
+struct Changing<'semaphore>(&'semaphore Semaphore);
 
 impl Changing<'_> {
     fn add(&self, n: usize) {
-        self.0.all.fetch_add(n, Ordering::SeqCst);
+        self.0.state.all.fetch_add(n, Ordering::SeqCst);
     }
 
     fn subtract(&self, n: usize) {
-        self.0.all.fetch_sub(n, Ordering::SeqCst);
+        self.0.state.all.fetch_sub(n, Ordering::SeqCst);
     }
 }
 
 impl Drop for Changing<'_> {
     fn drop(&mut self) {
-        self.0.ended.fetch_add(1, Ordering::SeqCst);
+        let Semaphore { state, probe } = self.0;
+        loop {
+            let all = state.all.load(Ordering::SeqCst);
+            probe.store_capacity(all);
+            // Another thread may have stored what it read before this one did.
+            if state.all.load(Ordering::SeqCst) == all {
+                break;
+            }
+        }
+        state.ended.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -144,21 +148,24 @@ impl Semaphore {
     ///
     /// If there are more than [`MAX_PERMITS`](Self::MAX_PERMITS) then, as tokio's does.
     pub fn add_permits(&self, n: usize) {
-        let changing = self.state.change();
-        self.state.inner.add_permits(n);
+        // For a waker that panics.
+        let mut unwinding = GiveBack(Some(self));
+        let changing = self.change();
         changing.add(n);
+        self.state.inner.add_permits(n);
         drop(changing);
-        self.follow();
+        unwinding.0 = None;
+        self.check_changed();
     }
 
     /// Takes up to `n` of the permits that nobody has away, and returns how many those are. The
     /// capacity of the gauge follows.
     pub fn forget_permits(&self, n: usize) -> usize {
-        let changing = self.state.change();
+        let changing = self.change();
         let forgotten = self.state.inner.forget_permits(n);
         changing.subtract(forgotten);
         drop(changing);
-        self.follow();
+        self.check_changed();
         forgotten
     }
 
@@ -374,29 +381,29 @@ impl Semaphore {
         self.probe.check_deferred_after_rmw(|| self.out());
     }
 
-    /// Has the capacity of the gauge follow the number of all permits, and checks.
-    fn follow(&self) {
-        loop {
-            let all = self.state.all.load(Ordering::SeqCst);
-            self.probe.set_capacity(all, || self.out());
-            // Another thread may have set what it read before this one did.
-            if self.state.all.load(Ordering::SeqCst) == all {
-                return;
-            }
-        }
+    /// Begins to change the number of all permits.
+    fn change(&self) -> Changing<'_> {
+        self.state.begun.fetch_add(1, Ordering::SeqCst);
+        Changing(self)
+    }
+
+    /// Checks after this thread has changed the number of all permits.
+    fn check_changed(&self) {
+        self.probe.check(|| self.out());
     }
 
     /// Permits that are out are there no more.
     fn forgotten(&self, n: usize, forget: impl FnOnce()) {
-        let changing = self.state.change();
+        let changing = self.change();
         forget();
         changing.subtract(n);
         drop(changing);
-        self.follow();
+        self.check_changed();
     }
 
     fn wait_if_below(&self, n: u32) -> Option<impl Drop + use<'_>> {
-        (self.available_permits() < n as usize).then(|| self.state.account.wait())
+        let waits = self.available_permits() < n as usize && !self.is_closed();
+        waits.then(|| self.state.account.wait())
     }
 
     #[inline]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::mem;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use ::tokio::sync::mpsc::{
@@ -15,7 +15,7 @@ use ::tokio::sync::mpsc::{
 use super::shared::{Shared, take_turn, used_slots};
 use super::{OwnedPermit, Permit, PermitIterator};
 use crate::backpressure::Backpressure;
-use crate::channels::account::{ChannelAccount, Checking};
+use crate::channels::account::{ChannelAccount, Checking, OnUnwind};
 use crate::registry::QueueProbe;
 
 /// The sending half of a [`channel`](super::channel), after [`tokio::sync::mpsc::Sender`].
@@ -62,7 +62,13 @@ impl<T> Sender<T> {
         // full: nobody waits while there is room, so nobody is overtaken.
         take_turn().await;
         let checking = self.shared.checking();
-        let sent = match self.inner.try_send(value) {
+        let tried = {
+            let unwinding = self.on_unwind(checking);
+            let tried = self.inner.try_send(value);
+            mem::forget(unwinding);
+            tried
+        };
+        let sent = match tried {
             Ok(()) => {
                 checking.count_sent(1);
                 self.check_by(checking);
@@ -82,7 +88,9 @@ impl<T> Sender<T> {
     #[inline]
     pub fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         let checking = self.shared.checking();
+        let unwinding = self.on_unwind(checking);
         let sent = self.inner.try_send(message);
+        mem::forget(unwinding);
         if sent.is_ok() {
             checking.count_sent(1);
             self.check_by(checking);
@@ -129,8 +137,11 @@ impl<T> Sender<T> {
     /// In an asynchronous context, as tokio's does.
     #[track_caller]
     pub fn blocking_send(&self, value: T) -> Result<(), SendError<T>> {
-        let waiting = (self.inner.capacity() == 0).then(|| self.shared.account.wait());
+        let is_full = self.inner.capacity() == 0 && !self.inner.is_closed();
+        let waiting = is_full.then(|| self.shared.account.wait());
+        let unwinding = self.on_unwind(self.shared.checking());
         let sent = self.inner.blocking_send(value);
+        mem::forget(unwinding);
         drop(waiting);
         self.check();
         self.count_outcome(sent)
@@ -160,10 +171,16 @@ impl<T> Sender<T> {
     ///
     /// # Errors
     ///
-    /// If the channel is closed, or `n` is more than [`max_capacity`](Self::max_capacity).
+    /// If the channel is closed, or `n` is more than [`max_capacity`](Self::max_capacity), which
+    /// counts as refused.
     pub async fn reserve_many(&self, n: usize) -> Result<PermitIterator<'_, T>, SendError<()>> {
         let permits = self.taking(n, self.inner.reserve_many(n)).await;
-        Ok(PermitIterator::new(self.count_if_closed(permits)?, self))
+        if n > self.max_capacity() {
+            self.shared.probe.record_refused(1);
+        } else if permits.is_err() {
+            self.shared.account.count_disconnected();
+        }
+        Ok(PermitIterator::new(permits?, self))
     }
 
     /// Waits for room, and reserves it for one item, by a permit that owns this sender. See
@@ -277,11 +294,12 @@ impl<T> Sender<T> {
     pub fn downgrade(&self) -> WeakSender<T> {
         WeakSender {
             inner: self.inner.downgrade(),
-            shared: Arc::clone(&self.shared),
+            shared: Arc::downgrade(&self.shared),
         }
     }
 
-    /// How many senders there are. While a report reads the channel there is one more.
+    /// How many senders there are. While a report, a watch or the
+    /// background thread reads the channel there is one more.
     pub fn strong_count(&self) -> usize {
         self.inner.strong_count()
     }
@@ -309,6 +327,12 @@ impl<T> Sender<T> {
     #[inline]
     fn check(&self) {
         self.check_by(self.shared.checking());
+    }
+
+    /// For a waker that panics when the item is in.
+    #[inline]
+    fn on_unwind<'a>(&'a self, checking: Checking<'a>) -> OnUnwind<'a, impl Fn() -> usize + 'a> {
+        checking.on_unwind((1, 0), move || used_slots(checking.account, &self.inner))
     }
 
     #[inline]
@@ -470,34 +494,34 @@ impl<T> fmt::Debug for Sender<T> {
 /// [`tokio::sync::mpsc::WeakSender`]: mpsc::WeakSender
 pub struct WeakSender<T> {
     inner: mpsc::WeakSender<T>,
-    shared: Arc<Shared<T>>,
+    /// Weakly: it does not keep the gauge registered.
+    shared: Weak<Shared<T>>,
 }
 
 impl<T> WeakSender<T> {
-    /// A sender, if there is one still. While a report reads the channel there is one.
+    /// A sender, if there is one still. While a report, a watch or the
+    /// background thread reads the channel there is one.
     pub fn upgrade(&self) -> Option<Sender<T>> {
         let inner = self.inner.upgrade()?;
-        Some(Sender::new(inner, Arc::clone(&self.shared)))
+        Some(Sender::new(inner, self.shared.upgrade()?))
     }
 
-    /// How many senders there are. While a report reads the channel there is one more.
+    /// How many senders there are. While a report, a watch or the
+    /// background thread reads the channel there is one more.
     pub fn strong_count(&self) -> usize {
         self.inner.strong_count()
     }
 
     /// How many weak senders there are. The one that reports read the channel by is left out.
     pub fn weak_count(&self) -> usize {
-        self.shared.without_reader(self.inner.weak_count())
+        let count = self.inner.weak_count();
+        let shared = self.shared.upgrade();
+        shared.map_or(count, |shared| shared.without_reader(count))
     }
 
-    /// The gauge of the channel.
-    pub fn gauge(&self) -> &Arc<QueueProbe> {
-        &self.shared.probe
-    }
-
-    /// How the channel held its producers back so far.
-    pub fn backpressure(&self) -> Backpressure {
-        self.shared.probe.backpressure()
+    /// The gauge of the channel, which this sender does not keep. `None` if the channel is gone.
+    pub fn gauge(&self) -> Option<Arc<QueueProbe>> {
+        Some(Arc::clone(&self.shared.upgrade()?.probe))
     }
 }
 
@@ -505,7 +529,7 @@ impl<T> Clone for WeakSender<T> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            shared: Arc::clone(&self.shared),
+            shared: Weak::clone(&self.shared),
         }
     }
 }
@@ -513,7 +537,7 @@ impl<T> Clone for WeakSender<T> {
 impl<T> fmt::Debug for WeakSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WeakSender")
-            .field("gauge", self.gauge())
+            .field("gauge", &self.gauge())
             .finish_non_exhaustive()
     }
 }

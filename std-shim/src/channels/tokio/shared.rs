@@ -9,6 +9,7 @@ use ::tokio::task::coop;
 use super::{Receiver, Sender};
 use crate::channels::account::{ChannelAccount, Checking};
 use crate::registry::{Poll, QueueProbe};
+use crate::sync::{Mutex, lock};
 
 /// Ends when this task may go on: now, unless its time slice is over. A future that does not ask
 /// tokio's takes its turn here, as tokio's do.
@@ -17,16 +18,24 @@ pub(super) async fn take_turn() {
     poll_fn(|context| coop::poll_proceed(context).map(|turn| turn.made_progress())).await;
 }
 
-/// Reads a channel for whoever has no half of it. It keeps no channel open.
+/// Reads a channel for a thread that has no half of it. It keeps no channel open.
 pub(super) struct Reader<T> {
-    weak: mpsc::WeakSender<T>,
+    /// `None` once the receiver is gone: a weak sender keeps the items that are left.
+    weak: Mutex<Option<mpsc::WeakSender<T>>>,
     account: Arc<ChannelAccount>,
 }
 
 impl<T> Reader<T> {
     /// A sender, for one reading.
     pub(super) fn upgrade(&self) -> Option<mpsc::Sender<T>> {
-        self.weak.upgrade()
+        lock(&self.weak).as_ref()?.upgrade()
+    }
+
+    /// The receiver is gone, and the depth is 0 from now on.
+    pub(super) fn close(&self) {
+        let weak = lock(&self.weak).take();
+        // Perhaps the last reference to the channel: the lock is free.
+        drop(weak);
     }
 
     /// The used slots. `None` without senders: then only the receiver can tell.
@@ -84,7 +93,8 @@ impl<T> Shared<T> {
 
     /// `count` of the weak senders without the one in the reader.
     pub(super) fn without_reader(&self, count: usize) -> usize {
-        count.saturating_sub(1)
+        let is_counted = lock(&self.reader.weak).is_some();
+        count.saturating_sub(is_counted.into())
     }
 }
 
@@ -97,7 +107,7 @@ pub(crate) fn channel_on<T: Send + 'static>(
 ) -> (Sender<T>, Receiver<T>) {
     let (sender, receiver) = mpsc::channel(capacity);
     let reader = Arc::new(Reader {
-        weak: sender.downgrade(),
+        weak: Mutex::new(Some(sender.downgrade())),
         account: Arc::clone(&account),
     });
     let polled = Arc::clone(&reader);
