@@ -13,9 +13,7 @@ use futures_sink::Sink;
 
 use super::{OwnedPermit, Sender};
 
-/// A [`Sender`] that is polled, after
-/// [`tokio_util::sync::PollSender`](https://docs.rs/tokio-util/0.7/tokio_util/sync/struct.PollSender.html).
-/// It is a [`Sink`].
+/// A [`Sender`] that is polled, after [`tokio_util::sync::PollSender`]. It is a [`Sink`].
 ///
 /// It reserves a slot, then sends in it. The slot is a used slot of the channel from when it is
 /// reserved. A [`poll_reserve`](Self::poll_reserve) that is pending waits, as
@@ -45,6 +43,9 @@ use super::{OwnedPermit, Sender};
 ///   panics.
 /// - [`get_ref`](Self::get_ref) is `None` too once the channel was found closed.
 /// - There is no allocation while the channel has room. A wait allocates its future.
+///
+/// [`tokio_util::sync::PollSender`]:
+///     https://docs.rs/tokio-util/0.7/tokio_util/sync/struct.PollSender.html
 pub struct PollSender<T> {
     // Dropped in this order: what is reserved is given back while there is a sender.
     slot: Slot<T>,

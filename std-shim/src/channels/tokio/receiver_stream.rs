@@ -9,7 +9,7 @@ use futures_core::Stream;
 use super::Receiver;
 
 /// A [`Receiver`] as a [`Stream`] of its items, after
-/// [`tokio_stream::wrappers::ReceiverStream`](https://docs.rs/tokio-stream/0.1/tokio_stream/wrappers/struct.ReceiverStream.html).
+/// [`tokio_stream::wrappers::ReceiverStream`].
 ///
 /// ```
 /// use fillgauge_std::channels::tokio::{ReceiverStream, channel};
@@ -25,6 +25,9 @@ use super::Receiver;
 /// assert_eq!(block_on(jobs.collect::<Vec<_>>()), ["mop"]);
 /// # Ok::<(), fillgauge_std::channels::tokio::error::TrySendError<&str>>(())
 /// ```
+///
+/// [`tokio_stream::wrappers::ReceiverStream`]:
+///     https://docs.rs/tokio-stream/0.1/tokio_stream/wrappers/struct.ReceiverStream.html
 pub struct ReceiverStream<T> {
     inner: Receiver<T>,
 }
