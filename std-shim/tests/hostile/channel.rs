@@ -50,15 +50,14 @@ type Read = Box<dyn Fn() -> Option<QueueSnapshot> + Send>;
 /// The gauges of all channels, in whatever registry.
 static GAUGES: Mutex<Vec<Read>> = Mutex::new(Vec::new());
 
-/// A tracked channel, how it is made and how it blocks, and what is done with its sender.
+/// A tracked channel, how it is made, and how it blocks.
 macro_rules! tracked {
     (
         $name:ident,
         $sender:path,
         $receiver:path,
         $make:ident,
-        $send:ident,
-        $made:expr
+        $send:ident
     ) => {
         pub(crate) struct $name;
 
@@ -78,7 +77,8 @@ macro_rules! tracked {
                     Delivery::InPlace => channel.$make(),
                     Delivery::Background => channel.background().$make(),
                 };
-                $made(row, &sender);
+                #[cfg(feature = "edge-waiter")]
+                foreign::await_edges(row.actor, sender.gauge().waiter());
                 let gauge = Arc::downgrade(sender.gauge());
                 let read = move || Some(gauge.upgrade()?.snapshot());
                 lock(&GAUGES).push(Box::new(read));
@@ -122,8 +122,7 @@ tracked!(
     TrackedSyncSender<usize>,
     TrackedReceiver<usize>,
     sync_channel,
-    send,
-    |row: Row, sender: &TrackedSyncSender<usize>| foreign::await_edges(row.actor, sender.gauge())
+    send
 );
 
 #[cfg(feature = "tokio")]
@@ -132,8 +131,7 @@ tracked!(
     tokio::Sender<usize>,
     tokio::Receiver<usize>,
     tokio_channel,
-    blocking_send,
-    |_, _: &_| ()
+    blocking_send
 );
 
 #[cfg(feature = "crossbeam")]
@@ -142,8 +140,7 @@ tracked!(
     crossbeam::Sender<usize>,
     crossbeam::Receiver<usize>,
     crossbeam_channel,
-    send,
-    |_, _: &_| ()
+    send
 );
 
 pub(crate) struct Plain;

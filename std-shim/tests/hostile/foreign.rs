@@ -14,13 +14,13 @@ use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-#[cfg(feature = "edge-waiter")]
-use fillgauge_std::LimitEventKind;
 use fillgauge_std::{
     LimitEvent, LimitSink, LimitWarning, QueueGauge, QueueRegistry, Track, TrackedLimit,
     log_queue_snapshot, queue_snapshot, register_limit, remove_limit_event_handler,
     remove_limit_warning_handler, set_limit_event_handler, set_limit_warning_handler, track, watch,
 };
+#[cfg(feature = "edge-waiter")]
+use fillgauge_std::{LimitEventKind, Waiter};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
@@ -172,11 +172,9 @@ static TASKS: Mutex<Vec<Pin<Box<dyn Future<Output = LimitEventKind> + Send>>>> =
     Mutex::new(Vec::new());
 
 /// A task awaits the edges of the gauge, if the row has one.
-#[cfg_attr(not(feature = "edge-waiter"), expect(unused_variables))]
-pub(crate) fn await_edges(actor: Actor, gauge: &Arc<QueueGauge>) {
-    #[cfg(feature = "edge-waiter")]
+#[cfg(feature = "edge-waiter")]
+pub(crate) fn await_edges(actor: Actor, mut edges: Waiter) {
     if actor == Actor::Waker {
-        let mut edges = gauge.waiter();
         lock(&TASKS).push(Box::pin(async move {
             loop {
                 edges.changed().await;

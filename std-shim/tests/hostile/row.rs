@@ -253,7 +253,7 @@ impl Row {
         } else if self.kind != Kind::Std
             && !matches!(
                 actor,
-                Actor::GaugeSink | Actor::SinkDestructor | Actor::Allocator
+                Actor::GaugeSink | Actor::Waker | Actor::SinkDestructor | Actor::Allocator
             )
         {
             Some("observers are called as those of std's channel")
