@@ -315,8 +315,9 @@ fn every_step_of_any_history_leaves_what_the_channel_says() {
                     Err(TrySendError::Closed(())) => {}
                 },
                 4 | 5 => match chance.below(TASKS) {
-                    // It asks for three, and is refused.
+                    // They ask for three and for two, and would be refused.
                     3 if capacity < 3 => {}
+                    7 if capacity < 2 => {}
                     kind => tasks.push(task(kind, sender.clone())),
                 },
                 6..=8 if !tasks.is_empty() => {
