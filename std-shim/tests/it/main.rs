@@ -14,7 +14,12 @@ mod events;
 mod flume_probe;
 mod handler;
 mod polled;
-#[cfg(any(feature = "async-channel", feature = "crossbeam", feature = "flume"))]
+#[cfg(any(
+    feature = "async-channel",
+    feature = "crossbeam",
+    feature = "flume",
+    feature = "tokio"
+))]
 #[allow(dead_code)] // Each of them uses what it needs.
 mod probed;
 mod registry;

@@ -153,10 +153,9 @@ where
     L: Fn() -> usize + Sync,
 {
     /// At rest it is never warned at or below the re-arm point, and never silent at or above the
-    /// warn point. `FILLGAUGE_ROUNDS` sets how many rounds there are.
+    /// warn point.
     pub(crate) fn run(&self) {
-        let rounds = std::env::var("FILLGAUGE_ROUNDS");
-        let rounds = rounds.map_or(native_or_miri(2_000, 5), |rounds| rounds.parse().unwrap());
+        let rounds = rounds(native_or_miri(2_000, 5));
         let capacity = self.gauge.capacity();
         let threads = native_or_miri(3, 2);
         let (barrier, is_done) = (Barrier::new(threads + 1), AtomicBool::new(false));
@@ -214,4 +213,10 @@ where
         flush_events(Duration::from_secs(30)).unwrap();
         assert!(!self.gauge.has_warned());
     }
+}
+
+/// How many rounds a test of alarms at rest has: `FILLGAUGE_ROUNDS`, or by default so many.
+pub(crate) fn rounds(default: usize) -> usize {
+    let rounds = std::env::var("FILLGAUGE_ROUNDS");
+    rounds.map_or(default, |rounds| rounds.parse().unwrap())
 }

@@ -19,6 +19,7 @@ use fillgauge_std::channels::tokio::{
 use fillgauge_std::{QueueProbe, QueueRegistry, flush_events, track};
 use tokio::runtime::Builder;
 
+use crate::probed::rounds;
 use crate::size::native_or_miri;
 use crate::std_channel::until;
 
@@ -843,8 +844,8 @@ fn many_items_leave_nothing_behind() {
 /// Two threads change the channel at once. When both are done, the alarm fits what is left.
 #[test]
 fn at_rest_the_alarm_fits_the_depth() {
-    const ROUNDS: usize = native_or_miri(20_000, 20);
     const CAPACITY: usize = 10;
+    let rounds = rounds(native_or_miri(20_000, 20));
     let (sender, mut receiver) = channel(CAPACITY);
     let (started, ended) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let wait = |word: &AtomicUsize, round| {
@@ -855,14 +856,14 @@ fn at_rest_the_alarm_fits_the_depth() {
     thread::scope(|scope| {
         scope.spawn(|| {
             let mut chance = Chance(7);
-            for round in 1..=ROUNDS {
+            for round in 1..=rounds {
                 wait(&started, round);
                 (0..chance.below(6)).for_each(|item| _ = sender.try_send(item));
                 ended.store(round, Ordering::SeqCst);
             }
         });
         let mut chance = Chance(11);
-        for round in 1..=ROUNDS {
+        for round in 1..=rounds {
             started.store(round, Ordering::SeqCst);
             (0..chance.below(6)).for_each(|_| _ = receiver.try_recv());
             wait(&ended, round);
@@ -879,7 +880,7 @@ fn at_rest_the_alarm_fits_the_depth() {
         }
     });
     assert!(
-        sender.gauge().warnings() > ROUNDS / 100,
+        sender.gauge().warnings() > rounds / 100,
         "{:?}",
         sender.gauge()
     );
