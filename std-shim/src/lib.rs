@@ -185,8 +185,8 @@ pub use delivery::{
 pub use event::{LimitEvent, LimitWarning};
 pub use flush::{FlushTimeout, flush_events};
 pub use registry::{
-    Budget, Chain, Outlet, OwnedReservation, QueueGauge, QueueProbe, QueueRegistry, chain,
-    log_queue_snapshot, queue_snapshot, register_limit, register_queue,
+    Budget, Chain, ChainStage, Outlet, OwnedReservation, QueueGauge, QueueProbe, QueueRegistry,
+    chain, log_queue_snapshot, queue_snapshot, register_limit, register_queue,
 };
 pub use report::{ChainReport, EdgeReport, GaugeReport, LimitReport, Report, StageReport};
 #[cfg(fillgauge_shuttle)]

@@ -207,6 +207,16 @@ impl Budget {
     }
 }
 
+impl Budget {
+    pub(super) fn listing(&self) -> &ListingRef {
+        &self.listing
+    }
+
+    pub(super) fn shared_label(&self) -> Option<Arc<str>> {
+        self.label.clone()
+    }
+}
+
 #[cfg(feature = "edge-waiter")]
 impl Budget {
     /// Awaits its edges, see [`Waiter`]. It costs the records nothing.

@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use super::budget::Budget;
 use super::gauge::QueueGauge;
-use super::listing::{Listing, WeakListingRef};
+use super::listing::{Listing, ListingRef, WeakListingRef};
+use super::probe::QueueProbe;
 use crate::event::Shown;
 use crate::report::{ChainReport, StageReport};
 use crate::sync::{List, Mutex, lock, with_room};
@@ -22,7 +24,7 @@ use crate::sync::{List, Mutex, lock, with_room};
 ///
 /// It cannot tell
 ///
-/// - a stage that is slow for good from one that is for a moment: look again, or at the alerts;
+/// - a stage that is slow for good from one that is for a moment: see the next report, or the alerts;
 /// - more than one slow stage: it names the first, and the next when that one has been mended;
 /// - anything of a stage without a bound, or a rendezvous, which is never near capacity. It is passed
 ///   over. So is a stage whose gauge is gone.
@@ -45,29 +47,84 @@ use crate::sync::{List, Mutex, lock, with_room};
 /// assert_eq!(lines.bottleneck, Some(2));
 /// assert_eq!(lines.text, "lines: what takes from sorted and feeds written is slow");
 /// ```
-pub fn chain<'gauge, N: 'gauge>(
+///
+/// A stage is a [`QueueGauge`], a [`QueueProbe`] or a [`Budget`]. Those of several kinds are in one
+/// chain as `&dyn ChainStage`:
+///
+/// ```
+/// use fillgauge_std::{ChainStage, QueueRegistry, chain, track};
+///
+/// let registry = QueueRegistry::new("uploads");
+/// let (jobs, _worker) = track("jobs").capacity(10).registry(&registry).sync_channel::<u8>();
+/// let slots = track("slots").capacity(4).registry(&registry).budget();
+/// let stages: [&dyn ChainStage; 2] = [jobs.gauge(), &slots];
+/// let _uploads = chain("uploads", stages);
+/// assert_eq!(registry.report().chains[0].stages[1].name, "slots");
+/// ```
+pub fn chain<'stage, S: ChainStage + ?Sized + 'stage>(
     name: impl Into<Arc<str>>,
-    gauges: impl IntoIterator<Item = &'gauge Arc<QueueGauge<N>>>,
+    stages: impl IntoIterator<Item = &'stage S>,
 ) -> Chain {
-    let mut listing = None;
-    let stages = gauges.into_iter().map(|gauge| {
-        listing.get_or_insert_with(|| gauge.listing().clone());
-        Stage {
-            listing: gauge.listing().downgrade(),
-            instance: gauge.instance(),
-            name: gauge.limit().as_str(),
-            label: gauge.shared_label(),
-        }
-    });
+    let mut declaring = Declaring::default();
+    for stage in stages {
+        stage.declare(&mut declaring);
+    }
     let declared = Arc::new(Declared {
-        stages: stages.collect(),
+        stages: declaring.stages,
         name: name.into(),
     });
-    if let Some(listing) = listing {
+    if let Some(listing) = declaring.listing {
         listing.chains().declare(&declared);
     }
     Chain(declared)
 }
+
+/// What can be a stage of a [`chain`](chain()): a [`QueueGauge`], a [`QueueProbe`] or a [`Budget`],
+/// behind its [`Arc`].
+pub trait ChainStage: sealed::Stage {}
+
+pub(super) mod sealed {
+    pub trait Stage {
+        fn declare(&self, declaring: &mut super::Declaring);
+    }
+}
+
+/// The stages of a chain that is being declared.
+#[derive(Default)]
+pub struct Declaring {
+    /// That of the first stage.
+    listing: Option<ListingRef>,
+    stages: Vec<Stage>,
+}
+
+impl fmt::Debug for Declaring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Declaring").finish_non_exhaustive()
+    }
+}
+
+macro_rules! chain_stage {
+    ($kind:ident $(<$name:ident>)?) => {
+        impl $(<$name>)? ChainStage for Arc<$kind $(<$name>)?> {}
+
+        impl $(<$name>)? sealed::Stage for Arc<$kind $(<$name>)?> {
+            fn declare(&self, declaring: &mut Declaring) {
+                let listing = self.listing();
+                declaring.listing.get_or_insert_with(|| listing.clone());
+                declaring.stages.push(Stage {
+                    listing: listing.downgrade(),
+                    instance: self.instance(),
+                    name: self.limit().as_str(),
+                    label: self.shared_label(),
+                });
+            }
+        }
+    };
+}
+
+chain_stage!(QueueGauge<N>);
+chain_stage!(QueueProbe);
+chain_stage!(Budget);
 
 /// A chain that was declared by [`chain`](chain()). Dropping it ends the declaration. It keeps no
 /// gauge.

@@ -44,7 +44,7 @@ use fillgauge::{GaugeConfig, IntoLimit, LimitCategory, QueueSnapshot};
 
 pub(crate) use account::{HandingOver, Particulars};
 pub use budget::{Budget, OwnedReservation};
-pub use chain::{Chain, chain};
+pub use chain::{Chain, ChainStage, chain};
 pub(crate) use edges::PastEdge;
 pub use gauge::QueueGauge;
 use listing::ListingRef;

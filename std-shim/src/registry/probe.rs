@@ -48,6 +48,16 @@ pub struct QueueProbe {
     listing: ListingRef,
 }
 
+impl QueueProbe {
+    pub(super) fn listing(&self) -> &ListingRef {
+        &self.listing
+    }
+
+    pub(super) fn shared_label(&self) -> Option<Arc<str>> {
+        self.label.clone()
+    }
+}
+
 /// For the adapters, which have the channel.
 #[allow(dead_code)] // Each adapter uses what it needs.
 impl QueueProbe {

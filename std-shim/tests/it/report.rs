@@ -382,6 +382,34 @@ fn a_chain_is_in_the_report_of_the_registry_of_its_first_gauge() {
     assert_eq!(chain("of nothing", none).name(), "of nothing");
 }
 
+/// What a stage is made of makes no difference: a probe of a channel, a budget, a gauge.
+#[cfg(feature = "crossbeam")]
+#[test]
+fn stages_of_several_kinds_are_in_one_chain() {
+    use fillgauge_std::ChainStage;
+
+    let registry = QueueRegistry::new("kinds").silent();
+    let of = |name| track(name).capacity(5).registry(&registry);
+    let (parsed, _parser) = of("parsed").crossbeam_channel();
+    let slots = of("slots").budget();
+    let (written, _writer) = of("written").sync_channel::<u8>();
+    let stages: [&dyn ChainStage; 3] = [parsed.gauge(), &slots, written.gauge()];
+    let _chain = chain("lines", stages);
+    (0..4).for_each(|line| parsed.send(line).unwrap());
+    let text = || registry.report().chains[0].text.clone();
+    assert_eq!(
+        text(),
+        "lines: what takes from parsed and feeds slots is slow"
+    );
+    let held = slots.try_reserve_owned(4).unwrap();
+    assert_eq!(
+        text(),
+        "lines: what takes from slots and feeds written is slow"
+    );
+    drop((held, slots));
+    assert!(registry.report().chains[0].stages[1].gone);
+}
+
 #[cfg(feature = "serde")]
 #[test]
 fn it_survives_being_written_and_read() {
