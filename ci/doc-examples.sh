@@ -85,13 +85,15 @@ found=$(grep -c '^pub mod' "$package/src/lib.rs" || true)
 }
 
 # The pages also show what is inlined from the core and what comes by `Deref`, with examples of the
-# core: those do not name this crate.
+# core: those do not name this crate. The halves of crossbeam's channel deref to those of its crate,
+# which a user of the feature has: their examples may stand there.
 cargo doc --quiet -p fillgauge-std --no-deps --all-features
 shown=$(find target/doc/fillgauge_std -name '*.html' | LC_ALL=C sort | xargs awk '
     function end() {
         gsub(/<[^>]*>/, "", text)
         examples++
-        if (text !~ /fillgauge_std::/ || text ~ /(^|[^A-Za-z0-9_:])fillgauge::/) {
+        is_of_crossbeam = FILENAME ~ /\/channels\/crossbeam\// && text ~ /crossbeam_channel::/
+        if (!is_of_crossbeam) if (text !~ /fillgauge_std::/ || text ~ /(^|[^A-Za-z0-9_:])fillgauge::/) {
             printf "doc-examples: %s shows an example of another crate:\n%s\n", FILENAME, text >"/dev/stderr"
             failed = 1
         }

@@ -69,8 +69,8 @@ struct Log<const N: usize> {
     events: Deque<LimitEvent, N>,
     /// Since it was read last.
     dropped: DroppedEvents,
-    /// Of the task that awaits the next entry.
-    waker: Option<Waker>,
+    /// The future that awaits the next entry, by its address, and its task.
+    waiting: Option<(usize, Waker)>,
 }
 
 /// What [`EventLog::pop`] gives; see there for an example.
@@ -159,7 +159,7 @@ impl<const N: usize> EventLog<N> {
             log: Mutex::new(RefCell::new(Log {
                 events: Deque::new(),
                 dropped: DroppedEvents::NONE,
-                waker: None,
+                waiting: None,
             })),
         }
     }
@@ -210,7 +210,7 @@ impl<const N: usize> EventLog<N> {
     pub async fn next(&self) -> LogEntry {
         let mut waiting = Waiting {
             log: self,
-            waker: None,
+            is_registered: false,
         };
         poll_fn(|context| waiting.poll(context)).await
     }
@@ -252,37 +252,38 @@ impl<const N: usize> EventLog<N> {
     }
 }
 
-/// A task that awaits the next entry.
+/// A future that awaits the next entry. It is pinned when it is polled, so that its address tells it
+/// from others. (`Waker::will_wake` may be wrong for the wakers of one task.)
 struct Waiting<'log, const N: usize> {
     log: &'log EventLog<N>,
-    /// That of the task, once the log has it.
-    waker: Option<Waker>,
+    /// Whether the log may have its waker.
+    is_registered: bool,
 }
 
 impl<const N: usize> Waiting<'_, N> {
+    fn address(&self) -> usize {
+        ptr::from_ref(self).addr()
+    }
+
     fn poll(&mut self, context: &Context<'_>) -> Poll<LogEntry> {
         if let Some(entry) = self.log.pop() {
-            self.waker = None;
             return Poll::Ready(entry);
         }
         // A waker is foreign code: it is cloned, dropped and woken outside the critical section.
-        let waker = context.waker().clone();
-        self.waker = Some(waker.clone());
+        let own = (self.address(), context.waker().clone());
+        self.is_registered = true;
         // An event comes before both steps and is taken, or after both and wakes.
         let (entry, replaced) = self
             .log
             .with(|log| match log.pop() {
-                None => (None, log.waker.replace(waker)),
-                entry => (entry, Some(waker)),
+                None => (None, log.waiting.replace(own)),
+                entry => (entry, Some(own)),
             })
             .unwrap_or_default();
         match (entry, replaced) {
-            (Some(entry), _) => {
-                self.waker = None;
-                return Poll::Ready(entry);
-            }
-            // Another task, which would wait for ever.
-            (None, Some(other)) if !other.will_wake(context.waker()) => other.wake(),
+            (Some(entry), _) => return Poll::Ready(entry),
+            // Another future, whose task would wait for ever.
+            (None, Some((address, other))) if address != self.address() => other.wake(),
             _ => {}
         }
         Poll::Pending
@@ -291,20 +292,16 @@ impl<const N: usize> Waiting<'_, N> {
 
 impl<const N: usize> Drop for Waiting<'_, N> {
     fn drop(&mut self) {
-        let Some(own) = self.waker.take() else { return };
-        // A log does not keep a task that is gone. `will_wake` of two wakers that the log and this
-        // future have compares addresses.
-        let kept = self.log.with(|log| {
-            let is_own = log
-                .waker
-                .as_ref()
-                .is_some_and(|waker| waker.will_wake(&own));
-            if is_own { log.waker.take() } else { None }
-        });
-        if let Some(waker) = kept.flatten() {
-            // The task may have another future that waits.
-            waker.wake();
+        if !self.is_registered {
+            return;
         }
+        // A log does not keep a task that is gone.
+        let own = self.address();
+        let kept = self.log.with(|log| match &log.waiting {
+            Some((address, _)) if *address == own => log.waiting.take(),
+            _ => None,
+        });
+        drop(kept);
     }
 }
 
@@ -318,9 +315,9 @@ impl<const N: usize> LimitSink for EventLog<N> {
     fn on_event(&self, event: &LimitEvent) {
         let waiting = self.with(|log| {
             log.push(*event);
-            log.waker.take()
+            log.waiting.take()
         });
-        if let Some(waker) = waiting.flatten() {
+        if let Some((_, waker)) = waiting.flatten() {
             waker.wake();
         }
     }
