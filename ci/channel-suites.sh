@@ -154,7 +154,7 @@ tokio-test = "0.4"
 TOML
     done
     source=$(source_of)
-    # A tracked semaphore is told what it is the limit of. A tracked channel is of items that a
+    # A tracked semaphore needs what it is the limit of. A tracked channel is of items that a
     # report on another thread may drop.
     local edits=(
         -e 's/\bSemaphore::new(/&"tokio", /g'

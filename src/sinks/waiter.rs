@@ -169,7 +169,7 @@ impl Waiter<'_> {
     }
 
     /// Waits for an event after the last one that a method of this waiter has seen. Returns the
-    /// latest: if several came meanwhile, the others are not told.
+    /// latest: if several came meanwhile, the others do not show.
     pub async fn changed(&mut self) -> LimitEventKind {
         let seen = self.seen;
         loop {

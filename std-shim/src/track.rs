@@ -175,7 +175,7 @@ impl<'registry> Track<'registry> {
     /// Counts the items that are sent and received, at the cost of an addition each: for a channel
     /// whose crate knows its length, and not how much went through it. Reports then have
     /// [totals](crate::GaugeReport::totals), and a [watch](crate::watch()) sees whether the channel
-    /// is stuck. What `select!` of crossbeam completes has to be told by `selected`.
+    /// is stuck. What `select!` of crossbeam completes counts when `selected` is called.
     ///
     /// It makes no difference to what counts anyway, nor to a budget or a semaphore.
     ///
