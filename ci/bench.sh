@@ -38,9 +38,7 @@ at_most 1.50 "tokio channel of 1024, one thread, try_send + try_recv" \
 at_most 1.40 "tokio channel of 16, one thread, send + recv, in one task" "fillgauge-std" "tokio"
 # 0.45 to 0.55 and 0.52 to 0.61 on the EPYC, where the bare compare-and-swap takes 0.35 to 0.54.
 at_most 0.70 "reserve + release, one thread" "fillgauge" "tokio's Semaphore"
-# It was 0.58 before the channels of other crates came, and is 1.50 since, on the same EPYC: not
-# explained yet.
-at_most 1.80 "reserve + release, one thread" "fillgauge-std" "tokio's Semaphore"
+at_most 0.80 "reserve + release, one thread" "fillgauge-std" "tokio's Semaphore"
 # Bytes are no times: they are the same on every machine.
 jq -e '.[] | select(.what == "memory of a gauge") | .rows[]
     | select(.name == "fillgauge-std, a budget, one of 10,000")

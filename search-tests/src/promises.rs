@@ -317,7 +317,7 @@ impl Promises {
                 self.overlaps[other] |= 1 << operation;
             }
         }
-        // A peak that is taken checks nothing: whoever takes it must not deliver.
+        // A peak that is taken checks nothing: its thread must not deliver.
         self.unchecked && ops[operation] != Op::TakePeak
     }
 

@@ -101,7 +101,8 @@ impl<'budget, D> Account<'budget, D> {
 }
 
 impl<'budget, D: Deliver> Account<'budget, D> {
-    #[inline]
+    // Always: out of line, the result goes through memory, which takes longer than all the rest.
+    #[inline(always)]
     pub(crate) fn try_reserve(self, n: usize) -> Result<Reservation<'budget, D>, LimitExceeded> {
         let alarm = self.alarm;
         // A load that follows a locked instruction waits for it. This one may come before: who

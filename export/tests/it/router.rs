@@ -108,7 +108,7 @@ fn each_path_answers_with_its_text_and_type() {
     }
 }
 
-/// The peak that the gauge of `registry` shows to whoever asks by `request`. `None` if none.
+/// The peak that the answer to a request for `path` shows. `None` if it shows none.
 fn peak(router: &Router, path: &str) -> Option<u64> {
     let answer = ask(router, request("GET", path));
     assert_eq!(answer.status(), StatusCode::OK, "{path}");
