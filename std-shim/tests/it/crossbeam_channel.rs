@@ -177,7 +177,7 @@ fn what_select_completes_is_found_later_without_selected() {
     assert_eq!(sender.gauge().depth(), 3);
 }
 
-/// Whoever is dropped, and when: the depth, the errors and the counts.
+/// Each half is dropped first, at any time: the depth, the errors and the counts.
 #[test]
 fn whoever_goes_first_nothing_is_left_behind() {
     for made in MADE {

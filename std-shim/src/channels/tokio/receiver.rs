@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -190,11 +191,13 @@ impl<T> Receiver<T> {
         };
         let taken = take(taking.inner);
         taking.items = taken.items();
+        taking.check();
+        mem::forget(taking);
         taken
     }
 }
 
-/// An operation that takes items out. It checks when it ends, also if a waker panics.
+/// An operation that takes items out. If a waker panics, it checks when it is dropped.
 struct Taking<'receiver, T> {
     checking: Checking<'receiver>,
     inner: &'receiver mut mpsc::Receiver<T>,
@@ -202,9 +205,9 @@ struct Taking<'receiver, T> {
     items: usize,
 }
 
-impl<T> Drop for Taking<'_, T> {
+impl<T> Taking<'_, T> {
     #[inline]
-    fn drop(&mut self) {
+    fn check(&self) {
         let Checking { probe, account, .. } = self.checking;
         self.checking.count_received(self.items);
         let length = || used(account, self.inner.max_capacity(), self.inner.capacity());
@@ -216,6 +219,13 @@ impl<T> Drop for Taking<'_, T> {
         if self.inner.sender_strong_count() == 0 {
             probe.check_deferred(length);
         }
+    }
+}
+
+impl<T> Drop for Taking<'_, T> {
+    #[cold]
+    fn drop(&mut self) {
+        self.check();
     }
 }
 
