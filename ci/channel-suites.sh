@@ -26,7 +26,7 @@ begin() {
     shift 2
     left_out=("$@")
     suite=target/channel-suites/$crate
-    mkdir -p "$suite/facade/src" "$suite/plain/src" "$suite/tracked/src" "$suite/plain/tests" "$suite/tracked/tests"
+    mkdir -p "$suite"/{facade,plain,tracked}/src "$suite"/{plain,tracked}/tests
     # The versions of the project. Cargo takes out what this workspace does not need.
     cp Cargo.lock "$suite/Cargo.lock"
     put "$suite/Cargo.toml" <<'TOML'
@@ -40,10 +40,11 @@ TOML
 
 # source_of: where the source of the crate is that the suite depends on.
 source_of() {
-    local manifest
+    local manifest path="[^\"]*/$crate-[0-9][^/\"]*/Cargo.toml"
     manifest=$(cd "$suite" && cargo metadata --format-version 1 \
-        | grep -oE "\"manifest_path\":\"[^\"]*/$crate-[0-9][^/\"]*/Cargo.toml\"" | sort -u | cut -d'"' -f4)
-    [ "$(wc -l <<<"$manifest")" = 1 ] && [ -f "$manifest" ] || fail "where is $crate: ${manifest:-nowhere}"
+        | grep -oE "\"manifest_path\":\"$path\"" | sort -u | cut -d'"' -f4)
+    [ "$(wc -l <<<"$manifest")" = 1 ] && [ -f "$manifest" ] \
+        || fail "where is $crate: ${manifest:-nowhere}"
     dirname "$manifest"
 }
 
@@ -51,16 +52,18 @@ source_of() {
 passed_over() {
     local which=$1 file=$2 log=$suite/$1-$2.log status=0
     shift 2
-    (cd "$suite" && timeout "$seconds" cargo test --package "$crate-$which" --test "$file" -- "$@") \
+    (cd "$suite" && timeout "$seconds" cargo test -p "$crate-$which" --test "$file" -- "$@") \
         >"$log" 2>&1 || status=$?
-    [ "$status" != 124 ] || fail "a test of $file over the $which $crate did not end in $seconds seconds: $log"
+    [ "$status" != 124 ] \
+        || fail "a test of $file over the $which $crate did not end in $seconds seconds: $log"
     [ "$status" = 0 ] || {
         tail -40 "$log"
         fail "a test of $file over the $which $crate fails: $log"
     }
     grep '^test result' "$log" || true
     passed=$(sed -nE 's/^test result: ok\. ([0-9]+) passed; 0 failed;.*/\1/p' "$log")
-    [ -n "$passed" ] || fail "the run of $file over the $which $crate does not say how many tests passed"
+    [ -n "$passed" ] \
+        || fail "the run of $file over the $which $crate does not say how many tests passed"
 }
 
 # compare FILE...: runs the files over both.
@@ -83,8 +86,8 @@ compare() {
         [ "$fewer" = 0 ] || flags+=(--exact)
         passed_over tracked "$file" ${flags[@]+"${flags[@]}"}
         [ "$passed" -ge $((plain - fewer)) ] \
-            || fail "$passed tests of $file ran over the tracked types, and $plain over the plain ones"
-        echo "channel-suites: $crate $file: $passed pass over the tracked types, $plain over the plain ones"
+            || fail "$passed tests of $file ran over the tracked types, $plain over the plain ones"
+        echo "channel-suites: $crate $file: $passed tracked and $plain plain tests pass"
         all=$((all + passed))
     done
     [ "$all" -ge "$at_least" ] || fail "only $all tests of $crate ran, and $at_least are the least"
@@ -173,7 +176,7 @@ run_crossbeam_channel() {
     local source file which dependency
     local files=(array iter mpsc same_channel select select_macro thread_locals zero)
     begin crossbeam-channel 270 \
-        "array:panic_on_drop: its items are borrowed. A report on another thread could not read them" \
+        "array:panic_on_drop: its items are borrowed, and a report reads them on another thread" \
         "select_macro:references: it takes \`r\` or \`never()\`, whose type is crossbeam's own"
     put "$suite/facade/Cargo.toml" <<'TOML'
 [package]
@@ -204,7 +207,8 @@ pub fn unbounded<T: Send + 'static>() -> (Sender<T>, Receiver<T>) {
 RUST
     for which in plain tracked; do
         dependency='version = "0.5"'
-        [ "$which" = plain ] || dependency='package = "crossbeam-channel-facade", path = "../facade"'
+        [ "$which" = plain ] \
+            || dependency='package = "crossbeam-channel-facade", path = "../facade"'
         put "$suite/$which/Cargo.toml" <<TOML
 [package]
 name = "crossbeam-channel-$which"

@@ -17,7 +17,9 @@ name = "doc-examples"
 edition = "2024"
 
 [dependencies]
-fillgauge-std = { path = "../../std-shim", features = ["async-channel", "crossbeam", "edge-waiter", "flume", "tokio"] }
+fillgauge-std = { path = "../../std-shim", features = [
+    "async-channel", "crossbeam", "edge-waiter", "flume", "tokio"
+] }
 # Who asks for a feature has the crate that it wraps.
 async-channel = "2"
 crossbeam-channel = "0.5"

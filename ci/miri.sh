@@ -11,7 +11,8 @@ export RUST_BACKTRACE=0
 
 # Modules of tests, by the target that they are in.
 core=(budget::one_of_two concurrency:: event_log:: probe::threads queue::)
-shim=(budgets:: handler:: registry:: report:: sessions:: std_channel:: waiter:: watch::a_thread watch::scrapers)
+shim=(budgets:: handler:: registry:: report:: sessions:: std_channel:: waiter::
+    watch::a_thread watch::scrapers)
 shim_unit=(names:: sync::)
 
 # Tests of these modules that are left out, each with the reason.

@@ -68,8 +68,10 @@ mod poll_sender;
 mod receiver;
 mod receiver_stream;
 mod semaphore;
+mod semaphore_permits;
 mod sender;
 mod shared;
+mod weak_sender;
 
 use fillgauge::IntoLimit;
 
@@ -82,10 +84,12 @@ pub use permits::{OwnedPermit, Permit, PermitIterator};
 pub use poll_sender::{PollSendError, PollSender};
 pub use receiver::Receiver;
 pub use receiver_stream::ReceiverStream;
+pub use semaphore::Semaphore;
 pub(crate) use semaphore::semaphore_on;
-pub use semaphore::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-pub use sender::{Sender, WeakSender};
+pub use semaphore_permits::{OwnedSemaphorePermit, SemaphorePermit};
+pub use sender::Sender;
 pub(crate) use shared::channel_on;
+pub use weak_sender::WeakSender;
 
 use crate::track::track;
 
