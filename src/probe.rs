@@ -214,8 +214,8 @@ impl<D: Deliver> Probe<D> {
         })
     }
 
-    /// Changes the capacity without a check: a check has to follow. For a wrapper whose capacity and
-    /// length change together.
+    /// Changes the capacity without a check: a check has to follow. For a wrapper whose capacity
+    /// and length change together.
     pub fn store_capacity(&self, capacity: usize) {
         self.alarm.set_capacity(capacity);
     }
@@ -345,8 +345,8 @@ impl<D> Probe<D> {
         self.alarm.limit()
     }
 
-    /// The serial number of the registration in its registry, from 1; 0 for a probe that is a static
-    /// of its own. See [`Gauge::instance`](crate::Gauge::instance).
+    /// The serial number of the registration in its registry, from 1; 0 for a probe that is a
+    /// static of its own. See [`Gauge::instance`](crate::Gauge::instance).
     pub fn instance(&self) -> usize {
         self.alarm.instance()
     }

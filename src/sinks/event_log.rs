@@ -26,9 +26,9 @@ use crate::limit::Limit;
 ///
 /// Each event that comes and each [`pop`](Self::pop) is one critical section in which one event is
 /// copied. When the log is full, an event moves up to `N` others, after as many comparisons of
-/// addresses as `N * (N + 3) / 2`: keep `N` small. Any interrupt handler may do either that the critical
-/// section of the firmware covers; the events of a gauge that is recorded at a priority above that
-/// must have another sink. The final binary needs an implementation of the crate
+/// addresses as `N * (N + 3) / 2`: keep `N` small. Any interrupt handler may do either that the
+/// critical section of the firmware covers; the events of a gauge that is recorded at a priority
+/// above that must have another sink. The final binary needs an implementation of the crate
 /// `critical-section`; on a host, the feature `std` brings one.
 ///
 /// # Size
@@ -252,8 +252,8 @@ impl<const N: usize> EventLog<N> {
     }
 }
 
-/// A future that awaits the next entry. It is pinned when it is polled, so that its address tells it
-/// from others. (`Waker::will_wake` may be wrong for the wakers of one task.)
+/// A future that awaits the next entry. It is pinned when it is polled, so that its address tells
+/// it from others. (`Waker::will_wake` may be wrong for the wakers of one task.)
 struct Waiting<'log, const N: usize> {
     log: &'log EventLog<N>,
     /// Whether the log may have its waker.

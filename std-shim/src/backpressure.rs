@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 /// How a channel, or a semaphore, held back who asked for room, from
-/// [`TrackedSyncSender::backpressure`](crate::TrackedSyncSender::backpressure) and the methods of that
-/// name of other halves.
+/// [`TrackedSyncSender::backpressure`](crate::TrackedSyncSender::backpressure) and the methods of
+/// that name of other halves.
 ///
 /// ```
 /// use fillgauge_std::tracked_sync_channel;

@@ -76,8 +76,10 @@ pub(crate) trait HasEdges: Send + Sync {
 }
 
 /// Awaits the edges of a gauge or a budget: a producer that pauses while its queue is near the
-/// capacity, and goes on when it is drained. From [`QueueGauge::waiter`](crate::QueueGauge::waiter),
-/// [`QueueProbe::waiter`](crate::QueueProbe::waiter) and [`Budget::waiter`](crate::Budget::waiter).
+/// capacity, and goes on when it is drained. From
+/// [`QueueGauge::waiter`](crate::QueueGauge::waiter),
+/// [`QueueProbe::waiter`](crate::QueueProbe::waiter) and
+/// [`Budget::waiter`](crate::Budget::waiter).
 ///
 /// Any number of tasks may wait, each with a waiter of its own. A waiter keeps the gauge
 /// registered. A clone has seen what its original has seen.

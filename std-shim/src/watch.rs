@@ -279,8 +279,8 @@ impl fmt::Debug for Watch {
     }
 }
 
-/// A watch that a thread drives, from [`Watch::every`]. When it is dropped, the thread ends within a
-/// period, and nothing waits for it.
+/// A watch that a thread drives, from [`Watch::every`]. When it is dropped, the thread ends within
+/// a period, and nothing waits for it.
 #[must_use = "dropping it ends the watch"]
 pub struct Watching {
     stop: Arc<Stop>,

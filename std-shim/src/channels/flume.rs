@@ -102,8 +102,8 @@ impl FlumeProbe {
         self.probe.check_deferred(|| receiver.len());
     }
 
-    /// Says that the channel is not used any more: the depth is 0 from now on. For the case that its
-    /// receivers go last, with items in it. Then no half is left to check with.
+    /// Says that the channel is not used any more: the depth is 0 from now on. For the case that
+    /// its receivers go last, with items in it. Then no half is left to check with.
     pub fn close(&self) {
         self.probe.close();
     }

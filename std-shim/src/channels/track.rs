@@ -83,7 +83,8 @@ impl Track<'_> {
     /// ```
     /// use fillgauge_std::track;
     ///
-    /// let (sender, receiver) = track("frames").capacity(16).label("session 7").crossbeam_channel();
+    /// let (sender, receiver) =
+    ///     track("frames").capacity(16).label("session 7").crossbeam_channel();
     /// sender.send("frame")?;
     /// assert_eq!((receiver.gauge().depth(), receiver.gauge().label()), (1, Some("session 7")));
     /// # Ok::<(), crossbeam_channel::SendError<&str>>(())

@@ -111,8 +111,8 @@ impl Log {
         });
     }
 
-    /// Logs that a queue is stuck, or drains again, before which `suppressed` lines of its gauge were
-    /// not logged.
+    /// Logs that a queue is stuck, or drains again, before which `suppressed` lines of its gauge
+    /// were not logged.
     pub(crate) fn write_drain(&self, event: &DrainEvent, suppressed: usize) {
         let gauge = event.snapshot();
         macro_rules! emit {
@@ -158,7 +158,11 @@ impl Log {
     #[cfg(feature = "edge-waiter")]
     pub(crate) fn write_panic_of_waker(&self, panic: &str) {
         self.write(|| {
-            tracing::error!(target: TARGET, panic, "the waker of a task that awaits an edge panicked");
+            tracing::error!(
+                target: TARGET,
+                panic,
+                "the waker of a task that awaits an edge panicked"
+            );
         });
     }
 

@@ -24,7 +24,8 @@ use crate::sync::{List, Mutex, lock, with_room};
 ///
 /// It cannot tell
 ///
-/// - a stage that is slow for good from one that is for a moment: see the next report, or the alerts;
+/// - a stage that is slow for good from one that is for a moment: see the next report, or the
+///   alerts;
 /// - more than one slow stage: it names the first, and the next when that one has been mended;
 /// - anything of a stage without a bound, or a rendezvous, which is never near capacity. It is passed
 ///   over. So is a stage whose gauge is gone.

@@ -219,8 +219,8 @@ impl<N> QueueGauge<N> {
         self.slot.record_refused(n);
     }
 
-    /// How the channel that the gauge is of held its producers back so far. `None` if it is not of a
-    /// channel. No half of the channel is needed for that.
+    /// How the channel that the gauge is of held its producers back so far. `None` if it is not of
+    /// a channel. No half of the channel is needed for that.
     ///
     /// ```
     /// use std::sync::Arc;

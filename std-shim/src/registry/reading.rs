@@ -50,8 +50,8 @@ impl QueueRegistry {
     /// [chain](crate::chain()).
     ///
     /// The figures of all gauges and the sums are read under the lock that registering and dropping
-    /// take. Recording never takes it. What is [polled](crate::Track::polled), and the length of what
-    /// has a [`QueueProbe`](crate::QueueProbe), is read afterwards.
+    /// take. Recording never takes it. What is [polled](crate::Track::polled), and the length of
+    /// what has a [`QueueProbe`](crate::QueueProbe), is read afterwards.
     ///
     /// ```
     /// use fillgauge_std::{QueueRegistry, track};

@@ -69,8 +69,8 @@ pub(super) fn present_depth(probe: &Probe<Outlet>) -> impl Fn() -> usize {
     }
 }
 
-/// The depth that the last check of a probe has read. That of a queue that is closed is 0, also if a
-/// check overlapped the closing.
+/// The depth that the last check of a probe has read. That of a queue that is closed is 0, also if
+/// a check overlapped the closing.
 pub(super) fn last_depth(probe: &Probe<Outlet>) -> usize {
     if probe.delivery().is_closed() {
         0

@@ -7,9 +7,9 @@ use super::{GaugeReport, Report};
 use crate::event::Shown;
 
 /// A table of the live gauges, for terminals. The bars are `#` up to the depth, `-` up to the
-/// high-water mark, and `.` up to the capacity. The columns of labels, of the peak since the scraper
-/// looked, and of how long a queue has been stuck are there if any gauge has one. Below it is a line
-/// for each chain.
+/// high-water mark, and `.` up to the capacity. The columns of labels, of the peak since the
+/// scraper looked, and of how long a queue has been stuck are there if any gauge has one. Below it
+/// is a line for each chain.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = COLUMNS.map(|(title, _)| title.to_owned());

@@ -2,11 +2,12 @@
 //! it.
 //!
 //! The rows of the table are {who} x {does what} x {during which operation} x {where events are
-//! delivered} x {the tracked channel}, but for those that mean nothing or are the same as another. Each row runs in a
-//! process of its own with a time limit: first over std's channel, with the foreign code called at
-//! the same places and a consumer on another thread. There several rows are the same, which runs
-//! once. If that run ends, the tracked channel must end too, without a panic, a lost item, or a
-//! thread too many. Some scenarios follow, which have a process of their own as well.
+//! delivered} x {the tracked channel}, but for those that mean nothing or are the same as another.
+//! Each row runs in a process of its own with a time limit: first over std's channel, with the
+//! foreign code called at the same places and a consumer on another thread. There several rows are
+//! the same, which runs once. If that run ends, the tracked channel must end too, without a panic,
+//! a lost item, or a thread too many. Some scenarios follow, which have a process of their own as
+//! well.
 //!
 //! `cargo test --test hostile -- WORD...` runs the rows whose name has all of the words.
 

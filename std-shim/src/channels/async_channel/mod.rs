@@ -31,9 +31,9 @@
 //!   [`receiver_count`](Sender::receiver_count) leaves it out.
 
 // On the fences. The length is read from the head and the tail of the queue, and for capacity 1
-// from one word. In a bounded channel a send and a receive change them by read-modify-writes of their
-// thread, and by nothing else. The stamp that is stored afterwards is not read by the length. Two
-// operations need the real fence: `force_send`, which may end with a store to the tail, and a
+// from one word. In a bounded channel a send and a receive change them by read-modify-writes of
+// their thread, and by nothing else. The stamp that is stored afterwards is not read by the length.
+// Two operations need the real fence: `force_send`, which may end with a store to the tail, and a
 // receive from an unbounded channel, which may end with a store to the head.
 
 mod receiver;

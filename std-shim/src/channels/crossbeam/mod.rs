@@ -18,8 +18,8 @@
 //!
 //! - Nothing is counted: the gauge reads the channel's own length after each operation. So failed
 //!   sends leave nothing behind, and a producer that waits does not count.
-//! - When the last receiver is dropped the depth is 0, although a bounded channel of crossbeam keeps
-//!   its items until the senders are gone too.
+//! - When the last receiver is dropped the depth is 0, although a bounded channel of crossbeam
+//!   keeps its items until the senders are gone too.
 //! - A send delivers its events on its own thread. A receive and a drop leave them to the
 //!   [background thread](crate#who-delivers).
 //! - With capacity 0 the channel is a rendezvous: its depth is always 0, and no event comes.
@@ -29,7 +29,8 @@
 //! # What differs from crossbeam
 //!
 //! - A channel is made for `T: Send + 'static`: a report on another thread reads it.
-//! - [`Track::crossbeam_channel`](crate::Track::crossbeam_channel) without a capacity is a rendezvous.
+//! - [`Track::crossbeam_channel`](crate::Track::crossbeam_channel) without a capacity is a
+//!   rendezvous.
 //!
 //! # `select!` and `Select`
 //!
@@ -53,8 +54,8 @@
 //! # Ok::<(), crossbeam_channel::SendError<&str>>(())
 //! ```
 //!
-//! Without it they are missing in the [totals](crate::Track::totals). A wait in `select!` is no wait
-//! in the [`Backpressure`](crate::Backpressure).
+//! Without it they are missing in the [totals](crate::Track::totals). A wait in `select!` is no
+//! wait in the [`Backpressure`](crate::Backpressure).
 //!
 //! A clone of the half that one derefs to is crossbeam's, and is not tracked. Such a receiver is
 //! none for the gauge.

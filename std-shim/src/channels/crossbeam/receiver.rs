@@ -14,8 +14,8 @@ use crate::backpressure::Backpressure;
 use crate::channels::probed::{CloseOnDrop, depth};
 use crate::registry::QueueProbe;
 
-/// The receiving half of a [`bounded`](super::bounded) channel, after [`crossbeam_channel::Receiver`], which it
-/// derefs to.
+/// The receiving half of a [`bounded`](super::bounded) channel, after
+/// [`crossbeam_channel::Receiver`], which it derefs to.
 ///
 /// ```
 /// use crossbeam_channel::TryRecvError;

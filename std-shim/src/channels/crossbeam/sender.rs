@@ -14,8 +14,8 @@ use crate::channels::account::Checking;
 use crate::channels::probed::{Shared, depth};
 use crate::registry::QueueProbe;
 
-/// The sending half of a [`bounded`](super::bounded) channel, after [`crossbeam_channel::Sender`], which it derefs
-/// to.
+/// The sending half of a [`bounded`](super::bounded) channel, after [`crossbeam_channel::Sender`],
+/// which it derefs to.
 ///
 /// ```
 /// use std::time::Duration;
