@@ -129,6 +129,9 @@
 //!
 //! - The `tracing` span of a crossing that another thread delivers. Its subscriber is kept,
 //!   weakly, and gets the line.
+//! - Lines of a kind that is first logged in the moment in which another thread installs the first
+//!   subscriber: `tracing` may [never log them again](https://github.com/tokio-rs/tracing/issues/2874).
+//!   Install the subscriber before the channels are made. Sinks and handlers miss nothing.
 //! - What waits for the background thread when the process exits without a [`flush_events`].
 //! - The background thread and those of watches in a child process after `fork`, and what waits for
 //!   them there.

@@ -397,6 +397,9 @@ thread_local! {
 
 fn program<C: Channel>(row: Row) {
     let shared = Arc::new(Shared::<C>::new(row));
+    // A line that is first logged while a subscriber is installed may never be logged again:
+    // https://github.com/tokio-rs/tracing/issues/2874.
+    C::settle();
     foreign::install(row, &shared);
     let consumer = Arc::clone(&shared);
     let (ready, is_ready) = mpsc::channel();
