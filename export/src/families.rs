@@ -1,5 +1,7 @@
 //! The one table of metrics. Every exporter is made from it.
 
+use std::time::Duration;
+
 use fillgauge_std::LimitUnit;
 
 use crate::series::{Figures, Labels, Row, Series};
@@ -48,7 +50,7 @@ struct Metric {
     value: fn(&Figures) -> Option<Value>,
 }
 
-static METRICS: [Metric; 13] = [
+static METRICS: [Metric; 18] = [
     Metric {
         name: "depth",
         unit: Unit::OfLimit,
@@ -134,11 +136,46 @@ static METRICS: [Metric; 13] = [
         value: |figures| count(figures.backpressure?.waiting),
     },
     Metric {
+        name: "oldest_wait",
+        unit: Unit::Seconds,
+        kind: Kind::Gauge,
+        help: "How long the producer has waited that waits longest at this moment.",
+        value: |figures| seconds(figures.backpressure?.waiting_for),
+    },
+    Metric {
+        name: "waits",
+        unit: Unit::None,
+        kind: Kind::Counter,
+        help: "How often a producer had to wait for room, with the waits in progress.",
+        value: |figures| count(figures.backpressure?.waits),
+    },
+    Metric {
         name: "waited",
         unit: Unit::Seconds,
         kind: Kind::Counter,
-        help: "How long producers waited for room, all together. Waits in progress do not count.",
-        value: |figures| Some(Value::Real(figures.backpressure?.waited.as_secs_f64())),
+        help: "How long all producers waited for room together, with the waits in progress.",
+        value: |figures| seconds(figures.backpressure?.waited),
+    },
+    Metric {
+        name: "longest_wait",
+        unit: Unit::Seconds,
+        kind: Kind::Gauge,
+        help: "The longest wait of a producer so far, which may be in progress.",
+        value: |figures| seconds(figures.backpressure?.longest),
+    },
+    Metric {
+        name: "stalled",
+        unit: Unit::Seconds,
+        kind: Kind::Counter,
+        help: "How long at least one producer waited. Of several channels: the sum of theirs.",
+        value: |figures| seconds(figures.backpressure?.stalled),
+    },
+    Metric {
+        name: "disconnected",
+        unit: Unit::None,
+        kind: Kind::Counter,
+        help: "Items that were given back because no receiver was left.",
+        value: |figures| count(figures.backpressure?.disconnected),
     },
 ];
 
@@ -151,6 +188,10 @@ const CHAIN_BOTTLENECK: &str = "1 for the first stage that is not near capacity 
 
 fn count(count: usize) -> Option<Value> {
     Some(Value::Count(count))
+}
+
+fn seconds(length: Duration) -> Option<Value> {
+    Some(Value::Real(length.as_secs_f64()))
 }
 
 impl Metric {

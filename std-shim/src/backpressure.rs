@@ -21,14 +21,38 @@ use std::time::Duration;
 pub struct Backpressure {
     /// Producers that wait for room at this moment.
     pub waiting: usize,
-    /// Waits for room that are over. One that was cancelled counts as one that succeeded.
+    /// How long the one of them has waited that waits longest. Zero if none waits.
+    #[cfg_attr(
+        feature = "serde",
+        serde(
+            default,
+            rename = "waiting_for_us",
+            with = "crate::report::micros::length"
+        )
+    )]
+    pub waiting_for: Duration,
+    /// Waits for room so far, with those in progress. One that was cancelled counts as one that
+    /// succeeded.
     pub waits: usize,
-    /// How long those waited, all together.
+    /// How long all waits took together, with those in progress.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "waited_us", with = "crate::report::micros::length")
     )]
     pub waited: Duration,
+    /// The longest wait so far, which may be in progress.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, rename = "longest_us", with = "crate::report::micros::length")
+    )]
+    pub longest: Duration,
+    /// How long at least one producer waited, by the clock on the wall. Of a limit with several
+    /// channels: the sum of theirs.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, rename = "stalled_us", with = "crate::report::micros::length")
+    )]
+    pub stalled: Duration,
     /// Requests that were refused because the queue was full.
     pub refused: usize,
     /// Items that were given back because the receiver was gone.
@@ -39,8 +63,11 @@ impl Backpressure {
     /// Adds that of another channel.
     pub(crate) fn add(&mut self, more: Self) {
         self.waiting = self.waiting.saturating_add(more.waiting);
+        self.waiting_for = self.waiting_for.max(more.waiting_for);
         self.waits = self.waits.wrapping_add(more.waits);
         self.waited = self.waited.saturating_add(more.waited);
+        self.longest = self.longest.max(more.longest);
+        self.stalled = self.stalled.saturating_add(more.stalled);
         self.refused = self.refused.wrapping_add(more.refused);
         self.disconnected = self.disconnected.wrapping_add(more.disconnected);
     }

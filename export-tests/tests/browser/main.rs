@@ -104,8 +104,8 @@ fn few() -> Value {
         labelled(gauge("frames", 2, 9, 10, 10), "session 2"),
         seconds(75),
     );
-    refusing["backpressure"] =
-        json!({ "waiting": 1, "waits": 3, "waited_us": 1_500, "refused": 2, "disconnected": 0 });
+    refusing["backpressure"] = json!({ "waiting": 1, "waiting_for_us": 900, "waits": 3, "waited_us": 1_500,
+            "longest_us": 900, "stalled_us": 1_200, "refused": 2, "disconnected": 0 });
     let mut registry = registry(
         "global",
         vec![
@@ -152,6 +152,16 @@ async fn the_sidecar_warns_and_recovers() {
         page.contains("what takes from sidecar_stdout_frames is slow"),
         "{page}"
     );
+    // The thread that reads waits for room. That shows while it waits.
+    let has = |title: &str, condition: &str| {
+        format!(
+            "[...document.querySelectorAll('.row [data-title={title}]')].some(
+                cell => {condition}.test(cell.textContent))"
+        )
+    };
+    browser.until(SOON, &has("waiting", "/^1$/")).await;
+    browser.until(SOON, &has("stalled", "/^1 s$/")).await;
+    browser.until(SOON, &has("stalled", "/^3 s$/")).await;
     sidecar.drain();
     browser.until(SOON, &format!("{warned} === 0")).await;
     // It goes, and the page says so.
@@ -184,8 +194,14 @@ async fn a_row_for_each_limit_or_gauge() {
     assert_eq!(
         browser.value(number).await,
         json!([
-            ["refused 2", "waiting 1", "warnings 1", "gauges 2"],
-            ["refused", "waiting", "warnings 0", "gauges 1"],
+            [
+                "refused 2",
+                "waiting 1",
+                "stalled 1.2 ms",
+                "warnings 1",
+                "gauges 2"
+            ],
+            ["refused", "waiting", "stalled", "warnings 0", "gauges 1"],
         ])
     );
     let summary = browser

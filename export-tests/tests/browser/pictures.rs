@@ -18,7 +18,8 @@ fn scene(turn: u64) -> Value {
     };
     let held = |mut gauge: Value, waiting: u64, waits: u64, refused: u64| {
         gauge["backpressure"] = json!({ "waiting": waiting, "waits": waits,
-            "waited_us": waits * 41_300, "refused": refused, "disconnected": 0 });
+            "waited_us": waits * 41_300, "stalled_us": waits * 37_200, "longest_us": 93_000,
+            "waiting_for_us": waiting * 700_000, "refused": refused, "disconnected": 0 });
         gauge
     };
     let with = |mut gauge: Value, category: &str, unit: &str| {

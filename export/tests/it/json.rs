@@ -48,8 +48,10 @@ fn the_members_are_those_of_the_schema() {
     let mut status: Value = serde_json::from_str(&text(registry.report())).unwrap();
     assert_eq!(status["at_us"], status["registries"][0]["at_us"]);
     without_times(&mut status);
-    let backpressure =
-        json!({ "waiting": 0, "waits": 0, "waited_us": "time", "refused": 1, "disconnected": 0 });
+    let backpressure = json!({
+        "waiting": 0, "waiting_for_us": "time", "waits": 0, "waited_us": "time",
+        "longest_us": "time", "stalled_us": "time", "refused": 1, "disconnected": 0,
+    });
     let expected = json!({
         "schema": 1,
         "at_us": "time",

@@ -111,12 +111,12 @@ fn samples_are_those_of_the_text_whatever_things_are_called() {
 }
 
 #[test]
-fn kinds_and_help_are_those_of_the_text_except_waited_seconds() {
+fn kinds_and_help_are_those_of_the_text_except_counters_of_seconds() {
     let world = World::tame();
     let reports = world.exporter(Detail::Limits).reports();
     let mut expected = String::new();
     fillgauge_export::prometheus_text(reports, Detail::Limits, &mut expected).unwrap();
-    let expected = expected.replace("waited_seconds_total counter", "waited_seconds_total gauge");
+    let expected = expected.replace("_seconds_total counter", "_seconds_total gauge");
     let publisher = world.exporter(Detail::Limits).publisher();
     let text = Prometheus::new(PrometheusBuilder::new()).published(&publisher);
     assert_eq!(described(&text), described(&expected));
@@ -196,7 +196,7 @@ fn metrics_are_described_each_time_and_set_to_0_once() {
     // Depth, capacity, high water, fill ratio, warned, and the number of gauges.
     assert_eq!(set(), 6);
     let described = recorder.described.load(Ordering::Relaxed);
-    assert_eq!(described, 21);
+    assert_eq!(described, 26);
     drop(gauge);
     assert_eq!(set(), 6);
     assert_eq!(set(), 1);

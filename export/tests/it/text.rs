@@ -1,6 +1,7 @@
 //! Both text formats.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use fillgauge_export::{Detail, openmetrics, prometheus_text};
@@ -98,9 +99,24 @@ fillgauge_refused_total{limit="heap",category="memory",registry="whole"} 0
 # HELP fillgauge_waiting Producers that wait for room.
 # TYPE fillgauge_waiting gauge
 fillgauge_waiting{limit="frames",category="queue",registry="whole"} 0
-# HELP fillgauge_waited_seconds_total How long producers waited for room, all together. Waits in progress do not count.
+# HELP fillgauge_oldest_wait_seconds How long the producer has waited that waits longest at this moment.
+# TYPE fillgauge_oldest_wait_seconds gauge
+fillgauge_oldest_wait_seconds{limit="frames",category="queue",registry="whole"} 0
+# HELP fillgauge_waits_total How often a producer had to wait for room, with the waits in progress.
+# TYPE fillgauge_waits_total counter
+fillgauge_waits_total{limit="frames",category="queue",registry="whole"} 0
+# HELP fillgauge_waited_seconds_total How long all producers waited for room together, with the waits in progress.
 # TYPE fillgauge_waited_seconds_total counter
 fillgauge_waited_seconds_total{limit="frames",category="queue",registry="whole"} 0
+# HELP fillgauge_longest_wait_seconds The longest wait of a producer so far, which may be in progress.
+# TYPE fillgauge_longest_wait_seconds gauge
+fillgauge_longest_wait_seconds{limit="frames",category="queue",registry="whole"} 0
+# HELP fillgauge_stalled_seconds_total How long at least one producer waited. Of several channels: the sum of theirs.
+# TYPE fillgauge_stalled_seconds_total counter
+fillgauge_stalled_seconds_total{limit="frames",category="queue",registry="whole"} 0
+# HELP fillgauge_disconnected_total Items that were given back because no receiver was left.
+# TYPE fillgauge_disconnected_total counter
+fillgauge_disconnected_total{limit="frames",category="queue",registry="whole"} 0
 # HELP fillgauge_gauges Live gauges.
 # TYPE fillgauge_gauges gauge
 fillgauge_gauges{limit="frames",category="queue",registry="whole"} 1
@@ -137,6 +153,56 @@ fn openmetrics_has_the_same_samples_and_says_units_and_the_end() {
         assert!(open.contains("# UNIT fillgauge_fill_ratio ratio\n"));
         assert!(open.contains("# UNIT fillgauge_waited_seconds seconds\n"));
     }
+}
+
+#[test]
+fn what_is_known_of_a_wait_grows_from_scrape_to_scrape_while_it_lasts() {
+    const MOMENT: Duration = Duration::from_millis(5);
+    let registry = QueueRegistry::new("stall").silent();
+    let jobs = track("jobs").capacity(0).registry(&registry);
+    let (sender, receiver) = jobs.sync_channel();
+    let value = |text: &str, name: &str| -> f64 {
+        let samples = samples(text);
+        let labels = r#"{limit="jobs",category="queue",registry="stall"}"#;
+        samples[&*format!("fillgauge_{name}{labels}")]
+            .parse()
+            .unwrap()
+    };
+    let scrape = || text(registry.report(), Detail::Limits);
+    thread::scope(|scope| {
+        for item in 0..3 {
+            let sender = sender.clone();
+            scope.spawn(move || sender.send(item).unwrap_err());
+        }
+        while value(&scrape(), "waiting") < 3.0 {
+            thread::yield_now();
+        }
+        let mut before = scrape();
+        for _ in 0..3 {
+            thread::sleep(MOMENT);
+            let now = scrape();
+            let grew = |name: &str| value(&now, name) - value(&before, name);
+            for name in [
+                "oldest_wait_seconds",
+                "longest_wait_seconds",
+                "stalled_seconds_total",
+            ] {
+                assert!(grew(name) >= MOMENT.as_secs_f64(), "{name}: {before} {now}");
+            }
+            let waited = grew("waited_seconds_total");
+            assert!(waited >= 2.999 * MOMENT.as_secs_f64(), "{before} {now}");
+            assert_eq!(
+                (value(&now, "waiting"), value(&now, "waits_total")),
+                (3.0, 3.0)
+            );
+            before = now;
+        }
+        drop(receiver);
+    });
+    let (after, later) = (scrape(), scrape());
+    assert_eq!(after, later, "nobody waits");
+    assert_eq!(value(&after, "disconnected_total"), 3.0);
+    assert_eq!(value(&after, "oldest_wait_seconds"), 0.0);
 }
 
 #[test]
@@ -278,7 +344,7 @@ fn totals_never_step_back_when_gauges_go_and_sessions_make_no_series() {
     assert_eq!(total("refused"), 50.0 * 2.0);
     assert_eq!(total("warnings"), 50.0);
     // The ratio is that of live gauges alone, and so is not always there.
-    assert_eq!(series.len(), 12, "{series:#?}");
+    assert_eq!(series.len(), 17, "{series:#?}");
 }
 
 #[test]

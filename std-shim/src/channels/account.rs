@@ -4,7 +4,7 @@
 //! | word | written by |
 //! |---|---|
 //! | `closed` | the thread that drops the last receiver |
-//! | `waiting`, `waits` | a producer that waits for room, through [`Waiting`] |
+//! | `waits` | a producer that waits for room, through [`Waiting`] |
 //! | `disconnected` | a producer whose item came back because no receiver was left |
 //! | `items` | who sends and who receives, if the channel is to have totals |
 //!
@@ -26,23 +26,20 @@ use std::future::poll_fn;
 #[cfg(feature = "tokio")]
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use fillgauge::{Probe, Totals};
 
+use super::waits::{Number, Waits};
 use crate::backpressure::Backpressure;
 use crate::registry::{Outlet, QueueProbe};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Mutex, lock, now};
 
 /// The account of one channel.
 #[derive(Debug, Default)]
 pub(crate) struct ChannelAccount {
     /// The last receiver is gone.
     closed: AtomicBool,
-    waiting: AtomicUsize,
-    /// Locked only by producers that had to wait anyway.
-    waits: Mutex<WaitStats>,
+    waits: Waits,
     disconnected: AtomicUsize,
     /// `None` without [totals](crate::Track::totals).
     items: Option<Items>,
@@ -60,13 +57,6 @@ struct Items {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct AlignedUsize(AtomicUsize);
-
-/// The waits that are over.
-#[derive(Debug, Default)]
-struct WaitStats {
-    count: usize,
-    time: Duration,
-}
 
 impl ChannelAccount {
     /// That of a channel which counts its items, or does not.
@@ -125,12 +115,11 @@ impl ChannelAccount {
     }
 
     /// A producer waits for room until the guard is dropped: also if it panics, or if its future is
-    /// cancelled. The clock is read here and when the guard is dropped, and nowhere else.
+    /// cancelled.
     pub(crate) fn wait(&self) -> Waiting<'_> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
         Waiting {
             account: self,
-            since: now(),
+            number: self.waits.start(),
         }
     }
 
@@ -158,14 +147,13 @@ impl ChannelAccount {
 
     /// With what the gauge of the channel counts.
     pub(crate) fn backpressure(&self, refused: usize) -> Backpressure {
-        let waits = lock(&self.waits);
-        Backpressure {
-            waiting: self.waiting.load(Ordering::Relaxed),
-            waits: waits.count,
-            waited: waits.time,
+        let mut backpressure = Backpressure {
             refused,
             disconnected: self.disconnected.load(Ordering::Relaxed),
-        }
+            ..Backpressure::default()
+        };
+        self.waits.read(&mut backpressure);
+        backpressure
     }
 }
 
@@ -246,16 +234,12 @@ impl<L: Fn() -> usize> Drop for OnUnwind<'_, L> {
 #[derive(Debug)]
 pub(crate) struct Waiting<'account> {
     account: &'account ChannelAccount,
-    since: Option<Instant>,
+    number: Number,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        let waited = self.since.map_or(Duration::ZERO, |since| since.elapsed());
-        self.account.waiting.fetch_sub(1, Ordering::Relaxed);
-        let mut waits = lock(&self.account.waits);
-        waits.count = waits.count.wrapping_add(1);
-        waits.time = waits.time.saturating_add(waited);
+        self.account.waits.end(self.number);
     }
 }
 
@@ -312,7 +296,7 @@ mod tests {
         let first = account.wait();
         let second = account.wait();
         let during = account.backpressure(3);
-        assert_eq!((during.waiting, during.waits, during.refused), (2, 0, 3));
+        assert_eq!((during.waiting, during.waits, during.refused), (2, 2, 3));
         drop(first);
         let panicked = panic::catch_unwind(AssertUnwindSafe(|| {
             let _second = second;

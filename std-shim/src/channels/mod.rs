@@ -23,3 +23,4 @@ pub mod tokio;
     feature = "tokio"
 ))]
 mod track;
+mod waits;

@@ -27,6 +27,7 @@ mod report;
 mod sessions;
 #[path = "../../../tests/it/size.rs"]
 mod size;
+mod stalls;
 mod std_channel;
 mod tape;
 #[cfg(feature = "tokio")]
