@@ -2,7 +2,8 @@
 # ci/deep.sh [REVISION]: what ci/test.sh has no time for. More seeds, schedules and fuzzing, and the
 # mutants of the source that changed since REVISION. By default that is the last tag before this
 # commit. Without a tag it is the merge base with origin/main, or on main the commit before.
-# MIRI_SEEDS, SEARCH_SECONDS, SCHEDULES_FACTOR, FUZZ_SECONDS and ROUNDS set the lengths.
+# MIRI_SEEDS, MIRI_SERVICES_SEEDS, SEARCH_SECONDS, SCHEDULES_FACTOR, FUZZ_SECONDS and ROUNDS set the
+# lengths.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 need_crate cargo-mutants
@@ -34,7 +35,7 @@ mutants() { # of the source that changed
     ci/mutants.sh --in-diff "$diff"
 }
 
-step miri ci/miri.sh "${MIRI_SEEDS:-32}"
+step miri ci/miri.sh "${MIRI_SEEDS:-32}" "${MIRI_SERVICES_SEEDS:-8}"
 step search env SEARCH_SECONDS="${SEARCH_SECONDS:-600}" ci/search.sh
 step schedules env SCHEDULES_FACTOR="${SCHEDULES_FACTOR:-20}" ci/schedules.sh
 step fuzz ci/fuzz.sh "${FUZZ_SECONDS:-180}"

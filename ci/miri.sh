@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# ci/miri.sh [SEEDS]: the tests with threads under Miri, each with so many seeds. A seed decides
+# ci/miri.sh [SEEDS [SERVICES_SEEDS]]: the tests with threads under Miri, each with so many seeds:
+# those of the core, and those of the services crate, which take four times as long. A seed decides
 # which thread runs next. It also decides which value a load returns, of those that the memory model
 # allows. A canary weakens two orderings of the core: two tests must fail then.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
 seeds=${1:-4}
+services_seeds=${2:-$seeds}
 # Under Miri the names in a backtrace take half a minute.
 export RUST_BACKTRACE=0
 
@@ -44,7 +46,7 @@ if ! cargo +nightly miri --version >/dev/null 2>&1; then
     rustup +nightly component add miri rust-src || fail "rustup cannot add miri and rust-src to $(rustc +nightly --version)"
 fi
 cargo +nightly miri setup --quiet || fail "the standard library does not build for Miri"
-echo "miri: $(cargo +nightly miri --version), $seeds seeds"
+echo "miri: $(cargo +nightly miri --version), $seeds seeds, for services $services_seeds"
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -56,7 +58,7 @@ for entry in "${left_out[@]}"; do
 done
 # tests PACKAGE TARGET... -- ARGUMENT...: its tests under Miri.
 tests() {
-    timeout $((600 + 120 * seeds)) cargo +nightly miri test --quiet --all-features -p "$@"
+    timeout $((600 + 240 * seeds)) cargo +nightly miri test --quiet --all-features -p "$@"
 }
 
 {
@@ -85,6 +87,7 @@ passes() {
     echo "test result: ok. ${BASH_REMATCH[1]} passed; 0 failed"
 }
 passes "" fillgauge --test it -- "${core[@]}"
+seeds=$services_seeds
 # Nobody joins the background thread of the shim. Its events have the time of day.
 shim_flags="-Zmiri-ignore-leaks -Zmiri-disable-isolation"
 passes "$shim_flags" fillgauge-std --lib -- "${shim_unit[@]}"
