@@ -50,7 +50,7 @@ struct Metric {
     value: fn(&Figures) -> Option<Value>,
 }
 
-static METRICS: [Metric; 18] = [
+static METRICS: [Metric; 20] = [
     Metric {
         name: "depth",
         unit: Unit::OfLimit,
@@ -99,6 +99,20 @@ static METRICS: [Metric; 18] = [
         kind: Kind::Counter,
         help: "How often a gauge came near its capacity.",
         value: |figures| count(figures.warnings),
+    },
+    Metric {
+        name: "near_capacity",
+        unit: Unit::Seconds,
+        kind: Kind::Counter,
+        help: "How long gauges were near their capacity, all together.",
+        value: |figures| seconds(figures.near_capacity),
+    },
+    Metric {
+        name: "full",
+        unit: Unit::Seconds,
+        kind: Kind::Counter,
+        help: "How much of the time near capacity was after the gauge had become full.",
+        value: |figures| seconds(figures.full),
     },
     Metric {
         name: "stuck",

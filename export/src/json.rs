@@ -27,8 +27,9 @@ struct Status<'report> {
 ///
 /// - The members of a report are the fields of [`Report`], [`GaugeReport`], [`LimitReport`],
 ///   [`ChainReport`] and what these consist of. What there is not is `null`.
-/// - A member that ends with `_us` is a number of microseconds: `waited_us` is a length of time,
-///   `at_us`, `warned_since_us` and `stuck_since_us` are moments, since 1970.
+/// - A member that ends with `_us` is a number of microseconds: `at_us`, `warned_since_us` and
+///   `stuck_since_us` are moments, since 1970, and the others are lengths of time.
+/// - The averages of a pressure are in percent, with two decimals.
 /// - Numbers may be as great as `usize::MAX`. JavaScript rounds those above 2^53.
 /// - Names and labels are whole, and may hold any character: escape them where they are shown.
 ///

@@ -39,11 +39,12 @@ static METADATA: Metadata<'static> =
 /// of its own:
 ///
 /// - A gauge is an `f64`: numbers above 2^53 are rounded.
-/// - A counter is a `u64`. So `fillgauge_waited_seconds_total` and
-///   `fillgauge_stalled_seconds_total`, which are none, are gauges. Their names and values are those
-///   of the counters in the text, and `rate` works as there.
+/// - A counter is a `u64`. So `fillgauge_waited_seconds_total` and the other counters of seconds,
+///   which are none, are gauges. Their names and values are those of the counters in the text, and
+///   `rate` works as there.
 /// - Nothing can be removed. A gauge that is gone, such as the fill ratio of a limit without live
-///   gauges, is set to 0 once: sums and maxima of the rest stay right. Totals keep their last value. A recorder with a time-out for idle metrics forgets both after that.
+///   gauges, is set to 0 once: sums and maxima of the rest stay right. Totals keep their last value.
+///   A recorder with a time-out for idle metrics forgets both after that.
 /// - `metrics-exporter-prometheus` 0.18 misreads a `\` in a label if a `\` or a `"` follows. It may
 ///   then write two series with equal labels.
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use fillgauge_std::{Backpressure, GaugeReport, LimitReport, LimitUnit, Report, Totals};
 
@@ -42,6 +43,8 @@ pub(crate) struct Figures {
     pub(crate) totals: Option<Totals>,
     pub(crate) refused: usize,
     pub(crate) backpressure: Option<Backpressure>,
+    pub(crate) near_capacity: Duration,
+    pub(crate) full: Duration,
 }
 
 /// A stage of a chain, or what takes from the last one.
@@ -136,6 +139,8 @@ impl<'report> Row<'report> {
             totals: limit.totals,
             refused: limit.refused,
             backpressure: limit.backpressure,
+            near_capacity: limit.near_capacity,
+            full: limit.full,
         };
         let labels = vec![
             ("limit", Cow::Borrowed(&*limit.name)),
@@ -164,6 +169,8 @@ impl<'report> Row<'report> {
             totals: gauge.totals,
             refused: gauge.refused,
             backpressure: gauge.backpressure,
+            near_capacity: gauge.near_capacity,
+            full: gauge.full,
         };
         let mut labels = vec![
             ("limit", Cow::Borrowed(&*gauge.name)),

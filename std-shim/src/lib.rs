@@ -169,6 +169,7 @@ mod delivery;
 mod event;
 mod flush;
 mod names;
+mod pressure;
 pub mod queue_tracker;
 mod registry;
 mod report;
@@ -187,6 +188,7 @@ pub use delivery::{
 };
 pub use event::{LimitEvent, LimitWarning};
 pub use flush::{FlushTimeout, flush_events};
+pub use pressure::{Pressure, PressureMeter};
 pub use registry::{
     Budget, Chain, ChainStage, Outlet, OwnedReservation, QueueGauge, QueueProbe, QueueRegistry,
     chain, log_queue_snapshot, queue_snapshot, register_limit, register_queue,

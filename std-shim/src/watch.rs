@@ -12,13 +12,14 @@ use fillgauge::{Drain, DrainWatch, LimitCategory, QueueSnapshot};
 use crate::delivery::guard::{self, Callees};
 use crate::delivery::log::Log;
 use crate::event::Origin;
-use crate::registry::{QueueRegistry, Reading, StuckGauges, Windows};
+use crate::pressure::{Averages, Pressure};
+use crate::registry::{Findings, QueueRegistry, Reading, Readings, Windows};
 use crate::sync::{Condvar, Mutex, lock, now, start_thread, time_of_day, wait};
 
 /// A watch of the gauges of `registry`, which does nothing yet: give it a thread by
 /// [`every`](Watch::every), or call [`poll_at`](Watch::poll_at).
 ///
-/// It asks what is [polled](crate::Track::polled), and notices stuck queues.
+/// It asks what is [polled](crate::Track::polled), notices stuck queues, and measures the pressure.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,6 +57,13 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
 ///   [`Queue`](LimitCategory::Queue). What is observed or polled may stay at one depth while it
 ///   works.
 ///
+/// # Pressure
+///
+/// Reports show how much of the last 10, 60 and 300 seconds each gauge was near its capacity, as
+/// [`Pressure`]. Each poll ends a period. Which share of it a gauge was near its capacity is
+/// measured at its edges, by the clock of the system. Where there is no clock, it goes by what each
+/// poll finds.
+///
 /// A registry has one watch. Of several, reports show what the last one has found.
 ///
 /// A polled closure or a handler that never returns holds up the watch.
@@ -73,7 +81,11 @@ struct Watched {
     registry: QueueRegistry,
     /// In the order of their numbers.
     queues: Vec<Queue>,
-    found: StuckGauges,
+    /// The gauges that ever came near their capacity, in the order of their numbers.
+    pressed: Vec<Pressed>,
+    /// When it was polled last.
+    polled: Option<Polled>,
+    findings: Arc<Findings>,
 }
 
 /// A queue that is watched.
@@ -82,6 +94,22 @@ struct Queue {
     drain: DrainWatch,
     /// Since when it is stuck.
     stuck: Option<Moment>,
+}
+
+/// A gauge that came near its capacity.
+#[derive(Default)]
+struct Pressed {
+    instance: usize,
+    averages: Averages,
+    /// For how long it had been near at the last poll.
+    near: Duration,
+}
+
+/// The moment of a poll, by the caller's clock and by the clock of the system, if there is one.
+#[derive(Clone, Copy)]
+struct Polled {
+    elapsed: Duration,
+    measured: Option<Duration>,
 }
 
 /// A moment by both clocks.
@@ -102,7 +130,9 @@ impl Watch {
             self.registries.push(Watched {
                 registry: registry.clone(),
                 queues: Vec::new(),
-                found: StuckGauges::default(),
+                pressed: Vec::new(),
+                polled: None,
+                findings: Arc::default(),
             });
         }
         self
@@ -198,9 +228,9 @@ impl Watch {
 
 impl Watched {
     fn poll(&mut self, patience: Duration, now: Moment) -> Vec<DrainEvent> {
-        let (gauges, _) = self.registry.read(Windows::GoOn);
+        let Readings { gauges, at, .. } = self.registry.read(Windows::GoOn);
         let mut known = mem::take(&mut self.queues).into_iter().peekable();
-        let (mut events, mut found) = (Vec::new(), Vec::new());
+        let (mut events, mut stuck) = (Vec::new(), Vec::new());
         let is_watched = |gauge: &&Reading| {
             gauge.counts_dequeues && gauge.snapshot.category == LimitCategory::Queue
         };
@@ -218,19 +248,83 @@ impl Watched {
                 origin: gauge.origin(self.registry.shared_name()),
             }));
             if let Some(since) = queue.stuck {
-                found.push((instance, since.at));
+                stuck.push((instance, since.at));
             }
             self.queues.push(queue);
         }
-        self.found = found.into();
-        self.registry.publish_stuck(Arc::clone(&self.found));
+        let polled = Polled {
+            elapsed: now.elapsed,
+            measured: at,
+        };
+        let pressures = self.press(&gauges, polled);
+        self.findings = Arc::new(Findings { stuck, pressures });
+        self.registry.publish(Arc::clone(&self.findings));
         events
+    }
+
+    /// Ends a period. Returns the pressure of each gauge that ever had any.
+    fn press(&mut self, gauges: &[Reading], now: Polled) -> Vec<(usize, Pressure)> {
+        let period = self.polled.map(|before| before.until(now));
+        let mut known = mem::take(&mut self.pressed).into_iter().peekable();
+        let is_pressed = |gauge: &&Reading| gauge.has_crossed();
+        for gauge in gauges.iter().filter(is_pressed) {
+            let instance = gauge.snapshot.instance;
+            while known.next_if(|gauge| gauge.instance < instance).is_some() {}
+            let pressed = known.next_if(|gauge| gauge.instance == instance);
+            let mut pressed = pressed.unwrap_or(Pressed {
+                instance,
+                ..Pressed::default()
+            });
+            if let Some(period) = period {
+                pressed.add(gauge, period);
+            }
+            pressed.near = gauge.near.near;
+            self.pressed.push(pressed);
+        }
+        self.polled = Some(now);
+        let pressures = self.pressed.iter();
+        let pressures = pressures.map(|gauge| (gauge.instance, gauge.averages.pressure()));
+        pressures
+            .filter(|(_, pressure)| *pressure != Pressure::default())
+            .collect()
     }
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.registry.withdraw_stuck(&self.found);
+        self.registry.withdraw(&self.findings);
+    }
+}
+
+/// A period between two polls.
+#[derive(Clone, Copy)]
+struct Period {
+    /// By the caller's clock.
+    length: Duration,
+    /// By the clock of the system, if there is one.
+    measured: Option<Duration>,
+}
+
+impl Polled {
+    fn until(self, now: Self) -> Period {
+        let measured = now.measured.zip(self.measured);
+        Period {
+            length: now.elapsed.saturating_sub(self.elapsed),
+            measured: measured.map(|(now, before)| now.saturating_sub(before)),
+        }
+    }
+}
+
+impl Pressed {
+    fn add(&mut self, gauge: &Reading, period: Period) {
+        let (near, measured) = match period.measured {
+            Some(measured) if !measured.is_zero() => {
+                (gauge.near.near.saturating_sub(self.near), measured)
+            }
+            _ if gauge.snapshot.warned => (period.length, period.length),
+            _ => (Duration::ZERO, period.length),
+        };
+        self.averages.add(near, measured, period.length);
     }
 }
 

@@ -69,6 +69,7 @@ fn the_members_are_those_of_the_schema() {
                     "backpressure": backpressure,
                     "gone": false,
                     "window_peak": null, "stuck": false, "stuck_since_us": null,
+                    "near_capacity_us": "time", "full_us": "time", "pressure": null,
                     "last_edges": [
                         { "kind": "near_capacity", "depth": 4, "at_us": "time" },
                         { "kind": "full", "depth": 5, "at_us": "time" },
@@ -84,6 +85,7 @@ fn the_members_are_those_of_the_schema() {
                     "backpressure": null,
                     "gone": false,
                     "window_peak": null, "stuck": false, "stuck_since_us": null,
+                    "near_capacity_us": "time", "full_us": "time", "pressure": null,
                     "last_edges": [],
                 },
             ],
@@ -97,6 +99,7 @@ fn the_members_are_those_of_the_schema() {
                     "refused": 1,
                     "window_peak": null, "stuck": null,
                     "backpressure": backpressure,
+                    "near_capacity_us": "time", "full_us": "time", "pressure": null,
                 },
                 {
                     "name": "heap", "category": "memory", "unit": "bytes",
@@ -108,6 +111,7 @@ fn the_members_are_those_of_the_schema() {
                     "refused": 0,
                     "window_peak": null, "stuck": null,
                     "backpressure": null,
+                    "near_capacity_us": "time", "full_us": "time", "pressure": null,
                 },
             ],
             "chains": [{

@@ -14,7 +14,7 @@ use opentelemetry_sdk::metrics::data::{
 use opentelemetry_sdk::metrics::{InMemoryMetricExporter, SdkMeterProvider};
 use prometheus::TextEncoder;
 
-use crate::samples::{DETAILS, Samples, Series, World, described, samples};
+use crate::samples::{DETAILS, Samples, Series, World, described, samples, steady};
 
 /// An SDK with a bridge to Prometheus.
 struct Bridge {
@@ -101,7 +101,8 @@ fn samples_of_metric(metric: &Metric) -> Vec<(Series, f64)> {
             let points = $data.data_points();
             let samples = points.map(|point| {
                 let labels = point.attributes().map(label);
-                ((name.clone(), labels.collect()), point.value() as f64)
+                let value = steady(&name, point.value() as f64);
+                ((name.clone(), labels.collect()), value)
             });
             samples.collect()
         }};

@@ -16,7 +16,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use metrics_util::MetricKindMask;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
-use crate::samples::{DETAILS, Samples, World, channel, described, samples};
+use crate::samples::{DETAILS, Samples, World, channel, described, samples, steady};
 
 struct Prometheus {
     recorder: PrometheusRecorder,
@@ -103,7 +103,8 @@ fn samples_are_those_of_the_text_whatever_things_are_called() {
                     DebugValue::Gauge(value) => value.into_inner(),
                     DebugValue::Histogram(_) => panic!("no histograms"),
                 };
-                ((key.key().name().to_owned(), labels.collect()), value)
+                let name = key.key().name();
+                ((name.to_owned(), labels.collect()), steady(name, value))
             })
             .collect();
         assert_eq!(samples, world.samples(detail));
@@ -193,10 +194,10 @@ fn metrics_are_described_each_time_and_set_to_0_once() {
         with_local_recorder(&recorder, || publisher.publish());
         recorder.set.load(Ordering::Relaxed) - before
     };
-    // Depth, capacity, high water, fill ratio, warned, and the number of gauges.
-    assert_eq!(set(), 6);
+    // Depth, capacity, high water, fill ratio, warned, the number of gauges, and two times.
+    assert_eq!(set(), 8);
     let described = recorder.described.load(Ordering::Relaxed);
-    assert_eq!(described, 26);
+    assert_eq!(described, 28);
     drop(gauge);
     assert_eq!(set(), 6);
     assert_eq!(set(), 1);

@@ -24,7 +24,7 @@ const PATHS: [&str; 3] = ["/", "/metrics", "/status.json"];
 fn registry() -> (QueueRegistry, Arc<QueueGauge>) {
     let registry = QueueRegistry::new("routed").silent();
     let gauge = registry.register("frames", 10);
-    gauge.observe_depth(8);
+    gauge.observe_depth(7);
     (registry, gauge)
 }
 

@@ -23,10 +23,21 @@ pub(crate) fn samples(text: &str) -> Samples {
         let (series, value) = line.rsplit_once(' ').unwrap();
         let (name, labels) = series.split_once('{').unwrap_or((series, "}"));
         let series = (name.to_owned(), labels_of(labels));
-        let before = samples.insert(series, value.parse().unwrap());
+        let value = steady(name, value.parse().unwrap());
+        let before = samples.insert(series, value);
         assert_eq!(before, None, "twice: {line}");
     }
     samples
+}
+
+/// Of a time that goes on, whether there is any: two reports have it at two moments.
+pub(crate) fn steady(name: &str, value: f64) -> f64 {
+    let goes_on = ["near_capacity_seconds", "full_seconds"];
+    if goes_on.iter().any(|time| name.contains(time)) {
+        f64::from(u8::from(value > 0.0))
+    } else {
+        value
+    }
 }
 
 /// Kinds, units and help: the lines of a text that begin with `#`, sorted.

@@ -15,6 +15,7 @@ use crate::delivery::log::Log;
 use crate::delivery::observers::{EventSinks, Observers};
 use crate::delivery::{Lines, per_limit};
 use crate::event::LimitEvent;
+use crate::pressure::NearTimes;
 #[cfg(feature = "edge-waiter")]
 use crate::waiter::Edges;
 
@@ -143,6 +144,12 @@ impl Remains {
         channel.map(|channel| channel.backpressure(refused))
     }
 
+    /// How long the gauge was near its capacity.
+    pub(super) fn near_times(&self) -> NearTimes {
+        let account = self.account.as_ref();
+        account.map(|account| account.times).unwrap_or_default()
+    }
+
     /// Has the background thread say how many lines were suppressed.
     pub(super) fn take_leave(self) {
         if let Some(mut account) = self.account {
@@ -164,6 +171,7 @@ pub(super) struct Account {
     pub(super) lines: Lines,
     /// In place: who hands an event over notes its edge, and may not allocate.
     pub(super) edges: LastEdges,
+    pub(super) times: NearTimes,
     /// For a reference to this gauge.
     pub(super) place: Option<Place>,
 }

@@ -214,13 +214,17 @@ impl Contents {
         // Before the channel is taken out, which may be what counts.
         let totals = slot.totals();
         let remains = slot.outlet().take_remains();
+        let near = remains
+            .as_ref()
+            .map(Remains::near_times)
+            .unwrap_or_default();
         let refused = slot.refused();
         let backpressure = (remains.as_ref()).and_then(|remains| remains.backpressure(refused));
         let has_counted = totals.is_some_and(|totals| totals != (0, 0));
         let was_used = slot.high_water() > 0 || has_counted || refused > 0;
         if was_used || backpressure.is_some() {
             if let Some(sums) = sums_of(&mut self.sums, slot.limit()) {
-                sums.add(slot, totals, backpressure);
+                sums.add(slot, totals, backpressure, near);
             }
         }
         let chunk = chunks.take_unused(place.0);

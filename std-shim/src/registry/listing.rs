@@ -13,11 +13,11 @@ use fillgauge::{Budget, Gauge, GaugeConfig, Probe, QueueSnapshot};
 use super::account::Birth;
 use super::chain::Chains;
 use super::contents::{Contents, Gone, Roomy};
+use super::findings::LastFindings;
 use super::outlet::Outlet;
 use super::peaks::Peaks;
 use super::slots::{Chunk, Listed, Pinned, SlotRef};
 use super::source::{Kind, Source};
-use super::stuck::Stuck;
 use super::sums::LimitSums;
 use crate::delivery::observers::Own;
 use crate::event::RegistryName;
@@ -34,7 +34,7 @@ pub(super) struct Listing {
     has_own: AtomicBool,
     chains: Chains,
     peaks: Peaks,
-    stuck: Stuck,
+    findings: LastFindings,
 }
 
 impl Listing {
@@ -46,7 +46,7 @@ impl Listing {
             has_own: AtomicBool::new(false),
             chains: Chains::default(),
             peaks: Peaks::default(),
-            stuck: Stuck::default(),
+            findings: LastFindings::default(),
         }
     }
 
@@ -62,8 +62,8 @@ impl Listing {
         &self.peaks
     }
 
-    pub(super) fn stuck(&self) -> &Stuck {
-        &self.stuck
+    pub(super) fn findings(&self) -> &LastFindings {
+        &self.findings
     }
 
     /// The observers of this registry, if it has any.

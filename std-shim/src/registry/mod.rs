@@ -12,7 +12,7 @@
 //! | `listing` | that lock, and the registries of the process |
 //! | `reading` | what reports and watches read |
 //! | `peaks` | the greatest depths between two reports, for each scraper |
-//! | `stuck` | which queues a watch has found stuck |
+//! | `findings` | what a watch has found: stuck queues, and pressure |
 //! | `outlet` | how the events of a gauge leave it |
 //! | `account` | what a gauge has beside its figures |
 //! | `poll` | what a report asks for the depth of a gauge |
@@ -24,6 +24,7 @@ mod budget;
 mod chain;
 mod contents;
 mod edges;
+mod findings;
 mod gauge;
 mod listing;
 mod outlet;
@@ -33,7 +34,6 @@ mod probe;
 mod reading;
 mod slots;
 mod source;
-mod stuck;
 mod sums;
 
 use std::fmt;
@@ -46,14 +46,14 @@ pub(crate) use account::{HandingOver, Particulars};
 pub use budget::{Budget, OwnedReservation};
 pub use chain::{Chain, ChainStage, chain};
 pub(crate) use edges::PastEdge;
+pub(crate) use findings::Findings;
 pub use gauge::QueueGauge;
 use listing::ListingRef;
 pub use outlet::Outlet;
 pub(crate) use outlet::say_suppressed;
 pub(crate) use poll::Poll;
 pub use probe::QueueProbe;
-pub(crate) use reading::{Reading, Windows};
-pub(crate) use stuck::StuckGauges;
+pub(crate) use reading::{Reading, Readings, Windows};
 pub(crate) use sums::LimitSums;
 
 use crate::delivery::background;

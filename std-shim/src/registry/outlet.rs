@@ -28,8 +28,9 @@ use crate::delivery::guard::Role;
 use crate::delivery::log::{Log, can_say};
 use crate::delivery::observers::Observers;
 use crate::event::{LimitEvent, Origin};
+use crate::pressure::NearTimes;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{HAS_THREADS, Mutex, lock, time_of_day};
+use crate::sync::{HAS_THREADS, Mutex, elapsed, lock, time_of_day};
 #[cfg(feature = "edge-waiter")]
 use crate::waiter::Edges;
 
@@ -144,6 +145,18 @@ impl Outlet {
         edges.unwrap_or_default()
     }
 
+    /// How long the gauge was near its capacity.
+    pub(super) fn near_times(&self) -> NearTimes {
+        if !self.has_crossed() {
+            return NearTimes::default();
+        }
+        let account = lock(&self.account);
+        account
+            .as_ref()
+            .map(|account| account.times)
+            .unwrap_or_default()
+    }
+
     /// Notes that the queue of a probe has no receiver any more.
     pub(super) fn close(&self) {
         self.flags.fetch_or(flags::CLOSED, Ordering::SeqCst);
@@ -182,6 +195,7 @@ impl Outlet {
                 instance: gauge.instance,
             });
             account.edges.push(event);
+            account.times.edge(event.kind(), elapsed());
         });
         if !self.is(flags::CROSSED) {
             self.flags.fetch_or(flags::CROSSED, Ordering::Relaxed);

@@ -1,17 +1,29 @@
 //! What a registry reads of its gauges, for reports and watches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fillgauge::QueueSnapshot;
 
 use super::QueueRegistry;
+use super::findings::Findings;
 use super::peaks::Window;
 use super::poll::Poll;
-use super::stuck::{StuckGauges, stuck_since};
 use super::sums::LimitSums;
 use crate::channels::account::ChannelAccount;
 use crate::event::{Origin, RegistryName};
+use crate::pressure::Lengths;
 use crate::report::{GaugeReport, Report};
+use crate::sync::elapsed;
+
+/// What was read of a registry.
+pub(crate) struct Readings {
+    /// The gauges in use, in order of registration.
+    pub(crate) gauges: Vec<Reading>,
+    sums: Vec<LimitSums>,
+    /// When, see [`elapsed`].
+    pub(crate) at: Option<Duration>,
+}
 
 /// What was read of one gauge.
 pub(crate) struct Reading {
@@ -21,6 +33,8 @@ pub(crate) struct Reading {
     label: Option<Arc<str>>,
     channel: Option<Arc<ChannelAccount>>,
     has_crossed: bool,
+    /// How long it was near its capacity.
+    pub(crate) near: Lengths,
     /// What is polled has nothing to read any more.
     gone: bool,
     /// The greatest depth of the window, if that was to be ended.
@@ -35,6 +49,11 @@ pub(crate) enum Windows {
 }
 
 impl Reading {
+    /// Whether it ever had an edge.
+    pub(crate) fn has_crossed(&self) -> bool {
+        self.has_crossed
+    }
+
     /// Whose gauge it is.
     pub(crate) fn origin(&self, registry: &RegistryName) -> Origin {
         Origin {
@@ -127,7 +146,7 @@ impl QueueRegistry {
     fn report_to(&self, scraper: Option<Arc<str>>) -> Report {
         let windows = scraper.as_ref().map_or(Windows::GoOn, |_| Windows::End);
         let latest = self.listing.latest();
-        let (gauges, sums) = self.read(windows);
+        let Readings { gauges, sums, .. } = self.read(windows);
         let windows = scraper.map(|scraper| self.take_peaks(&scraper, &gauges, latest));
         let mut windows = windows.iter().flatten();
         let mut report = Report::new(self.name());
@@ -138,6 +157,7 @@ impl QueueRegistry {
             let snapshot = reading.snapshot;
             let mut gauge = GaugeReport::new(&snapshot, reading.label.as_deref());
             gauge.gone = reading.gone;
+            (gauge.near_capacity, gauge.full) = (reading.near.near, reading.near.full);
             // A window ends before the depth is read.
             let peak = windows.next().and_then(|window| window.peak);
             gauge.window_peak = peak.map(|peak| peak.max(snapshot.depth));
@@ -152,8 +172,8 @@ impl QueueRegistry {
             }
             report.add(snapshot.name, gauge);
         }
-        if let Some(stuck) = self.listing.stuck().get() {
-            report.set_stuck(|instance| stuck_since(&stuck, instance));
+        if let Some(findings) = self.listing.findings().get() {
+            report.set_findings(&findings);
         }
         report.chains = self.listing.chains().reports();
         report
@@ -170,11 +190,13 @@ impl QueueRegistry {
         windows
     }
 
-    /// Reads all gauges in use, in order of registration, and the sums of all limits. It asks what
-    /// is polled.
-    pub(crate) fn read(&self, windows: Windows) -> (Vec<Reading>, Vec<LimitSums>) {
+    /// Reads all gauges in use and the sums of all limits. It asks what is polled.
+    pub(crate) fn read(&self, windows: Windows) -> Readings {
         let ends = windows == Windows::End;
+        let mut at = None;
         let (gauges, sums) = self.listing.read(|gauge| {
+            // While the registry is locked: a gauge that is dropped afterwards is so later.
+            let at = *at.get_or_insert_with(elapsed);
             let outlet = gauge.outlet();
             let poll = outlet.poll();
             // The depth of what is polled is not known yet.
@@ -186,10 +208,12 @@ impl QueueRegistry {
                 label: outlet.label(),
                 channel: outlet.channel(),
                 has_crossed: outlet.has_crossed(),
+                near: outlet.near_times().until(at),
                 gone: false,
             };
             (reading, poll)
         });
+        let at = at.unwrap_or_else(elapsed);
         let ask = |(mut reading, poll): (Reading, Option<Arc<Poll>>)| {
             // Foreign code: the registry is not locked.
             if let Some(poll) = poll {
@@ -201,12 +225,17 @@ impl QueueRegistry {
                     reading.peak = ends.then(|| pinned.take_window_peak());
                     reading.snapshot = pinned.snapshot();
                     reading.has_crossed = pinned.outlet().has_crossed();
+                    reading.near = pinned.outlet().near_times().until(at);
                     self.listing.unpin(instance);
                 }
             }
             reading
         };
-        (gauges.into_iter().map(ask).collect(), sums)
+        Readings {
+            gauges: gauges.into_iter().map(ask).collect(),
+            sums,
+            at,
+        }
     }
 
     /// Takes the right of a gauge to log one more line, and says how many were suppressed before.
@@ -217,14 +246,14 @@ impl QueueRegistry {
         suppressed
     }
 
-    /// Reports show `found`, the gauges that a watch has found stuck.
-    pub(crate) fn publish_stuck(&self, found: StuckGauges) {
-        self.listing.stuck().publish(found);
+    /// Reports show what a watch has found.
+    pub(crate) fn publish(&self, findings: Arc<Findings>) {
+        self.listing.findings().publish(findings);
     }
 
-    /// Reports no longer show `found`.
-    pub(crate) fn withdraw_stuck(&self, found: &StuckGauges) {
-        self.listing.stuck().withdraw(found);
+    /// Reports no longer show `findings`.
+    pub(crate) fn withdraw(&self, findings: &Arc<Findings>) {
+        self.listing.findings().withdraw(findings);
     }
 
     /// Whether the events of this registry reach neither the log nor the handlers of the process.

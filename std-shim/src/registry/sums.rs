@@ -6,6 +6,8 @@ use fillgauge::{Limit, Totals};
 
 use super::source::Source;
 use crate::backpressure::Backpressure;
+use crate::pressure::{Lengths, NearTimes};
+use crate::sync::elapsed;
 
 /// The sums of one limit of a registry.
 #[derive(Clone, Copy)]
@@ -21,6 +23,7 @@ pub(crate) struct LimitSums {
     pub(crate) refused: usize,
     /// `None` if none of them was of a channel.
     pub(crate) backpressure: Option<Backpressure>,
+    pub(crate) near: Lengths,
 }
 
 impl LimitSums {
@@ -33,6 +36,7 @@ impl LimitSums {
             totals: None,
             refused: 0,
             backpressure: None,
+            near: Lengths::default(),
         }
     }
 
@@ -56,7 +60,8 @@ impl LimitSums {
             if let Some(sums) = sums.get_mut(position) {
                 let channel = gauge.outlet().channel();
                 let backpressure = channel.map(|channel| channel.backpressure(gauge.refused()));
-                sums.add(gauge, gauge.totals(), backpressure);
+                let near = gauge.outlet().near_times();
+                sums.add(gauge, gauge.totals(), backpressure, near);
             }
         }
     }
@@ -66,7 +71,11 @@ impl LimitSums {
         gauge: &dyn Source,
         counted: Option<(usize, usize)>,
         backpressure: Option<Backpressure>,
+        near: NearTimes,
     ) {
+        // The clock is read only if it is near its capacity now.
+        let now = if near.is_near() { elapsed() } else { None };
+        self.near.add(near.until(now));
         self.high_water = self.high_water.max(gauge.high_water());
         self.warnings = self.warnings.wrapping_add(gauge.warnings());
         if let Some((enqueued, dequeued)) = counted {

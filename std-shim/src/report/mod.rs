@@ -7,7 +7,7 @@ mod table;
 
 use std::borrow::Cow;
 use std::slice;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use fillgauge::{Limit, LimitCategory, LimitEventKind, LimitUnit, QueueSnapshot, Totals};
 
@@ -15,7 +15,8 @@ pub use chain::{ChainReport, StageReport};
 
 use crate::backpressure::Backpressure;
 use crate::event::Shown;
-use crate::registry::{LimitSums, PastEdge};
+use crate::pressure::{Lengths, Pressure};
+use crate::registry::{Findings, LimitSums, PastEdge};
 use crate::sync::time_of_day;
 
 /// All that is known of one registry, from [`QueueRegistry::report`](crate::QueueRegistry::report).
@@ -114,6 +115,23 @@ pub struct GaugeReport {
         serde(default, rename = "stuck_since_us", with = "micros::moment")
     )]
     pub stuck_since: Option<SystemTime>,
+    /// How long it was near its capacity so far: from each warning to the next recovery. The
+    /// present one counts.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, rename = "near_capacity_us", with = "micros::length")
+    )]
+    pub near_capacity: Duration,
+    /// How much of that was after it had become full. It may have drained a little meanwhile.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, rename = "full_us", with = "micros::length")
+    )]
+    pub full: Duration,
+    /// How much of the last minutes it was near its capacity. `None` if there is no
+    /// [`watch`](crate::watch()).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub pressure: Option<Pressure>,
     /// Its last edges, eight at most, the oldest first.
     pub last_edges: Vec<EdgeReport>,
 }
@@ -176,6 +194,21 @@ pub struct LimitReport {
     /// How all channels of the limit held their producers back, also those that are gone. `None` if
     /// there was none.
     pub backpressure: Option<Backpressure>,
+    /// How long its gauges were near their capacity, all together, also those that are gone.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, rename = "near_capacity_us", with = "micros::length")
+    )]
+    pub near_capacity: Duration,
+    /// How much of that was after they had become full.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, rename = "full_us", with = "micros::length")
+    )]
+    pub full: Duration,
+    /// The greatest pressure of a live gauge. `None` if there is no [`watch`](crate::watch()).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub pressure: Option<Pressure>,
 }
 
 impl Report {
@@ -198,6 +231,7 @@ impl Report {
         limit.add_totals(sums.totals);
         limit.refused = limit.refused.wrapping_add(sums.refused);
         limit.add_backpressure(sums.backpressure);
+        limit.add_near(sums.near);
     }
 
     /// Adds a live gauge.
@@ -214,24 +248,34 @@ impl Report {
         limit.refused = limit.refused.wrapping_add(gauge.refused);
         limit.window_peak = limit.window_peak.max(gauge.window_peak);
         limit.add_backpressure(gauge.backpressure);
+        limit.add_near(Lengths {
+            near: gauge.near_capacity,
+            full: gauge.full,
+        });
         self.gauges.push(gauge);
     }
 
-    /// Says which gauges are stuck. `since` knows them by their numbers.
-    pub(crate) fn set_stuck(&mut self, since: impl Fn(usize) -> Option<Option<SystemTime>>) {
+    /// Shows what a watch has found.
+    pub(crate) fn set_findings(&mut self, findings: &Findings) {
         for limit in &mut self.limits {
-            limit.stuck = Some(0);
+            (limit.stuck, limit.pressure) = (Some(0), Some(Pressure::default()));
         }
         for gauge in &mut self.gauges {
-            let Some(since) = since(gauge.instance) else {
+            let pressure = findings.pressure(gauge.instance);
+            let stuck = findings.stuck_since(gauge.instance);
+            gauge.pressure = Some(pressure);
+            gauge.stuck = stuck.is_some();
+            gauge.stuck_since = stuck.flatten();
+            if stuck.is_none() && pressure == Pressure::default() {
                 continue;
-            };
-            (gauge.stuck, gauge.stuck_since) = (true, since);
+            }
             let key = (&*gauge.name, gauge.category);
-            let mut limits = self.limits.iter_mut();
-            let limit = limits.find(|limit| (&*limit.name, limit.category) == key);
-            if let Some(stuck) = limit.and_then(|limit| limit.stuck.as_mut()) {
-                *stuck += 1;
+            let found = self
+                .limits
+                .binary_search_by(|limit| (&*limit.name, limit.category).cmp(&key));
+            if let Some(limit) = found.ok().and_then(|place| self.limits.get_mut(place)) {
+                limit.stuck = limit.stuck.map(|count| count + usize::from(gauge.stuck));
+                limit.pressure = limit.pressure.map(|greatest| greatest.max(pressure));
             }
         }
     }
@@ -294,6 +338,9 @@ impl GaugeReport {
             window_peak: None,
             stuck: false,
             stuck_since: None,
+            near_capacity: Duration::ZERO,
+            full: Duration::ZERO,
+            pressure: None,
             last_edges: Vec::new(),
         }
     }
@@ -333,6 +380,9 @@ impl LimitReport {
             window_peak: None,
             stuck: None,
             backpressure: None,
+            near_capacity: Duration::ZERO,
+            full: Duration::ZERO,
+            pressure: None,
         }
     }
 
@@ -342,6 +392,11 @@ impl LimitReport {
             totals.enqueued = totals.enqueued.wrapping_add(more.enqueued);
             totals.dequeued = totals.dequeued.wrapping_add(more.dequeued);
         }
+    }
+
+    fn add_near(&mut self, more: Lengths) {
+        self.near_capacity = self.near_capacity.saturating_add(more.near);
+        self.full = self.full.saturating_add(more.full);
     }
 
     fn add_backpressure(&mut self, more: Option<Backpressure>) {

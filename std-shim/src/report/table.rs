@@ -5,11 +5,13 @@ use std::time::SystemTime;
 
 use super::{GaugeReport, Report};
 use crate::event::Shown;
+use crate::pressure::Pressure;
 
 /// A table of the live gauges, for terminals. The bars are `#` up to the depth, `-` up to the
-/// high-water mark, and `.` up to the capacity. The columns of labels, of the peak since the
-/// scraper looked, and of how long a queue has been stuck are there if any gauge has one. Below it
-/// is a line for each chain.
+/// high-water mark, and `.` up to the capacity. The columns of labels, of the peak since the report
+/// before, of the pressure in percent over 10, 60 and 300 seconds, of the producers that wait, and
+/// of how long a queue has been stuck are there if any gauge has one. Below it is a line for each
+/// chain.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = COLUMNS.map(|(title, _)| title.to_owned());
@@ -55,10 +57,10 @@ enum Align {
 }
 
 /// The columns that are there if a gauge has something in them.
-const OPTIONAL: [&str; 3] = ["label", "peak", "stuck for"];
+const OPTIONAL: [&str; 5] = ["label", "peak", "pressure", "waiting", "stuck for"];
 
 /// The columns of the table.
-const COLUMNS: [(&str, Align); 11] = [
+const COLUMNS: [(&str, Align); 13] = [
     ("name", Align::Left),
     ("label", Align::Left),
     ("category", Align::Left),
@@ -69,6 +71,8 @@ const COLUMNS: [(&str, Align); 11] = [
     ("fill", Align::Left),
     ("", Align::Right),
     ("warnings", Align::Right),
+    ("pressure", Align::Right),
+    ("waiting", Align::Right),
     ("stuck for", Align::Right),
 ];
 
@@ -87,8 +91,30 @@ impl GaugeReport {
             self.bar(),
             format!("{} %", self.fill_percent),
             self.warnings.to_string(),
+            self.pressure(),
+            self.waiting(),
             self.stuck_for(at),
         ]
+    }
+
+    /// The three averages. Empty if they are 0.
+    fn pressure(&self) -> String {
+        let pressure = self
+            .pressure
+            .filter(|pressure| *pressure != Pressure::default());
+        pressure.map_or_else(String::new, |pressure| {
+            let (avg10, avg60, avg300) = (pressure.avg10(), pressure.avg60(), pressure.avg300());
+            format!("{avg10:.0} {avg60:.0} {avg300:.0} %")
+        })
+    }
+
+    /// Empty if no producer waits.
+    fn waiting(&self) -> String {
+        let held_back = self.backpressure.filter(|held_back| held_back.waiting > 0);
+        held_back.map_or_else(String::new, |held_back| {
+            let longest = held_back.waiting_for.as_secs_f64();
+            format!("{} for {longest:.1} s", held_back.waiting)
+        })
     }
 
     /// Empty if it is not stuck.

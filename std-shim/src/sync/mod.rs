@@ -5,8 +5,8 @@ mod list;
 mod slot;
 
 use std::io;
-use std::sync::PoisonError;
-use std::time::{Instant, SystemTime};
+use std::sync::{OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 pub(crate) use list::{List, resize, with_room};
 pub(crate) use slot::Slot;
@@ -34,6 +34,13 @@ const HAS_CLOCK: bool = HAS_THREADS && !cfg!(fillgauge_shuttle);
 /// The time, where there is a clock.
 pub(crate) fn now() -> Option<Instant> {
     HAS_CLOCK.then(Instant::now)
+}
+
+/// The time since this was first called in the process, where there is a clock.
+pub(crate) fn elapsed() -> Option<Duration> {
+    static BEGIN: OnceLock<Instant> = OnceLock::new();
+    let now = now()?;
+    Some(now.saturating_duration_since(*BEGIN.get_or_init(|| now)))
 }
 
 /// The time of day, where there is a clock.
@@ -117,7 +124,7 @@ pub(crate) fn force<T: Send + Sync>(lazy: &'static Lazy<T>) -> &'static T {
 /// What `receiver` takes within `timeout`.
 pub(crate) fn recv_timeout<T>(
     receiver: &mpsc::Receiver<T>,
-    timeout: std::time::Duration,
+    timeout: Duration,
 ) -> Result<T, mpsc::RecvTimeoutError> {
     #[cfg(not(fillgauge_shuttle))]
     return receiver.recv_timeout(timeout);

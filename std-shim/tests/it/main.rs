@@ -14,6 +14,7 @@ mod events;
 mod flume_probe;
 mod handler;
 mod polled;
+mod pressure;
 #[cfg(any(
     feature = "async-channel",
     feature = "crossbeam",
