@@ -21,7 +21,7 @@ const PAGE: &str = include_str!("page.html");
 /// are those of the elements `style` and `script` of `page.html`; a test says what they should be.
 const PAGE_POLICY: &str = "default-src 'none'; \
     style-src 'sha256-Je/AlkLtHJ5uJALrSLAVnm+Q2IdeQktqc7UVb75nlvw='; \
-    script-src 'sha256-GaS35/QZlmfxqvqqP9b1XrosRUMJtJal80W1KAkRhmM='; \
+    script-src 'sha256-EKJvNXmoQ8ddNcl03UAHL2TarMzwLr5u3iZ181Kou7A='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use fillgauge::{Limit, LimitCategory, LimitEventKind, QueueSnapshot};
 use tracing::Level;
@@ -38,6 +38,7 @@ pub struct LimitEvent {
     #[cfg_attr(feature = "serde", serde(flatten))]
     origin: Origin,
     at: Option<SystemTime>,
+    episode: Option<Episode>,
 }
 
 impl LimitEvent {
@@ -46,7 +47,17 @@ impl LimitEvent {
         origin: Origin,
         at: Option<SystemTime>,
     ) -> Self {
-        Self { core, origin, at }
+        Self {
+            core,
+            origin,
+            at,
+            episode: None,
+        }
+    }
+
+    /// With what ends with it.
+    pub(crate) fn with_episode(self, episode: Option<Episode>) -> Self {
+        Self { episode, ..self }
     }
 
     /// What happened.
@@ -86,6 +97,32 @@ impl LimitEvent {
         self.at
     }
 
+    /// What has ended with a recovery: the time since the warning, and how it was. `None` for other
+    /// events.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use fillgauge_std::track;
+    ///
+    /// let deepest = Arc::new(Mutex::new(0));
+    /// let seen = Arc::clone(&deepest);
+    /// let jobs = track("jobs")
+    ///     .capacity(10)
+    ///     .sink(move |event| {
+    ///         if let Some(episode) = event.episode() {
+    ///             *seen.lock().unwrap() = episode.deepest;
+    ///         }
+    ///     })
+    ///     .gauge();
+    /// for depth in [8, 9, 6, 5] {
+    ///     jobs.observe_depth(depth);
+    /// }
+    /// assert_eq!(*deepest.lock().unwrap(), 9);
+    /// ```
+    pub const fn episode(&self) -> Option<Episode> {
+        self.episode
+    }
+
     /// The event of the core, for what is written against that: an `EventLog`, or a
     /// [`LimitSink`](fillgauge::LimitSink).
     pub const fn core_event(&self) -> &fillgauge::LimitEvent {
@@ -105,6 +142,26 @@ impl LimitEvent {
             origin: self.origin.clone(),
         })
     }
+}
+
+/// From a warning of a gauge to its recovery, from [`LimitEvent::episode`] and
+/// [`EdgeReport::episode`](crate::EdgeReport::episode).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
+#[non_exhaustive]
+pub struct Episode {
+    /// How long it lasted. Zero where there is no clock, as on `wasm32-unknown-unknown`.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "lasted_us", with = "crate::report::micros::length")
+    )]
+    pub lasted: Duration,
+    /// The greatest depth.
+    pub deepest: usize,
+    /// How often a producer had to wait for room. 0 for what is not a channel.
+    pub waits: usize,
+    /// How many requests were refused.
+    pub refused: usize,
 }
 
 /// A limit is near its capacity or exhausted: what warning handlers receive.

@@ -186,7 +186,7 @@ pub use delivery::{
     LogLimit, remove_limit_event_handler, remove_limit_warning_handler, set_limit_event_handler,
     set_limit_warning_handler, set_log_limit, warn_limit_exhausted,
 };
-pub use event::{LimitEvent, LimitWarning};
+pub use event::{Episode, LimitEvent, LimitWarning};
 pub use flush::{FlushTimeout, flush_events};
 pub use pressure::{Pressure, PressureMeter};
 pub use registry::{

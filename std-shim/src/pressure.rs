@@ -200,8 +200,11 @@ impl Lengths {
 }
 
 impl NearTimes {
-    pub(crate) fn edge(&mut self, kind: LimitEventKind, at: Option<Duration>) {
-        let Some(at) = at else { return };
+    /// Takes note of an edge. Returns how long it was near its capacity, if it is not any more.
+    pub(crate) fn edge(&mut self, kind: LimitEventKind, at: Option<Duration>) -> Duration {
+        let Some(at) = at else {
+            return Duration::ZERO;
+        };
         match kind {
             LimitEventKind::NearCapacity => {
                 self.warned_at.get_or_insert(at);
@@ -211,10 +214,13 @@ impl NearTimes {
             }
             LimitEventKind::Recovered => {
                 self.over = self.until(Some(at));
-                (self.warned_at, self.full_at) = (None, None);
+                self.full_at = None;
+                let warned_at = self.warned_at.take();
+                return warned_at.map_or(Duration::ZERO, |warned_at| at.saturating_sub(warned_at));
             }
             _ => {}
         }
+        Duration::ZERO
     }
 
     /// Whether it is near its capacity, so that the time that passes counts.

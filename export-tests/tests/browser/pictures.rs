@@ -41,13 +41,16 @@ fn scene(turn: u64) -> Value {
         seconds(147),
     );
     let mut events = held(events, 3, 214, 0);
+    events["pressure"] = json!({ "avg10": 100.0, "avg60": 91.4, "avg300": 38.6 });
     events["last_edges"] = json!([
         { "kind": "near_capacity", "depth": 52, "at_us": ago_us(seconds(1_900)) },
-        { "kind": "recovered", "depth": 32, "at_us": ago_us(seconds(1_871)) },
+        { "kind": "recovered", "depth": 32, "at_us": ago_us(seconds(1_871)),
+          "episode": { "lasted_us": 29_000_000, "deepest": 64, "waits": 3, "refused": 0 } },
         { "kind": "near_capacity", "depth": 52, "at_us": ago_us(seconds(147)) },
         { "kind": "full", "depth": 64, "at_us": ago_us(seconds(122)) },
     ]);
-    let busy = warned(frames(5, wave(90, 96, 124, 3), 126), seconds(42));
+    let mut busy = warned(frames(5, wave(90, 96, 124, 3), 126), seconds(42));
+    busy["pressure"] = json!({ "avg10": 98.5, "avg60": 50.3, "avg300": 13.1 });
     let uploads = held(gauge("uploads", 12, wave(40, 2, 13, 0), 14, 16), 0, 7, 31);
     let mut global = registry(
         "global",

@@ -71,8 +71,8 @@ fn the_members_are_those_of_the_schema() {
                     "window_peak": null, "stuck": false, "stuck_since_us": null,
                     "near_capacity_us": "time", "full_us": "time", "pressure": null,
                     "last_edges": [
-                        { "kind": "near_capacity", "depth": 4, "at_us": "time" },
-                        { "kind": "full", "depth": 5, "at_us": "time" },
+                        { "kind": "near_capacity", "depth": 4, "at_us": "time", "episode": null },
+                        { "kind": "full", "depth": 5, "at_us": "time", "episode": null },
                     ],
                 },
                 {

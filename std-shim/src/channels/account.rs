@@ -145,6 +145,11 @@ impl ChannelAccount {
         .await
     }
 
+    /// How many waits for room there were, with those in progress.
+    pub(crate) fn waits(&self) -> usize {
+        self.waits.started()
+    }
+
     /// With what the gauge of the channel counts.
     pub(crate) fn backpressure(&self, refused: usize) -> Backpressure {
         let mut backpressure = Backpressure {

@@ -72,6 +72,11 @@ impl Waits {
         drop(unused);
     }
 
+    /// How many were started.
+    pub(crate) fn started(&self) -> usize {
+        lock(&self.0).started
+    }
+
     /// Fills in what is known of the waits.
     pub(crate) fn read(&self, backpressure: &mut Backpressure) {
         let state = lock(&self.0);

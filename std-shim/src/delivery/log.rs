@@ -210,7 +210,7 @@ pub(crate) fn can_say() -> bool {
 }
 
 fn write_event(event: &LimitEvent, suppressed: usize) {
-    let gauge = event.snapshot();
+    let (gauge, episode) = (event.snapshot(), event.episode());
     // Level and message of an event are fixed where it is written, hence a macro.
     macro_rules! emit {
         ($level:ident, $message:literal, $depth:ident) => {
@@ -224,6 +224,10 @@ fn write_event(event: &LimitEvent, suppressed: usize) {
                 $depth = gauge.depth,
                 capacity = gauge.capacity,
                 fill_percent = gauge.fill_percent,
+                seconds = episode.map(|episode| episode.lasted.as_secs_f64()),
+                deepest = episode.map(|episode| episode.deepest),
+                waits = episode.and_then(|episode| some(episode.waits)),
+                refused = episode.and_then(|episode| some(episode.refused)),
                 suppressed = some(suppressed),
                 $message
             )

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::event::LimitEvent;
 use crate::sync::{Lazy, Mutex, force, lock, now};
 
 /// How often each gauge logs, and each limit of
@@ -25,6 +26,7 @@ use crate::sync::{Lazy, Mutex, force, lock, now};
 pub struct LogLimit {
     burst: u32,
     interval: Duration,
+    min_episode: Duration,
 }
 
 impl LogLimit {
@@ -34,7 +36,29 @@ impl LogLimit {
     /// `burst` lines at once, then one in each `interval`. A burst of 0 counts as 1. An interval of
     /// zero suppresses nothing.
     pub const fn new(burst: u32, interval: Duration) -> Self {
-        Self { burst, interval }
+        Self {
+            burst,
+            interval,
+            min_episode: Duration::ZERO,
+        }
+    }
+
+    /// Recoveries are logged from episodes that lasted so long, see
+    /// [`LimitEvent::episode`](crate::LimitEvent::episode). By default all are. Shorter ones are in
+    /// [reports](crate::GaugeReport::last_edges), sinks and handlers, and do not count as
+    /// suppressed.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fillgauge_std::{LogLimit, set_log_limit};
+    ///
+    /// set_log_limit(LogLimit::default().min_episode(Duration::from_millis(100)));
+    /// # set_log_limit(LogLimit::default());
+    /// ```
+    #[must_use]
+    pub const fn min_episode(mut self, shortest: Duration) -> Self {
+        self.min_episode = shortest;
+        self
     }
 }
 
@@ -50,6 +74,12 @@ static LIMIT: Lazy<Mutex<LogLimit>> = Lazy::new(Mutex::default);
 /// Sets how often every gauge of the process logs, from now on.
 pub fn set_log_limit(limit: LogLimit) {
     *lock(force(&LIMIT)) = limit;
+}
+
+/// Whether the settings let `event` be logged, however many were before.
+pub(super) fn is_worth_a_line(event: &LimitEvent) -> bool {
+    let lasted = event.episode().map(|episode| episode.lasted);
+    lasted.is_none_or(|lasted| lasted >= lock(force(&LIMIT)).min_episode)
 }
 
 /// The lines of one gauge or limit: a token bucket, of which only the time is kept at which it is

@@ -8,6 +8,7 @@ use tracing::Level;
 
 use super::guard::Callees;
 use super::log::{Log, is_logged};
+use super::log_limit::is_worth_a_line;
 use super::{guard, handlers};
 use crate::event::{LimitEvent, LimitWarning};
 
@@ -65,12 +66,17 @@ impl Observers {
                 && (handlers::want_events() || is_warning && handlers::want_warnings())
     }
 
+    /// Whether `event` is to be logged, if its gauge may log one more line.
+    fn logs(&self, event: &LimitEvent) -> bool {
+        !self.is_silent() && is_logged(event.level()) && is_worth_a_line(event)
+    }
+
     /// Whether any observer wants `event`. `may_log` says whether its gauge may log one more line.
     /// No foreign code runs.
     pub(crate) fn may_want(&self, event: &LimitEvent, may_log: impl FnOnce() -> bool) -> bool {
         // In this order: a line that may not be logged counts as suppressed, here or when it is
         // delivered.
-        self.want(event) || !self.is_silent() && is_logged(event.level()) && may_log()
+        self.want(event) || self.logs(event) && may_log()
     }
 
     /// Whether any observer may want a recovery. No foreign code runs.
@@ -99,7 +105,7 @@ impl Observers {
                 panicked("event sink", panic);
             }
         }
-        if !self.is_silent() && is_logged(event.level()) {
+        if self.logs(event) {
             if let Some(suppressed) = take_line() {
                 log.write_event(event, suppressed);
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fillgauge::LimitSink;
 
 use super::edges::LastEdges;
+use super::episode::Episodes;
 use super::listing::ListingRef;
 use super::poll::Poll;
 use crate::backpressure::Backpressure;
@@ -172,6 +173,7 @@ pub(super) struct Account {
     /// In place: who hands an event over notes its edge, and may not allocate.
     pub(super) edges: LastEdges,
     pub(super) times: NearTimes,
+    pub(super) episodes: Episodes,
     /// For a reference to this gauge.
     pub(super) place: Option<Place>,
 }

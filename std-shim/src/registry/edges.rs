@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use fillgauge::LimitEventKind;
 
-use crate::event::LimitEvent;
+use crate::event::{Episode, LimitEvent};
 
 /// How many edges are kept.
 const KEPT: usize = 8;
@@ -15,6 +15,8 @@ pub(crate) struct PastEdge {
     pub(crate) kind: LimitEventKind,
     pub(crate) depth: usize,
     pub(crate) at: Option<SystemTime>,
+    /// What ended with it, if it is a recovery.
+    pub(crate) episode: Option<Episode>,
 }
 
 /// The last edges.
@@ -34,6 +36,7 @@ impl LastEdges {
                 kind: event.kind(),
                 depth: event.snapshot().depth,
                 at: event.at(),
+                episode: event.episode(),
             });
         }
         self.pushed = self.pushed.wrapping_add(1);

@@ -24,6 +24,7 @@ mod budget;
 mod chain;
 mod contents;
 mod edges;
+mod episode;
 mod findings;
 mod gauge;
 mod listing;

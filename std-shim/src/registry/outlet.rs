@@ -14,7 +14,7 @@ use std::mem;
 use std::ptr;
 use std::sync::Arc;
 
-use fillgauge::{Deliver, Delivery, Renew};
+use fillgauge::{Deliver, Delivery, LimitEventKind, Renew};
 
 use super::account::{Account, Birth, Parcel, Particulars, Remains, flags};
 use super::edges::LastEdges;
@@ -187,18 +187,51 @@ impl Outlet {
         }
     }
 
-    fn note_edge(&self, event: &LimitEvent) {
-        let gauge = event.snapshot();
-        self.with_account(|account| {
+    /// Takes note of an event of a gauge, which may be of a channel. Returns it with the episode
+    /// that it ends.
+    fn note_edge(
+        &self,
+        event: LimitEvent,
+        listing: &ListingRef,
+        channel: Option<&ChannelAccount>,
+    ) -> LimitEvent {
+        let (kind, figures) = (event.kind(), *event.snapshot());
+        let waits = channel.map_or(0, ChannelAccount::waits);
+        let at = elapsed();
+        // Who records holds the gauge, so that giving the pin up frees nothing.
+        let ends_window = kind == LimitEventKind::Recovered;
+        let pinned = ends_window.then(|| listing.pin(figures.instance)).flatten();
+        let event = self.with_account(|account| {
             account.name = Some(GaugeName {
-                limit: gauge.name,
-                instance: gauge.instance,
+                limit: figures.name,
+                instance: figures.instance,
             });
-            account.edges.push(event);
-            account.times.edge(event.kind(), elapsed());
+            let lasted = account.times.edge(kind, at);
+            let take_window = || pinned.as_ref().map_or(0, |gauge| gauge.take_window_peak());
+            let episodes = &mut account.episodes;
+            let episode = episodes.edge(kind, &figures, waits, lasted, take_window);
+            let event = event.with_episode(episode);
+            account.edges.push(&event);
+            event
         });
+        if pinned.is_some() {
+            listing.unpin(figures.instance);
+        }
         if !self.is(flags::CROSSED) {
             self.flags.fetch_or(flags::CROSSED, Ordering::Relaxed);
+        }
+        event
+    }
+
+    /// Ends the window of the gauge by `take_window`, for a report. Returns the peak since the
+    /// report before.
+    pub(super) fn report_window(&self, take_window: impl FnOnce() -> usize) -> usize {
+        if !self.has_crossed() {
+            return take_window();
+        }
+        match &mut *lock(&self.account) {
+            Some(account) => account.episodes.report_window(take_window),
+            None => take_window(),
         }
     }
 
@@ -305,7 +338,7 @@ impl Deliver for Outlet {
             sinks: particulars.sinks,
             own: listing.own(),
         };
-        self.note_edge(&event);
+        let event = self.note_edge(event, &listing, particulars.channel.as_deref());
         if HAS_THREADS && delivery.is_deferred() {
             return self.hand_over(event, observers, listing, delivery);
         }

@@ -202,7 +202,7 @@ impl QueueRegistry {
             // The depth of what is polled is not known yet.
             let ends = ends && poll.is_none();
             let reading = Reading {
-                peak: ends.then(|| gauge.take_window_peak()),
+                peak: ends.then(|| outlet.report_window(|| gauge.take_window_peak())),
                 snapshot: gauge.snapshot(),
                 counts_dequeues: gauge.counts_dequeues(),
                 label: outlet.label(),
@@ -222,10 +222,12 @@ impl QueueRegistry {
                     poll.ask(&*pinned);
                     // In this order: what is gone reads 0.
                     reading.gone = poll.is_gone();
-                    reading.peak = ends.then(|| pinned.take_window_peak());
+                    let outlet = pinned.outlet();
+                    let window = || outlet.report_window(|| pinned.take_window_peak());
+                    reading.peak = ends.then(window);
                     reading.snapshot = pinned.snapshot();
-                    reading.has_crossed = pinned.outlet().has_crossed();
-                    reading.near = pinned.outlet().near_times().until(at);
+                    reading.has_crossed = outlet.has_crossed();
+                    reading.near = outlet.near_times().until(at);
                     self.listing.unpin(instance);
                 }
             }

@@ -14,7 +14,7 @@ use fillgauge::{Limit, LimitCategory, LimitEventKind, LimitUnit, QueueSnapshot, 
 pub use chain::{ChainReport, StageReport};
 
 use crate::backpressure::Backpressure;
-use crate::event::Shown;
+use crate::event::{Episode, Shown};
 use crate::pressure::{Lengths, Pressure};
 use crate::registry::{Findings, LimitSums, PastEdge};
 use crate::sync::time_of_day;
@@ -148,6 +148,9 @@ pub struct EdgeReport {
     /// When it happened, by the clock of the system. `None` where there is no clock.
     #[cfg_attr(feature = "serde", serde(rename = "at_us", with = "micros::moment"))]
     pub at: Option<SystemTime>,
+    /// What ended with a recovery. `None` for other edges.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub episode: Option<Episode>,
 }
 
 /// The sums of one limit.
@@ -350,6 +353,7 @@ impl GaugeReport {
             kind: edge.kind,
             depth: edge.depth,
             at: edge.at,
+            episode: edge.episode,
         });
         self.last_edges = edges.collect();
         if self.warned {

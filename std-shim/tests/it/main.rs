@@ -9,6 +9,7 @@ mod core_on_a_host;
 #[cfg(feature = "crossbeam")]
 mod crossbeam_channel;
 mod differential;
+mod episodes;
 mod events;
 #[cfg(feature = "flume")]
 mod flume_probe;

@@ -12,9 +12,10 @@ fn as_the_original(events: Vec<Logged>) -> Vec<Logged> {
         .into_iter()
         .filter(|event| event.message != "bounded limit reached capacity")
         .map(|mut event| {
+            let of_ours = ["instance=", "registry=", "seconds=", "deepest="];
             event
                 .fields
-                .retain(|field| !field.starts_with("instance=") && !field.starts_with("registry="));
+                .retain(|field| !of_ours.iter().any(|name| field.starts_with(name)));
             event
         })
         .collect()

@@ -38,6 +38,10 @@ pub(super) const ALL: &[Scenario] = &[
         counted_once,
     ),
     ("a log without a limit", without_a_limit),
+    (
+        "a log without the recoveries of short episodes",
+        without_short_episodes,
+    ),
 ];
 
 fn storm() {
@@ -295,6 +299,44 @@ fn without_a_limit() {
         gauge.observe_depth(0);
     }
     assert_eq!(log.in_short("vm_pipes"), "+-".repeat(500));
+}
+
+fn without_short_episodes() {
+    const SHORTEST: Duration = Duration::from_millis(200);
+    set_log_limit(LogLimit::OFF.min_episode(SHORTEST));
+    let log = Log::install();
+    let events = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&events);
+    set_limit_event_handler(Box::new(move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    }));
+    let pipes = register_limit(TrackedLimit::VmPipes, 10);
+    let (sender, receiver) = tracked_sync_channel(TrackedLimit::V8HeapBytes, 4);
+    let mut episode = |lasts: Duration| {
+        pipes.observe_depth(8);
+        (0..4).for_each(|item| sender.send(item).unwrap());
+        thread::sleep(lasts);
+        pipes.observe_depth(0);
+        receiver.try_iter().for_each(drop);
+        flush_events(Duration::from_secs(10)).unwrap();
+    };
+    (0..20).for_each(|_| episode(Duration::ZERO));
+    episode(SHORTEST);
+    // On a machine that is so slow that a short one takes as long, it is logged.
+    for (limit, warning) in [("vm_pipes", "+"), ("v8_heap_bytes", "+=")] {
+        let lines = log.of(limit);
+        assert_eq!(log.in_short(limit).replace('-', ""), warning.repeat(21));
+        let recoveries = lines.iter().filter(|line| line.message.contains("drained"));
+        let lasted = recoveries.map(|line| line.fields["seconds"].parse().unwrap());
+        let lasted: Vec<f64> = lasted.collect();
+        assert!(
+            lasted
+                .iter()
+                .all(|seconds| *seconds >= SHORTEST.as_secs_f64())
+        );
+        assert!((1..21).contains(&lasted.len()), "{lasted:?}");
+    }
+    assert_eq!(events.load(Ordering::Relaxed), 21 * 5);
 }
 
 fn counted_once() {
