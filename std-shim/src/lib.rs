@@ -162,6 +162,7 @@
     )
 )]
 
+mod advice;
 mod backpressure;
 mod catalog;
 pub mod channels;

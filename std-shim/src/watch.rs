@@ -1,5 +1,6 @@
 //! What polls the gauges of a registry.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::mem;
@@ -9,11 +10,12 @@ use std::time::{Duration, SystemTime};
 
 use fillgauge::{Drain, DrainWatch, LimitCategory, QueueSnapshot};
 
+use crate::advice::{Change, History, LimitFigures};
 use crate::delivery::guard::{self, Callees};
 use crate::delivery::log::Log;
 use crate::event::Origin;
 use crate::pressure::{Averages, Pressure};
-use crate::registry::{Findings, QueueRegistry, Reading, Readings, Windows};
+use crate::registry::{Findings, LimitKey, LimitSums, QueueRegistry, Reading, Readings, Windows};
 use crate::sync::{Condvar, Mutex, lock, now, start_thread, time_of_day, wait};
 
 /// A watch of the gauges of `registry`, which does nothing yet: give it a thread by
@@ -64,6 +66,25 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
 /// measured at its edges, by the clock of the system. Where there is no clock, it goes by what each
 /// poll finds.
 ///
+/// # Advice
+///
+/// Reports say in one sentence what a person would say of a limit, as
+/// [`advice`](crate::LimitReport::advice). It is about the last five minutes, or as many seconds as
+/// the watch has polled, from 60 on. Of these rules the first that applies:
+///
+/// | if in this time | it says, for example |
+/// |---|---|
+/// | producers waited for 1 % of the time, or requests were refused | `full 31 % of the last 5 minutes, producers waited 14 times, 2.1 s in all: the stage behind it is slow` |
+/// | it was near its capacity for 10 % of the time | `near capacity 22 % of the last 5 minutes, and nobody waited: it is just large enough` |
+/// | a queue was never nearer to it than one half, as far as is known | `never above 12 of 256: could be 16` |
+///
+/// - If the next stage of a [chain](crate::chain()) is held up, too, it is not the stage behind that
+///   is slow, and the advice says so. What is no queue is too small, or held for too long.
+/// - The last rule takes five minutes. As many items as ten times the capacity have gone through,
+///   if they are counted. The size that could do is a power of two, of which the high-water mark is
+///   less than 80 %.
+/// - The sums are those of all gauges of the limit.
+///
 /// A registry has one watch. Of several, reports show what the last one has found.
 ///
 /// A polled closure or a handler that never returns holds up the watch.
@@ -85,6 +106,7 @@ struct Watched {
     pressed: Vec<Pressed>,
     /// When it was polled last.
     polled: Option<Polled>,
+    histories: BTreeMap<LimitKey, History>,
     findings: Arc<Findings>,
 }
 
@@ -132,6 +154,7 @@ impl Watch {
                 queues: Vec::new(),
                 pressed: Vec::new(),
                 polled: None,
+                histories: BTreeMap::new(),
                 findings: Arc::default(),
             });
         }
@@ -228,7 +251,7 @@ impl Watch {
 
 impl Watched {
     fn poll(&mut self, patience: Duration, now: Moment) -> Vec<DrainEvent> {
-        let Readings { gauges, at, .. } = self.registry.read(Windows::GoOn);
+        let Readings { gauges, sums, at } = self.registry.read(Windows::GoOn);
         let mut known = mem::take(&mut self.queues).into_iter().peekable();
         let (mut events, mut stuck) = (Vec::new(), Vec::new());
         let is_watched = |gauge: &&Reading| {
@@ -257,9 +280,39 @@ impl Watched {
             measured: at,
         };
         let pressures = self.press(&gauges, polled);
-        self.findings = Arc::new(Findings { stuck, pressures });
+        let advice = self.advise(&gauges, &sums, polled);
+        self.findings = Arc::new(Findings {
+            stuck,
+            pressures,
+            advice,
+        });
         self.registry.publish(Arc::clone(&self.findings));
         events
+    }
+
+    /// What a person would say of each limit.
+    fn advise(
+        &mut self,
+        gauges: &[Reading],
+        sums: &[LimitSums],
+        now: Polled,
+    ) -> BTreeMap<LimitKey, String> {
+        let mut changes = BTreeMap::new();
+        for (limit, figures) in figures(gauges, sums) {
+            let history = self.histories.entry(limit).or_default();
+            let change = history.add(now.elapsed, now.measured, figures);
+            changes.extend(change.map(|change| (limit, change)));
+        }
+        let followers = self.registry.followers();
+        let advice = |(limit, change): (&LimitKey, &Change)| {
+            let mut next = followers.iter().filter(|(stage, _)| stage == limit);
+            let next = next.find_map(|(_, next)| {
+                let is_held_up = changes.get(next).is_some_and(Change::is_held_up);
+                is_held_up.then_some(next.0)
+            });
+            Some((*limit, change.advice(limit.1, next)?))
+        };
+        changes.iter().filter_map(advice).collect()
     }
 
     /// Ends a period. Returns the pressure of each gauge that ever had any.
@@ -288,6 +341,38 @@ impl Watched {
             .filter(|(_, pressure)| *pressure != Pressure::default())
             .collect()
     }
+}
+
+/// The figures of each limit.
+fn figures(gauges: &[Reading], sums: &[LimitSums]) -> BTreeMap<LimitKey, LimitFigures> {
+    let mut limits = BTreeMap::<LimitKey, LimitFigures>::new();
+    for sums in sums {
+        let key = (sums.limit.as_str(), sums.limit.category());
+        let figures = limits.entry(key).or_default();
+        figures.high_water = figures.high_water.max(sums.high_water);
+        figures.add_enqueued(sums.totals);
+        figures.refused = figures.refused.wrapping_add(sums.refused);
+        figures.near.add(sums.near);
+        figures.add_backpressure(sums.backpressure);
+    }
+    for gauge in gauges {
+        let snapshot = &gauge.snapshot;
+        let figures = limits
+            .entry((snapshot.name.as_str(), snapshot.category))
+            .or_default();
+        let (most, least) = figures.capacities;
+        figures.has_permits |= !gauge.may_be_queue;
+        let is_first = figures.gauges == 0;
+        let least = if is_first { snapshot.capacity } else { least };
+        figures.capacities = (most.max(snapshot.capacity), least.min(snapshot.capacity));
+        figures.gauges += 1;
+        figures.high_water = figures.high_water.max(snapshot.high_water);
+        figures.add_enqueued(snapshot.totals);
+        figures.refused = figures.refused.wrapping_add(snapshot.refused);
+        figures.near.add(gauge.near);
+        figures.add_backpressure(gauge.backpressure());
+    }
+    limits
 }
 
 impl Drop for Watched {

@@ -115,6 +115,8 @@ fn few() -> Value {
         ],
     );
     registry["limits"][0]["help"] = json!("Frames from a session");
+    registry["limits"][1]["help"] = json!("The heap");
+    registry["limits"][1]["advice"] = json!("near capacity, and it says so");
     json!([registry])
 }
 
@@ -185,8 +187,12 @@ async fn a_row_for_each_limit_or_gauge() {
     );
     assert_eq!(cells(&browser, "since").await, json!(["1 min", ""]));
     assert_eq!(
-        browser.value(&texts(".help")).await[0],
-        "Frames from a session"
+        browser.value(&texts(".help")).await,
+        json!(["Frames from a session", "The heap"])
+    );
+    assert_eq!(
+        browser.value(&texts("#advice p")).await,
+        json!(["heap: near capacity, and it says so"])
     );
     let number = "[...document.querySelectorAll('.row')].map(row =>
         [...row.querySelectorAll('td.number')].map(cell =>
@@ -596,9 +602,9 @@ async fn it_is_used_by_keyboard() {
         edges[..4],
         [&json!("–"), &json!(""), &json!("recovered"), &json!("5")]
     );
-    assert_eq!(edges[6], "full");
-    assert_eq!(edges[10], "near capacity");
-    assert_eq!(edges[9], "1 min ago");
+    assert_eq!(edges[7], "full");
+    assert_eq!(edges[12], "near capacity");
+    assert_eq!(edges[11], "1 min ago");
 
     // A row that moves keeps the focus, and what is open.
     service.set(&json!([registry(

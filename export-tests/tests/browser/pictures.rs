@@ -103,6 +103,12 @@ fn scene(turn: u64) -> Value {
         limit["help"] = json!(found.map(|(_, help)| help));
     }
     let mut past = limits[0].clone();
+    let advice = "full 78 % of the last 5 minutes, producers waited 31 times, 4 minutes in all: \
+        the stage behind it is slow";
+    for limit in limits.iter_mut() {
+        let is_full = limit["name"] == "javascript_events";
+        limit["advice"] = json!(is_full.then_some(advice));
+    }
     past["name"] = json!("import_rows");
     for key in ["gauges", "depth", "capacity", "max_fill_percent", "warned"] {
         past[key] = json!(0);

@@ -100,6 +100,7 @@ fn the_members_are_those_of_the_schema() {
                     "window_peak": null, "stuck": null,
                     "backpressure": backpressure,
                     "near_capacity_us": "time", "full_us": "time", "pressure": null,
+                    "advice": null,
                 },
                 {
                     "name": "heap", "category": "memory", "unit": "bytes",
@@ -112,6 +113,7 @@ fn the_members_are_those_of_the_schema() {
                     "window_peak": null, "stuck": null,
                     "backpressure": null,
                     "near_capacity_us": "time", "full_us": "time", "pressure": null,
+                    "advice": null,
                 },
             ],
             "chains": [{

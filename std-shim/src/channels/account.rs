@@ -43,6 +43,8 @@ pub(crate) struct ChannelAccount {
     disconnected: AtomicUsize,
     /// `None` without [totals](crate::Track::totals).
     items: Option<Items>,
+    /// It hands out permits, and nothing flows through it.
+    has_permits: bool,
 }
 
 /// The items that a channel without counters of its own has seen.
@@ -65,6 +67,19 @@ impl ChannelAccount {
             items: has_totals.then(Items::default),
             ..Self::default()
         })
+    }
+
+    /// That of a semaphore.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn of_permits() -> Arc<Self> {
+        Arc::new(Self {
+            has_permits: true,
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn has_permits(&self) -> bool {
+        self.has_permits
     }
 
     /// Counts items that were sent, if the channel counts them.

@@ -72,7 +72,7 @@ impl Track<'_> {
     #[must_use]
     #[track_caller]
     pub fn semaphore(self) -> tokio::Semaphore {
-        let account = ChannelAccount::new(false);
+        let account = ChannelAccount::of_permits();
         tokio::semaphore_on(self.capacity, Arc::clone(&account), |poll| {
             self.probe(account, poll)
         })

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
+use fillgauge::Limit;
+
 use super::budget::Budget;
+use super::findings::LimitKey;
 use super::gauge::QueueGauge;
 use super::listing::{Listing, ListingRef, WeakListingRef};
 use super::probe::QueueProbe;
@@ -115,7 +118,7 @@ macro_rules! chain_stage {
                 declaring.stages.push(Stage {
                     listing: listing.downgrade(),
                     instance: self.instance(),
-                    name: self.limit().as_str(),
+                    limit: self.limit(),
                     label: self.shared_label(),
                 });
             }
@@ -141,7 +144,7 @@ impl Chain {
 
 impl fmt::Debug for Chain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stages = self.0.stages.iter().map(|stage| stage.name);
+        let stages = self.0.stages.iter().map(|stage| stage.limit.as_str());
         f.debug_struct("Chain")
             .field("name", &Shown(self.name()).to_string())
             .field("stages", &stages.collect::<Vec<_>>())
@@ -157,7 +160,7 @@ struct Declared {
 struct Stage {
     listing: WeakListingRef,
     instance: usize,
-    name: &'static str,
+    limit: &'static Limit,
     label: Option<Arc<str>>,
 }
 
@@ -183,12 +186,24 @@ impl Chains {
         with_room::<Weak<Declared>, _, _>(&self.0, |chains| chains.push_back(weak));
     }
 
-    pub(super) fn reports(&self) -> Vec<ChainReport> {
+    fn alive(&self) -> impl Iterator<Item = Arc<Declared>> {
         let room = lock(&self.0).len();
         let mut chains = Vec::with_capacity(room);
         chains.extend(lock(&self.0).iter().take(room).cloned());
-        let alive = chains.into_iter().filter_map(|chain| chain.upgrade());
-        alive.map(|chain| chain.report()).collect()
+        chains.into_iter().filter_map(|chain| chain.upgrade())
+    }
+
+    pub(super) fn reports(&self) -> Vec<ChainReport> {
+        self.alive().map(|chain| chain.report()).collect()
+    }
+
+    /// The limits of the stages that follow each other.
+    pub(super) fn followers(&self) -> Vec<(LimitKey, LimitKey)> {
+        let stages = self.alive().flat_map(|chain| {
+            let keys = || chain.stages.iter().map(Stage::key);
+            keys().zip(keys().skip(1)).collect::<Vec<_>>()
+        });
+        stages.collect()
     }
 }
 
@@ -199,12 +214,16 @@ impl Declared {
 }
 
 impl Stage {
+    fn key(&self) -> LimitKey {
+        (self.limit.as_str(), self.limit.category())
+    }
+
     fn report(&self) -> StageReport {
         let listing = self.listing.upgrade();
         let reading = listing.and_then(|listing| self.read(&listing));
         let (fill_percent, warned, bounded) = reading.unwrap_or_default();
         StageReport {
-            name: Cow::Borrowed(self.name),
+            name: Cow::Borrowed(self.limit.as_str()),
             label: self.label.as_deref().map(str::to_owned),
             instance: self.instance,
             fill_percent,

@@ -1,8 +1,11 @@
 //! What the watch of a registry has found.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
+
+use fillgauge::LimitCategory;
 
 use crate::pressure::Pressure;
 use crate::sync::{Mutex, lock};
@@ -14,12 +17,23 @@ pub(crate) struct Findings {
     pub(crate) stuck: Vec<(usize, Option<SystemTime>)>,
     /// The pressure of those that have any.
     pub(crate) pressures: Vec<(usize, Pressure)>,
+    /// Advice on limits.
+    pub(crate) advice: BTreeMap<LimitKey, String>,
 }
+
+/// Limits of one name and category are one.
+pub(crate) type LimitKey = (&'static str, LimitCategory);
 
 impl Findings {
     /// Since when the gauge `instance` is stuck, if it is.
     pub(crate) fn stuck_since(&self, instance: usize) -> Option<Option<SystemTime>> {
         find(&self.stuck, instance)
+    }
+
+    pub(crate) fn advice(&self, name: &str, category: LimitCategory) -> Option<String> {
+        let mut advice = self.advice.iter();
+        let found = advice.find(|((of, of_category), _)| *of == name && *of_category == category);
+        found.map(|(_, advice)| advice.clone())
     }
 
     pub(crate) fn pressure(&self, instance: usize) -> Pressure {

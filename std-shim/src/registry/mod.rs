@@ -47,7 +47,7 @@ pub(crate) use account::{HandingOver, Particulars};
 pub use budget::{Budget, OwnedReservation};
 pub use chain::{Chain, ChainStage, chain};
 pub(crate) use edges::PastEdge;
-pub(crate) use findings::Findings;
+pub(crate) use findings::{Findings, LimitKey};
 pub use gauge::QueueGauge;
 use listing::ListingRef;
 pub use outlet::Outlet;

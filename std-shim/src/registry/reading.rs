@@ -6,10 +6,11 @@ use std::time::Duration;
 use fillgauge::QueueSnapshot;
 
 use super::QueueRegistry;
-use super::findings::Findings;
+use super::findings::{Findings, LimitKey};
 use super::peaks::Window;
 use super::poll::Poll;
 use super::sums::LimitSums;
+use crate::backpressure::Backpressure;
 use crate::channels::account::ChannelAccount;
 use crate::event::{Origin, RegistryName};
 use crate::pressure::Lengths;
@@ -20,7 +21,7 @@ use crate::sync::elapsed;
 pub(crate) struct Readings {
     /// The gauges in use, in order of registration.
     pub(crate) gauges: Vec<Reading>,
-    sums: Vec<LimitSums>,
+    pub(crate) sums: Vec<LimitSums>,
     /// When, see [`elapsed`].
     pub(crate) at: Option<Duration>,
 }
@@ -30,6 +31,8 @@ pub(crate) struct Reading {
     pub(crate) snapshot: QueueSnapshot,
     /// Each item is counted when it is dequeued.
     pub(crate) counts_dequeues: bool,
+    /// Something may flow through it.
+    pub(crate) may_be_queue: bool,
     label: Option<Arc<str>>,
     channel: Option<Arc<ChannelAccount>>,
     has_crossed: bool,
@@ -49,6 +52,12 @@ pub(crate) enum Windows {
 }
 
 impl Reading {
+    /// How the channel that it is of held its producers back.
+    pub(crate) fn backpressure(&self) -> Option<Backpressure> {
+        let channel = self.channel.as_ref();
+        channel.map(|channel| channel.backpressure(self.snapshot.refused))
+    }
+
     /// Whether it ever had an edge.
     pub(crate) fn has_crossed(&self) -> bool {
         self.has_crossed
@@ -161,8 +170,7 @@ impl QueueRegistry {
             // A window ends before the depth is read.
             let peak = windows.next().and_then(|window| window.peak);
             gauge.window_peak = peak.map(|peak| peak.max(snapshot.depth));
-            let channel = reading.channel;
-            gauge.backpressure = channel.map(|channel| channel.backpressure(gauge.refused));
+            gauge.backpressure = reading.backpressure();
             // Edges are many bytes: they are read while the registry is not locked.
             if reading.has_crossed {
                 if let Some(pinned) = self.listing.pin(snapshot.instance) {
@@ -205,6 +213,7 @@ impl QueueRegistry {
                 peak: ends.then(|| outlet.report_window(|| gauge.take_window_peak())),
                 snapshot: gauge.snapshot(),
                 counts_dequeues: gauge.counts_dequeues(),
+                may_be_queue: gauge.may_be_queue(),
                 label: outlet.label(),
                 channel: outlet.channel(),
                 has_crossed: outlet.has_crossed(),
@@ -256,6 +265,11 @@ impl QueueRegistry {
     /// Reports no longer show `findings`.
     pub(crate) fn withdraw(&self, findings: &Arc<Findings>) {
         self.listing.findings().withdraw(findings);
+    }
+
+    /// The limits of the stages that follow each other in a chain.
+    pub(crate) fn followers(&self) -> Vec<(LimitKey, LimitKey)> {
+        self.listing.chains().followers()
     }
 
     /// Whether the events of this registry reach neither the log nor the handlers of the process.

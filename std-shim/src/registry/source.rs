@@ -27,6 +27,9 @@ pub(super) trait Source: Send + Sync + 'static {
     /// Whether each item is counted when it is dequeued.
     fn counts_dequeues(&self) -> bool;
 
+    /// Whether something may flow through it. What is merely held does not.
+    fn may_be_queue(&self) -> bool;
+
     /// What went in and out. `None` if that is not counted.
     fn totals(&self) -> Option<(usize, usize)>;
 }
@@ -104,6 +107,7 @@ macro_rules! kind {
         has_totals: $has_totals:literal,
         totals: $totals:expr,
         counts_dequeues: $counts_dequeues:expr,
+        may_be_queue: $may_be_queue:expr,
     }) => {
         impl Source for $kind<Outlet> {
             fn outlet(&self) -> &Outlet {
@@ -157,6 +161,10 @@ macro_rules! kind {
             fn counts_dequeues(&self) -> bool {
                 $counts_dequeues(self)
             }
+
+            fn may_be_queue(&self) -> bool {
+                $may_be_queue(self)
+            }
         }
 
         impl Kind for $kind<Outlet> {
@@ -188,6 +196,7 @@ kind!(Gauge in gauges {
     totals: |gauge: &Self| Some((gauge.enqueued(), gauge.dequeued())),
     // What is polled may stay at one depth while it works.
     counts_dequeues: |gauge: &Self| gauge.is_for_queue() && gauge.delivery().poll().is_none(),
+    may_be_queue: |_| true,
 });
 // What a budget holds is known without asking.
 kind!(Budget in budgets {
@@ -198,6 +207,7 @@ kind!(Budget in budgets {
     has_totals: false,
     totals: |_| None,
     counts_dequeues: |_| false,
+    may_be_queue: |_| false,
 });
 kind!(Probe in probes {
     snapshot: probe_snapshot,
@@ -211,4 +221,8 @@ kind!(Probe in probes {
         Some((totals.enqueued, totals.dequeued))
     },
     counts_dequeues: |probe: &Self| channel_totals(probe).is_some(),
+    may_be_queue: |probe: &Self| {
+        let channel = probe.delivery().channel();
+        channel.is_none_or(|channel| !channel.has_permits())
+    },
 });

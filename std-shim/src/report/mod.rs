@@ -212,6 +212,10 @@ pub struct LimitReport {
     /// The greatest pressure of a live gauge. `None` if there is no [`watch`](crate::watch()).
     #[cfg_attr(feature = "serde", serde(default))]
     pub pressure: Option<Pressure>,
+    /// What a person would say of it, in one sentence. `None` if there is nothing to say, or no
+    /// [`watch`](crate::watch#advice).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub advice: Option<String>,
 }
 
 impl Report {
@@ -262,6 +266,7 @@ impl Report {
     pub(crate) fn set_findings(&mut self, findings: &Findings) {
         for limit in &mut self.limits {
             (limit.stuck, limit.pressure) = (Some(0), Some(Pressure::default()));
+            limit.advice = findings.advice(&limit.name, limit.category);
         }
         for gauge in &mut self.gauges {
             let pressure = findings.pressure(gauge.instance);
@@ -387,6 +392,7 @@ impl LimitReport {
             near_capacity: Duration::ZERO,
             full: Duration::ZERO,
             pressure: None,
+            advice: None,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::pressure::Pressure;
 /// high-water mark, and `.` up to the capacity. The columns of labels, of the peak since the report
 /// before, of the pressure in percent over 10, 60 and 300 seconds, of the producers that wait, and
 /// of how long a queue has been stuck are there if any gauge has one. Below it is a line for each
-/// chain.
+/// chain, and one for each limit that there is advice on.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let head = COLUMNS.map(|(title, _)| title.to_owned());
@@ -45,6 +45,11 @@ impl fmt::Display for Report {
         }
         for chain in &self.chains {
             writeln!(f, "{}", chain.text)?;
+        }
+        for limit in &self.limits {
+            if let Some(advice) = &limit.advice {
+                writeln!(f, "{}: {advice}", Shown(&limit.name))?;
+            }
         }
         Ok(())
     }

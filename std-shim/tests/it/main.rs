@@ -1,5 +1,6 @@
 //! The behaviour of the std shim through its public API, next to that of the original.
 
+mod advice;
 #[cfg(feature = "async-channel")]
 mod async_channel;
 mod auto_traits;

@@ -312,7 +312,7 @@ fn without_short_episodes() {
     }));
     let pipes = register_limit(TrackedLimit::VmPipes, 10);
     let (sender, receiver) = tracked_sync_channel(TrackedLimit::V8HeapBytes, 4);
-    let mut episode = |lasts: Duration| {
+    let episode = |lasts: Duration| {
         pipes.observe_depth(8);
         (0..4).for_each(|item| sender.send(item).unwrap());
         thread::sleep(lasts);

@@ -1,0 +1,425 @@
+//! What a person would say of a limit, from its figures over the last minutes.
+
+use std::collections::VecDeque;
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use fillgauge::{LimitCategory, Totals};
+
+use crate::backpressure::Backpressure;
+use crate::pressure::Lengths;
+
+/// Advice is about so much of the past.
+const WINDOW: Duration = Duration::from_secs(300);
+/// There is no advice before so much is known.
+const LEAST: Duration = Duration::from_secs(60);
+/// How far the figures that are kept are apart.
+const STEP: Duration = Duration::from_secs(30);
+
+/// The figures of a limit at one moment: sums of all its gauges, unless it says otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LimitFigures {
+    /// Live ones.
+    pub(crate) gauges: usize,
+    /// Some hand out permits, and nothing flows through them.
+    pub(crate) has_permits: bool,
+    /// The greatest of a live one, and the least. 0 is no bound, or a rendezvous.
+    pub(crate) capacities: (usize, usize),
+    /// The greatest.
+    pub(crate) high_water: usize,
+    /// What went in. `None` if that is not counted.
+    pub(crate) enqueued: Option<usize>,
+    pub(crate) refused: usize,
+    pub(crate) near: Lengths,
+    /// `None` if there was no channel.
+    pub(crate) backpressure: Option<Backpressure>,
+}
+
+impl LimitFigures {
+    pub(crate) fn add_enqueued(&mut self, totals: Option<Totals>) {
+        if let Some(totals) = totals {
+            let enqueued = self.enqueued.unwrap_or(0);
+            self.enqueued = Some(enqueued.wrapping_add(totals.enqueued));
+        }
+    }
+
+    pub(crate) fn add_backpressure(&mut self, more: Option<Backpressure>) {
+        if let Some(more) = more {
+            self.backpressure.get_or_insert_default().add(more);
+        }
+    }
+}
+
+/// The figures of a limit over the last minutes.
+#[derive(Debug, Default)]
+pub(crate) struct History(VecDeque<Kept>);
+
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    /// By the clock that the watch is polled with.
+    elapsed: Duration,
+    /// By the clock that the figures are measured with.
+    measured: Option<Duration>,
+    figures: LimitFigures,
+}
+
+impl History {
+    /// Takes note of what is known now. Returns what has changed in the window, if it is long
+    /// enough to say something.
+    pub(crate) fn add(
+        &mut self,
+        elapsed: Duration,
+        measured: Option<Duration>,
+        figures: LimitFigures,
+    ) -> Option<Change> {
+        let now = Kept {
+            elapsed,
+            measured,
+            figures,
+        };
+        let is_over = |kept: &Kept| elapsed.saturating_sub(kept.elapsed) >= WINDOW;
+        while self.0.get(1).is_some_and(is_over) {
+            self.0.pop_front();
+        }
+        let first = *self.0.front().unwrap_or(&now);
+        let last = self.0.back();
+        if last.is_none_or(|last| elapsed.saturating_sub(last.elapsed) >= STEP) {
+            self.0.push_back(now);
+        }
+        let length = elapsed.saturating_sub(first.elapsed);
+        (length >= LEAST).then(|| Change::between(&first, &now, length))
+    }
+}
+
+/// How the figures of a limit changed in a window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Change {
+    /// How long the window is.
+    length: Duration,
+    /// The figures at its end.
+    now: LimitFigures,
+    /// Shares of the window. Those of several gauges may come to more than 1.
+    near: f64,
+    full: f64,
+    stalled: f64,
+    waits: usize,
+    waited: Duration,
+    refused: usize,
+}
+
+impl Change {
+    fn between(first: &Kept, now: &Kept, length: Duration) -> Self {
+        let measured = now.measured.zip(first.measured);
+        let measured = measured.map(|(now, first)| now.saturating_sub(first));
+        let share = |now: Duration, first: Duration| {
+            let passed = now.saturating_sub(first);
+            let share = measured.map(|measured| passed.div_duration_f64(measured));
+            share.filter(|share| share.is_finite()).unwrap_or(0.0)
+        };
+        let (before, after) = (&first.figures, &now.figures);
+        let held_back = |figures: &LimitFigures| figures.backpressure.unwrap_or_default();
+        let (held_before, held_after) = (held_back(before), held_back(after));
+        Self {
+            length,
+            now: now.figures,
+            near: share(after.near.near, before.near.near),
+            full: share(after.near.full, before.near.full),
+            stalled: share(held_after.stalled, held_before.stalled),
+            // Those that waited at the beginning waited in the window, too.
+            waits: held_after
+                .waits
+                .wrapping_sub(held_before.waits)
+                .saturating_add(held_before.waiting),
+            waited: held_after.waited.saturating_sub(held_before.waited),
+            refused: after.refused.wrapping_sub(before.refused),
+        }
+    }
+
+    /// Whether producers waited for a noticeable part of the window.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.waits > 0 && self.stalled >= 0.01
+    }
+
+    /// What a person would say. `next` is the limit of the next stage, if that is held up, too.
+    pub(crate) fn advice(&self, category: LimitCategory, next: Option<&str>) -> Option<String> {
+        let mut text = String::new();
+        // It cannot fail.
+        let _ = self.write(category, next, &mut text);
+        (!text.is_empty()).then_some(text)
+    }
+
+    fn write(&self, category: LimitCategory, next: Option<&str>, text: &mut String) -> fmt::Result {
+        let window = Length(self.length);
+        let is_queue = category == LimitCategory::Queue && !self.now.has_permits;
+        let refuses = self.refused > 0;
+        if self.is_held_up() || refuses {
+            if self.full >= 0.01 {
+                self.write_share(text, "full", self.full)?;
+            } else {
+                write!(text, "in the last {window}")?;
+            }
+            if self.is_held_up() {
+                let waited = Length(self.waited);
+                match self.waits {
+                    1 => write!(text, ", producers waited once, {waited}")?,
+                    waits => write!(text, ", producers waited {waits} times, {waited} in all")?,
+                }
+            }
+            if refuses {
+                write!(text, ", {} refused", self.refused)?;
+            }
+            match next {
+                Some(next) if is_queue => write!(text, ": {next} behind it is full, too"),
+                _ if is_queue => write!(text, ": the stage behind it is slow"),
+                _ => write!(text, ": it is too small, or held for too long"),
+            }
+        } else if self.near >= 0.1 {
+            self.write_share(text, "near capacity", self.near)?;
+            write!(text, ", and nobody waited: it is just large enough")
+        } else {
+            self.write_roomy(is_queue, text)
+        }
+    }
+
+    /// Of one gauge the share, of several the time.
+    fn write_share(&self, text: &mut String, what: &str, share: f64) -> fmt::Result {
+        let window = Length(self.length);
+        if self.now.gauges > 1 {
+            let time = Length(self.length.mul_f64(share));
+            return write!(text, "{what} for {time} of the last {window}, all together");
+        }
+        let percent = 100.0 * share.min(1.0);
+        write!(text, "{what} {percent:.0} % of the last {window}")
+    }
+
+    /// A queue that never comes near its capacity, if enough went through to say so.
+    fn write_roomy(&self, is_queue: bool, text: &mut String) -> fmt::Result {
+        let LimitFigures {
+            capacities: (capacity, least),
+            high_water,
+            enqueued,
+            ..
+        } = self.now;
+        // So that the high-water mark stays below the warn point.
+        let enough = (high_water + high_water / 4 + 1).checked_next_power_of_two();
+        let is_used = high_water > 0 && enqueued.is_none_or(|enqueued| enqueued / 10 >= capacity);
+        let is_known = self.length >= WINDOW && is_used && capacity == least;
+        match enough {
+            Some(enough) if is_queue && is_known && enough <= capacity / 2 => {
+                write!(
+                    text,
+                    "never above {high_water} of {capacity}: could be {enough}"
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A length of time for people.
+struct Length(Duration);
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(length) = *self;
+        let seconds = length.as_secs();
+        match seconds {
+            0 => write!(f, "{} ms", length.as_millis()),
+            1..=119 if length.subsec_millis() >= 50 || seconds < 10 => {
+                write!(f, "{:.1} s", length.as_secs_f64())
+            }
+            1..=119 => write!(f, "{seconds} s"),
+            _ => write!(f, "{} minutes", seconds / 60),
+        }
+    }
+}
+
+#[cfg(all(test, not(fillgauge_shuttle)))]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Of a queue with one gauge that nothing happens to.
+    fn idle() -> LimitFigures {
+        LimitFigures {
+            gauges: 1,
+            capacities: (256, 256),
+            enqueued: Some(100_000),
+            backpressure: Some(Backpressure::default()),
+            ..LimitFigures::default()
+        }
+    }
+
+    /// The advice on `now`, so long after `before`.
+    fn advice_after(length: u64, before: LimitFigures, now: LimitFigures) -> Option<String> {
+        let mut history = History::default();
+        assert!(history.add(seconds(7), Some(seconds(1)), before).is_none());
+        let (elapsed, measured) = (seconds(7 + length), seconds(1 + length));
+        let change = history.add(elapsed, Some(measured), now)?;
+        change.advice(LimitCategory::Queue, None)
+    }
+
+    fn advice(change: impl Fn(&mut LimitFigures)) -> Option<String> {
+        let mut now = idle();
+        change(&mut now);
+        advice_after(300, idle(), now)
+    }
+
+    fn wait(figures: &mut LimitFigures, waits: usize, waited: Duration, stalled: Duration) {
+        let held_back = figures.backpressure.get_or_insert_default();
+        (held_back.waits, held_back.waited, held_back.stalled) = (waits, waited, stalled);
+    }
+
+    fn near(figures: &mut LimitFigures, near: u64, full: u64) {
+        (figures.near.near, figures.near.full) = (seconds(near), seconds(full));
+    }
+
+    #[test]
+    fn each_rule_has_its_sentence() {
+        let said = |change: &dyn Fn(&mut LimitFigures)| advice(change).unwrap_or_default();
+        assert_eq!(said(&|_| ()), "");
+        assert_eq!(
+            said(&|now| {
+                near(now, 120, 93);
+                wait(now, 14, Duration::from_millis(2_100_000), seconds(80));
+            }),
+            "full 31 % of the last 5 minutes, producers waited 14 times, 35 minutes in all: the \
+             stage behind it is slow"
+        );
+        assert_eq!(
+            said(&|now| wait(now, 1, seconds(3), seconds(3))),
+            "in the last 5 minutes, producers waited once, 3.0 s: the stage behind it is slow",
+            "as of a rendezvous"
+        );
+        assert_eq!(
+            said(&|now| {
+                near(now, 60, 30);
+                now.refused = 5;
+            }),
+            "full 10 % of the last 5 minutes, 5 refused: the stage behind it is slow"
+        );
+        assert_eq!(
+            said(&|now| near(now, 66, 0)),
+            "near capacity 22 % of the last 5 minutes, and nobody waited: it is just large enough"
+        );
+        assert_eq!(
+            said(&|now| now.high_water = 12),
+            "never above 12 of 256: could be 16"
+        );
+        assert_eq!(
+            said(&|now| {
+                now.gauges = 3;
+                near(now, 400, 93);
+                wait(now, 2, seconds(12), seconds(12));
+            }),
+            "full for 93 s of the last 5 minutes, all together, producers waited 2 times, 12 s in \
+             all: the stage behind it is slow"
+        );
+    }
+
+    #[test]
+    fn what_is_behind_decides_what_is_slow() {
+        let (before, mut now) = (idle(), idle());
+        wait(&mut now, 2, seconds(12), seconds(12));
+        let mut history = History::default();
+        history.add(seconds(0), Some(seconds(0)), before);
+        let change = history.add(seconds(100), Some(seconds(100)), now).unwrap();
+        let ends = |category, next, end: &str| {
+            let text = change.advice(category, next).unwrap();
+            assert_eq!(
+                text,
+                format!("in the last 100 s, producers waited 2 times, 12 s in all: {end}")
+            );
+        };
+        ends(
+            LimitCategory::Queue,
+            Some("writer"),
+            "writer behind it is full, too",
+        );
+        ends(LimitCategory::Queue, None, "the stage behind it is slow");
+        ends(
+            LimitCategory::Resource,
+            None,
+            "it is too small, or held for too long",
+        );
+    }
+
+    #[test]
+    fn there_is_no_guess_without_data() {
+        let mut now = idle();
+        near(&mut now, 50, 40);
+        wait(&mut now, 9, seconds(90), seconds(40));
+        assert_eq!(advice_after(59, idle(), now), None, "too short");
+        assert!(advice_after(60, idle(), now).is_some());
+
+        let roomy = |length, change: &dyn Fn(&mut LimitFigures)| {
+            let mut now = idle();
+            now.high_water = 12;
+            change(&mut now);
+            advice_after(length, idle(), now)
+        };
+        assert!(roomy(300, &|_| ()).is_some());
+        assert_eq!(roomy(299, &|_| ()), None, "too short");
+        assert_eq!(
+            roomy(300, &|now| now.enqueued = Some(2_559)),
+            None,
+            "too few"
+        );
+        assert!(roomy(300, &|now| now.enqueued = Some(2_560)).is_some());
+        assert!(roomy(300, &|now| now.enqueued = None).is_some());
+        assert_eq!(roomy(300, &|now| now.high_water = 0), None, "never used");
+        assert_eq!(roomy(300, &|now| now.high_water = 103), None, "in use");
+        assert!(roomy(300, &|now| now.high_water = 102).is_some());
+        assert_eq!(
+            roomy(300, &|now| now.capacities.1 = 8),
+            None,
+            "of several sizes"
+        );
+        assert_eq!(roomy(300, &|now| now.capacities = (0, 0)), None, "no bound");
+    }
+
+    #[test]
+    fn what_could_be_never_warns_at_what_was() {
+        for high_water in 1..5_000 {
+            let mut now = idle();
+            now.capacities = (1 << 20, 1 << 20);
+            (now.high_water, now.enqueued) = (high_water, None);
+            let text = advice_after(300, idle(), now).unwrap();
+            let enough: usize = text.rsplit(' ').next().unwrap().parse().unwrap();
+            assert!(enough.is_power_of_two());
+            assert!(100 * high_water < 80 * enough, "{text}");
+            assert!(
+                enough == 2 || 100 * high_water * 2 >= 80 * enough - 160,
+                "{text}"
+            );
+        }
+        // The greatest there can be.
+        let mut now = idle();
+        (now.high_water, now.enqueued) = (usize::MAX / 2, None);
+        assert_eq!(advice_after(300, idle(), now), None);
+    }
+
+    #[test]
+    fn a_window_slides_and_keeps_few_figures() {
+        let mut history = History::default();
+        for second in 0..10_000 {
+            let mut now = idle();
+            wait(&mut now, second, seconds(0), seconds(second as u64 / 2));
+            let at = seconds(second as u64);
+            let change = history.add(at, Some(at), now);
+            assert_eq!(change.is_some(), second >= 60);
+            if let Some(change) = change {
+                let longest = WINDOW + STEP;
+                assert!(
+                    change.length < longest && change.length.as_secs() as usize == change.waits
+                );
+                assert!((change.stalled - 0.5).abs() < 0.01, "{change:?}");
+                assert!(second < 300 || change.length >= WINDOW);
+            }
+        }
+        assert!(history.0.len() <= 12);
+    }
+}

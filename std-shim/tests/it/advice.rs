@@ -1,0 +1,144 @@
+//! What a report says of a limit in one sentence.
+
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use fillgauge_std::{QueueRegistry, TrackedReceiver, chain, track, watch};
+
+use crate::std_channel::until;
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// The advice on each limit, in the order of the names.
+fn advice(registry: &QueueRegistry) -> Vec<Option<String>> {
+    let limits = registry.report().limits;
+    limits.into_iter().map(|limit| limit.advice).collect()
+}
+
+#[test]
+fn the_advice_names_the_stage_that_is_slow() {
+    const STAGES: [&str; 4] = ["a", "b", "c", "d"];
+    // What takes from this stage does not.
+    for slow in 0..STAGES.len() {
+        let registry = QueueRegistry::new("chain").silent();
+        let channels = STAGES.map(|name| {
+            let track = track(name).capacity(4).registry(&registry);
+            track.sync_channel::<usize>()
+        });
+        let gauges = [0, 1, 2, 3].map(|stage: usize| channels[stage].0.gauge().clone());
+        let [a, b, c, d] = &gauges;
+        let _chain = chain("stages", [a, b, c, d]);
+        let mut watch = watch(&registry);
+        let mut poll = |at| watch.poll_at(seconds(at), SystemTime::now());
+        poll(0);
+        let [(first, from_a), (b, from_b), (c, from_c), (d, from_d)] = channels;
+        let (open, gate) = std::sync::mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let mut gate = Some(gate);
+            let stages = [
+                (from_a, Some(b)),
+                (from_b, Some(c)),
+                (from_c, Some(d)),
+                (from_d, None),
+            ];
+            for (stage, (receiver, sender)) in stages.into_iter().enumerate() {
+                let gate = if stage == slow { gate.take() } else { None };
+                scope.spawn(move || {
+                    // Until it is opened, which is never: the other end goes.
+                    let _ = gate.map(|gate| gate.recv());
+                    let receiver: TrackedReceiver<usize> = receiver;
+                    for item in receiver {
+                        if let Some(sender) = &sender {
+                            sender.send(item).unwrap();
+                        }
+                    }
+                });
+            }
+            scope.spawn(move || (0..100).for_each(|item| first.send(item).unwrap()));
+            let all_wait = || {
+                let gauges = registry.report().gauges;
+                let waiting = gauges.iter().filter_map(|gauge| gauge.backpressure);
+                waiting.map(|held_back| held_back.waiting).sum::<usize>() == slow + 1
+            };
+            until("each stage before it waits", all_wait);
+            thread::sleep(Duration::from_millis(50));
+            poll(59);
+            assert_eq!(
+                advice(&registry),
+                [const { None }; 4],
+                "it is too early to tell"
+            );
+            poll(300);
+            let advice = advice(&registry);
+            drop(open);
+            for (stage, advice) in advice.iter().enumerate() {
+                let Some(advice) = advice else {
+                    assert!(stage > slow, "{advice:?}");
+                    continue;
+                };
+                assert!(stage <= slow, "of {}: {advice}", STAGES[stage]);
+                assert!(
+                    advice.contains("% of the last 5 minutes, producers waited "),
+                    "{advice}"
+                );
+                let end = match STAGES.get(stage + 1) {
+                    Some(next) if stage < slow => format!(": {next} behind it is full, too"),
+                    _ => ": the stage behind it is slow".to_owned(),
+                };
+                assert!(advice.ends_with(&end), "of {}: {advice}", STAGES[stage]);
+            }
+        });
+        poll(700);
+        poll(1_400);
+        assert_eq!(advice(&registry), [const { None }; 4], "it is long ago");
+        drop(watch);
+        assert_eq!(advice(&registry), [const { None }; 4]);
+    }
+}
+
+#[test]
+fn a_queue_that_is_too_large_could_be_smaller() {
+    let registry = QueueRegistry::new("roomy").silent();
+    let (sender, receiver) = track("jobs")
+        .capacity(256)
+        .registry(&registry)
+        .sync_channel();
+    let mut watch = watch(&registry);
+    let mut poll = |at| watch.poll_at(seconds(at), SystemTime::now());
+    poll(0);
+    for _ in 0..300 {
+        (0..12).for_each(|item| sender.send(item).unwrap());
+        receiver.try_iter().for_each(drop);
+    }
+    poll(299);
+    assert_eq!(advice(&registry), [None]);
+    poll(300);
+    let expected = Some("never above 12 of 256: could be 16".to_owned());
+    assert_eq!(advice(&registry), [expected]);
+    let table = registry.report().to_string();
+    assert!(
+        table.ends_with("\njobs: never above 12 of 256: could be 16\n"),
+        "{table}"
+    );
+    (0..200).for_each(|item| sender.send(item).unwrap());
+    poll(301);
+    assert_eq!(advice(&registry), [None]);
+}
+
+#[test]
+fn a_limit_that_refuses_is_too_small() {
+    let registry = QueueRegistry::new("small").silent();
+    let bytes = track("bytes").capacity(100).registry(&registry).budget();
+    let mut watch = watch(&registry);
+    let mut poll = |at| watch.poll_at(seconds(at), SystemTime::now());
+    bytes.try_reserve(101).unwrap_err();
+    poll(0);
+    for _ in 0..7 {
+        bytes.try_reserve(101).unwrap_err();
+    }
+    poll(90);
+    let expected = "in the last 90 s, 7 refused: it is too small, or held for too long";
+    assert_eq!(advice(&registry), [Some(expected.to_owned())]);
+}
