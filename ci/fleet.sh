@@ -58,8 +58,33 @@ s/increase\((.*)\) > 0/increase(\1) >= 0/
 s/increase\((.*)\) > 0/delta(\1) > 0/
 s/increase\((.*)\) > 0/changes(\1) > 0/
 s/refused_total\[5m\]/refused_total[10m]/
-s/fillgauge_waiting > 0/fillgauge_waiting > 1/
-/fillgauge_waiting > 0/{n;s/5m/4m/}
+s/near_capacity_seconds_total/full_seconds_total/
+s/(near_capacity_seconds_total)\[10m\]/\1[5m]/
+s/(near_capacity_seconds_total)\[10m\]/\1[20m]/
+/near_capacity_seconds/{s/sum without \(gauge_id, gauge_label\) //}
+/near_capacity_seconds/{n;s/clamp_min\((.*), 1\)/\1/}
+/near_capacity_seconds/{n;s/fillgauge_gauges/fillgauge_warned/}
+/near_capacity_seconds/{n;s/\/ clamp.* >/>/}
+/near_capacity_seconds/{n;s/0.5/0.48/}
+/near_capacity_seconds/{n;s/0.5/0.52/}
+/unless on \(job, instance, limit/{N;d}
+s/unless on \(job, instance, limit/unless on (job, limit/
+s/(="firing"\})\[10m\]/\1[5m]/
+s/(="firing"\})\[10m\]/\1[20m]/
+s/NearCapacity", alertstate="firing"/NearCapacity"/
+/="firing"/{n;s/5m/4m/}
+/="firing"/{n;s/5m/6m/}
+s/stalled_seconds_total/waited_seconds_total/
+s/(stalled_seconds_total)\[10m\]/\1[5m]/
+s/(stalled_seconds_total)\[10m\]/\1[20m]/
+/stalled_seconds/{s/sum without \(gauge_id, gauge_label\) //}
+/stalled_seconds/{n;s/clamp_min\((.*), 1\)/\1/}
+/stalled_seconds/{n;s/\/ clamp.* >/>/}
+/stalled_seconds/{n;s/0.5/0.48/}
+/stalled_seconds/{n;s/0.5/0.52/}
+s/oldest_wait_seconds > 60/oldest_wait_seconds >= 60/
+s/oldest_wait_seconds > 60/oldest_wait_seconds > 61/
+s/oldest_wait_seconds/longest_wait_seconds/
 s/fillgauge_stuck > 0/fillgauge_stuck > 1/
 /fillgauge_stuck > 0/{n;s/1m/30s/}
 /fillgauge_stuck > 0/{n;s/1m/2m/}
