@@ -42,6 +42,8 @@
 //! | print or export all gauges | [`QueueRegistry::report`], [`Report`] |
 //! | see the peak between two scrapes | [`QueueRegistry::report_for`] |
 //! | notice a queue whose consumer hangs | [`watch`](watch()), [`Watch`] |
+//! | see who waits, since when, and how much of the last minutes | [Time](#time) |
+//! | read in one sentence what is wrong with a limit | [`LimitReport::advice`] |
 //! | have a task await a warning or a recovery | `QueueGauge::waiter` (feature `edge-waiter`) |
 //! | serve a page and metrics | the crate [`fillgauge-export`](https://docs.rs/fillgauge-export) |
 //! | find the slow stage of a chain of queues | [`chain`](chain()), [`ChainReport`] |
@@ -85,6 +87,21 @@
 //!   lines, then one a second, and says how many it suppressed, see [`LogLimit`]. Sinks and handlers
 //!   get what the log suppresses.
 //! - A [`Watch`] has lines and handlers of its own, for stuck queues.
+//!
+//! # Time
+//!
+//! | to know | see |
+//! |---|---|
+//! | who waits for room at this moment, and for how long | [`Backpressure::waiting`], [`Backpressure::waiting_for`] |
+//! | how long producers waited so far, those that still wait as well | [`Backpressure::waited`], [`Backpressure::longest`], [`Backpressure::stalled`] |
+//! | how long a gauge was near its capacity, and full | [`GaugeReport::near_capacity`], [`GaugeReport::full`] |
+//! | how much of the last 10, 60 and 300 seconds that was | [`GaugeReport::pressure`], if a [`watch`](watch()) polls |
+//! | the same by a clock of your own | [`PressureMeter`] |
+//! | how long it took until a recovery, how deep it went, who waited | [`LimitEvent::episode`], [`EdgeReport::episode`] |
+//!
+//! A clock is read at an edge, when a producer has to wait for room, and when it waits no longer. A
+//! report, a watch and the limit of the log read it, too. Where there is none, as on
+//! `wasm32-unknown-unknown`, these times are zero.
 //!
 //! # Who delivers
 //!

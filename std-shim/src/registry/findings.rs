@@ -31,9 +31,8 @@ impl Findings {
     }
 
     pub(crate) fn advice(&self, name: &str, category: LimitCategory) -> Option<String> {
-        let mut advice = self.advice.iter();
-        let found = advice.find(|((of, of_category), _)| *of == name && *of_category == category);
-        found.map(|(_, advice)| advice.clone())
+        let advice: &BTreeMap<(&str, LimitCategory), String> = &self.advice;
+        advice.get(&(name, category)).cloned()
     }
 
     pub(crate) fn pressure(&self, instance: usize) -> Pressure {

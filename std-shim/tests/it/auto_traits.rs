@@ -22,6 +22,10 @@ fn every_public_type_is_as_free_as_what_it_wraps() {
     shared::<LimitWarning>();
     shared::<TrackedLimit>();
     shared::<Backpressure>();
+    shared::<Report>();
+    shared::<Episode>();
+    shared::<Pressure>();
+    shared::<PressureMeter>();
     shared::<Chain>();
     shared::<Outlet>();
     shared::<Track>();

@@ -170,7 +170,7 @@ fn parked_producers_are_counted_apart_from_the_depth() {
         thread::sleep(Duration::from_millis(10));
         assert_eq!(receiver.iter().take(8).count(), 8);
         until("the producers are done", || {
-            receiver.backpressure().waits == 4
+            receiver.backpressure().waiting == 0
         });
         receiver.backpressure()
     });
