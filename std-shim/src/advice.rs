@@ -169,9 +169,9 @@ impl Change {
                 write!(text, ", {} refused", self.refused)?;
             }
             match next {
-                Some(next) if is_queue => write!(text, ": {next} behind it is full, too"),
-                _ if is_queue => write!(text, ": the stage behind it is slow"),
-                _ => write!(text, ": it is too small, or held for too long"),
+                Some(next) => write!(text, ": {next} behind it is full, too"),
+                None if is_queue => write!(text, ": the stage behind it is slow"),
+                None => write!(text, ": it is too small, or held for too long"),
             }
         } else if self.near >= 0.1 {
             self.write_share(text, "near capacity", self.near)?;
@@ -185,7 +185,8 @@ impl Change {
     fn write_share(&self, text: &mut String, what: &str, share: f64) -> fmt::Result {
         let window = Length(self.length);
         if self.now.gauges > 1 {
-            let time = Length(self.length.mul_f64(share));
+            let time = self.length.as_secs_f64() * share;
+            let time = Length(Duration::try_from_secs_f64(time).unwrap_or(Duration::MAX));
             return write!(text, "{what} for {time} of the last {window}, all together");
         }
         let percent = 100.0 * share.min(1.0);
@@ -195,15 +196,16 @@ impl Change {
     /// A queue that never comes near its capacity, if enough went through to say so.
     fn write_roomy(&self, is_queue: bool, text: &mut String) -> fmt::Result {
         let LimitFigures {
-            capacities: (capacity, least),
+            capacities: (capacity, smallest),
             high_water,
             enqueued,
             ..
         } = self.now;
         // So that the high-water mark stays below the warn point.
-        let enough = (high_water + high_water / 4 + 1).checked_next_power_of_two();
+        let least = high_water.saturating_add(high_water / 4).saturating_add(1);
+        let enough = least.checked_next_power_of_two();
         let is_used = high_water > 0 && enqueued.is_none_or(|enqueued| enqueued / 10 >= capacity);
-        let is_known = self.length >= WINDOW && is_used && capacity == least;
+        let is_known = self.length >= WINDOW && is_used && capacity == smallest;
         match enough {
             Some(enough) if is_queue && is_known && enough <= capacity / 2 => {
                 write!(
@@ -334,11 +336,9 @@ mod tests {
                 format!("in the last 100 s, producers waited 2 times, 12 s in all: {end}")
             );
         };
-        ends(
-            LimitCategory::Queue,
-            Some("writer"),
-            "writer behind it is full, too",
-        );
+        for category in [LimitCategory::Queue, LimitCategory::Resource] {
+            ends(category, Some("writer"), "writer behind it is full, too");
+        }
         ends(LimitCategory::Queue, None, "the stage behind it is slow");
         ends(
             LimitCategory::Resource,
@@ -396,10 +396,30 @@ mod tests {
                 "{text}"
             );
         }
-        // The greatest there can be.
-        let mut now = idle();
-        (now.high_water, now.enqueued) = (usize::MAX / 2, None);
-        assert_eq!(advice_after(300, idle(), now), None);
+    }
+
+    #[test]
+    fn the_greatest_figures_do_no_harm() {
+        let extremes = [0, 1, usize::MAX / 2, usize::MAX - 1, usize::MAX];
+        for high_water in extremes {
+            for capacity in extremes {
+                let mut now = idle();
+                now.capacities = (capacity, capacity);
+                (now.high_water, now.enqueued) = (high_water, None);
+                let advice = advice_after(300, idle(), now);
+                assert_eq!(advice.is_some(), high_water == 1 && capacity > 1);
+                (now.gauges, now.refused) = (2, capacity);
+                near(&mut now, u64::MAX, u64::MAX);
+                wait(&mut now, high_water, Duration::MAX, Duration::MAX);
+                for (length, measured) in [(300, 0), (300, 1), (u64::MAX, u64::MAX)] {
+                    let mut history = History::default();
+                    history.add(seconds(0), Some(Duration::ZERO), idle());
+                    let measured = Some(Duration::from_nanos(measured));
+                    let change = history.add(seconds(length), measured, now).unwrap();
+                    drop(change.advice(LimitCategory::Queue, None));
+                }
+            }
+        }
     }
 
     #[test]

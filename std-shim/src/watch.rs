@@ -78,8 +78,9 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
 /// | it was near its capacity for 10 % of the time | `near capacity 22 % of the last 5 minutes, and nobody waited: it is just large enough` |
 /// | a queue was never nearer to it than one half, as far as is known | `never above 12 of 256: could be 16` |
 ///
-/// - If the next stage of a [chain](crate::chain()) is held up, too, it is not the stage behind that
-///   is slow, and the advice says so. What is no queue is too small, or held for too long.
+/// - If the next stage of a [chain](crate::chain()) is held up, too, the advice is
+///   `.. writer behind it is full, too`: the slow stage is further down. What is no queue
+///   `.. is too small, or held for too long`.
 /// - The last rule takes five minutes. As many items as ten times the capacity have gone through,
 ///   if they are counted. The size that could do is a power of two, of which the high-water mark is
 ///   less than 80 %.
