@@ -1,5 +1,7 @@
 //! What is exported, through the public API.
 
+#[cfg(feature = "serve")]
+mod examples;
 // It reads /proc.
 #[cfg(all(feature = "serve", target_os = "linux"))]
 mod flood;
@@ -21,6 +23,8 @@ mod router;
 mod samples;
 #[cfg(feature = "serve")]
 mod serve;
+#[cfg(feature = "serve")]
+mod service;
 #[cfg(feature = "serve")]
 mod sidecar;
 mod text;

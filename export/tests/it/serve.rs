@@ -12,7 +12,7 @@ use fillgauge_std::{QueueGauge, QueueRegistry, track};
 /// Tests that measure the process hold it alone.
 pub(crate) static PROCESS: RwLock<()> = RwLock::new(());
 
-fn shared() -> RwLockReadGuard<'static, ()> {
+pub(crate) fn shared() -> RwLockReadGuard<'static, ()> {
     PROCESS.read().unwrap_or_else(|error| error.into_inner())
 }
 

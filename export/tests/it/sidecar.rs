@@ -7,25 +7,10 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The example, which `cargo test` builds next to this test.
+use crate::examples::example;
+
 fn sidecar(arguments: &[&str]) -> Command {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples");
-    path.push(format!("sidecar{}", std::env::consts::EXE_SUFFIX));
-    let built = fs::metadata(&path).and_then(|example| example.modified());
-    for source in ["main.rs", "report.rs"] {
-        let source = format!("{}/examples/sidecar/{source}", env!("CARGO_MANIFEST_DIR"));
-        let written = fs::metadata(source).and_then(|source| source.modified());
-        assert!(
-            matches!((&built, &written), (Ok(built), Ok(written)) if built >= written),
-            "{path:?} is missing or old: `cargo build --example sidecar`, which `cargo test` does"
-        );
-    }
-    let mut command = Command::new(path);
-    command.args(arguments).stdin(Stdio::null());
-    command
+    example("sidecar", arguments)
 }
 
 fn run(arguments: &[&str]) -> Output {
