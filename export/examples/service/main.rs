@@ -2,8 +2,8 @@
 //! channel of jobs, a semaphore, a writer on a thread of its own, a budget of bytes, and a thousand
 //! sessions. One of its stages can be slow. `README.md` finds it with the page.
 //!
-//! At the end it checks itself: every gauge is at 0, none was fuller than its capacity, and the sums
-//! are what the service has counted.
+//! At the end it checks itself: every gauge is at 0, none was fuller than its capacity, and the
+//! sums are what the service has counted.
 
 mod app;
 
@@ -20,19 +20,20 @@ use fillgauge_std::{QueueRegistry, Watching, watch};
 use lexopt::prelude::*;
 
 const HELP: &str = "\
-Serves lines on loopback to clients of its own, with a stage that is slow for a while, and checks its gauges at the end.
+Serves lines on loopback to clients of its own, with a stage that is slow for a while, and checks
+its gauges at the end.
 
 Usage: service [OPTIONS]
 
 Options:
-  --slow STAGE      jobs, permits, writer, sessions or none: what is slow [default: none]
+  --slow STAGE      what is slow: jobs, permits, writer, sessions or none [default: none]
   --requests N      requests of all sessions together [default: 20000]
   --sessions N      connections, one after the other [default: 1000]
   --at-once N       connections at a time; each takes two file descriptors [default: 400]
   --pause MS        how long a client pauses between two bursts of 8 requests [default: 2000]
   --seconds N       when the clients stop in any case [default: 120]
   --listen ADDRESS  where the service listens [default: 127.0.0.1:0]
-  --status ADDRESS  serves a status page, /metrics and /status.json there, such as on 127.0.0.1:9184
+  --status ADDRESS  serves a status page, /metrics and /status.json, such as on 127.0.0.1:9184
   --linger          goes on serving the status at the end, until it is interrupted
   --help            this text
 ";
@@ -173,7 +174,7 @@ fn summary(outcome: &Outcome) -> String {
             .map(|(stage, stalled)| format!("{} {:.1} s", stage.limit(), stalled.as_secs_f64()));
         let slow = app::slow_stage(before, after).map_or("none", Stage::as_str);
         let stalled = stalled.collect::<Vec<_>>().join(", ");
-        text += &format!("stalled in the slow phase: {stalled}; so the slow stage is: {slow}\n");
+        text += &format!("stalled in the slow phase: {stalled}\nthe slow stage: {slow}\n");
     }
     text + &outcome.report.to_string()
 }

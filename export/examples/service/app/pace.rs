@@ -58,16 +58,16 @@ impl Stage {
         Duration::from_millis(match self {
             Self::Jobs | Self::Writer => 2,
             Self::Permits => 80,
-            Self::Sessions => 250,
+            Self::Sessions => 500,
         })
     }
 }
 
-/// The reports at its begin and at its end.
+/// The reports at its beginning and at its end.
 pub(crate) type SlowPhase = Option<(Report, Report)>;
 
 /// Says how long each stage takes. The slow phase lasts from one fifth of the requests to three
-/// fifths: by what is done, and not by a clock, so that it is as long on any machine as it has to be.
+/// fifths, by what is done and not by a clock: on any machine the queue in front fills.
 pub(super) struct Pace {
     slow: Option<Stage>,
     from: usize,

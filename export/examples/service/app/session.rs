@@ -1,8 +1,8 @@
 //! One connection. A request is a line:
 //!
 //! ```text
-//! get 17 ......\n    a worker answers "17 ok"; the session answers "17 busy" if its bytes do not fit
-//! try 18 ......\n    the same, but "18 late" if there is no room in `jobs` soon
+//! get 17 ......    "17 ok" from a worker; "17 busy" if its bytes do not fit
+//! try 18 ......    the same; "18 late" if there is no room in `jobs` soon
 //! ```
 
 use std::io;
