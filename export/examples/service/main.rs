@@ -27,7 +27,7 @@ Usage: service [OPTIONS]
 
 Options:
   --slow STAGE      what is slow: jobs, permits, writer, sessions or none [default: none]
-  --requests N      requests of all sessions together [default: 20000]
+  --requests N      requests of all sessions together [default: 10000]
   --sessions N      connections, one after the other [default: 1000]
   --at-once N       connections at a time; each takes two file descriptors [default: 400]
   --pause MS        how long a client pauses between two bursts of 8 requests [default: 2000]
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 fn parse() -> Result<Option<Options>, lexopt::Error> {
     let mut settings = Settings {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-        requests: 20_000,
+        requests: 10_000,
         sessions: 1_000,
         at_once: 400,
         pause: Duration::from_secs(2),

@@ -56,8 +56,10 @@ impl Stage {
     /// How long it takes while it is slow. One session, or one worker, is one of many.
     const fn slow(self) -> Duration {
         Duration::from_millis(match self {
-            Self::Jobs | Self::Writer => 2,
-            Self::Permits => 80,
+            // The timer of the runtime adds one.
+            Self::Jobs => 2,
+            Self::Writer => 3,
+            Self::Permits => 100,
             Self::Sessions => 500,
         })
     }
