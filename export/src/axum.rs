@@ -20,8 +20,8 @@ const PAGE: &str = include_str!("page.html");
 /// What the page may do: its own style, its own script, and to ask for `status.json`. The hashes
 /// are those of the elements `style` and `script` of `page.html`; a test says what they should be.
 const PAGE_POLICY: &str = "default-src 'none'; \
-    style-src 'sha256-ExsGsqU87F8VkJ65vXy9E04dkQGOLBUOAkVKtUDpW7Y='; \
-    script-src 'sha256-C6cXpn4ywX23JI5VmC/wPk1nytdhM+jn6xwSkOnMbmY='; \
+    style-src 'sha256-PLUjpucKGXY4Qsesj3D0DsjdMAjpNguqgdYaZRqL1LI='; \
+    script-src 'sha256-c0ZW4gly7YnLaWqvATYYKeN4wdw4Y0/uWoutByxn3L4='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 

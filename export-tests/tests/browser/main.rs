@@ -312,6 +312,45 @@ async fn rows_are_sorted_and_filtered() {
 }
 
 #[tokio::test]
+async fn names_have_room_at_any_width() {
+    let browser = Browser::start().await;
+    let mut gauges = vec![
+        warned(
+            labelled(gauge("session_frames", 1, 9, 9, 10), "session 1"),
+            seconds(75),
+        ),
+        in_bytes(gauge("heap", 2, 1_536, 2_048, 4_096)),
+    ];
+    // All columns that there are.
+    gauges[0]["category"] = json!("memory");
+    gauges[0]["window_peak"] = json!(9);
+    gauges[0]["gone"] = json!(true);
+    gauges[0]["stuck"] = json!(true);
+    gauges[0]["refused"] = json!(7);
+    gauges[0]["pressure"] = json!({ "avg10": 100.0, "avg60": 99.9, "avg300": 1.25 });
+    gauges[0]["backpressure"] = json!({ "waiting": 1, "waiting_for_us": 900, "waits": 3,
+        "waited_us": 1_500, "longest_us": 900, "stalled_us": 1_200, "refused": 7,
+        "disconnected": 0 });
+    let registries = json!([
+        registry("global", gauges.clone()),
+        registry("other", gauges)
+    ]);
+    let service = Service::start(&registries);
+    open(&browser, &service).await;
+    for view in ["limits", "gauges"] {
+        browser.click(&format!("[data-view={view}]")).await;
+        for width in (320..=1_900).step_by(20).chain([1_199, 1_201]) {
+            browser.resize(width, 800, 1).await;
+            let has_room = "(names => names.length > 1 && names.every(name =>
+                name.getBoundingClientRect().width >= 80))(
+                    [...document.querySelectorAll('.row td.name')])
+                && document.documentElement.scrollWidth <= innerWidth";
+            browser.until(SOON, has_room).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_warning_appears_within_two_seconds() {
     let browser = Browser::start().await;
     let service = Service::start(&json!([registry(
@@ -421,6 +460,7 @@ async fn peaks_and_stuck_queues_have_columns() {
     status[0]["limits"][0]["window_peak"] = json!(10);
     status[0]["limits"][0]["stuck"] = json!(2);
     let service = Service::start(&status);
+    browser.resize(1_600, 800, 1).await;
     open(&browser, &service).await;
     assert_eq!(browser.value(&below("peak")).await, json!(["10", ""]));
     assert_eq!(
