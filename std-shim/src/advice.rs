@@ -137,7 +137,7 @@ impl Change {
 
     /// Whether producers waited for a noticeable part of the window.
     pub(crate) fn is_held_up(&self) -> bool {
-        self.waits > 0 && self.stalled >= 0.01
+        self.waits > 0 && self.stalled >= 0.1
     }
 
     /// What a person would say. `next` is the limit of the next stage, if that is held up, too.
@@ -283,6 +283,7 @@ mod tests {
     fn each_rule_has_its_sentence() {
         let said = |change: &dyn Fn(&mut LimitFigures)| advice(change).unwrap_or_default();
         assert_eq!(said(&|_| ()), "");
+        assert_eq!(said(&|now| wait(now, 9, seconds(99), seconds(29))), "");
         assert_eq!(
             said(&|now| {
                 near(now, 120, 93);
@@ -292,8 +293,8 @@ mod tests {
              stage behind it is slow"
         );
         assert_eq!(
-            said(&|now| wait(now, 1, seconds(3), seconds(3))),
-            "in the last 5 minutes, producers waited once, 3.0 s: the stage behind it is slow",
+            said(&|now| wait(now, 1, seconds(30), seconds(30))),
+            "in the last 5 minutes, producers waited once, 30 s: the stage behind it is slow",
             "as of a rendezvous"
         );
         assert_eq!(
@@ -315,9 +316,9 @@ mod tests {
             said(&|now| {
                 now.gauges = 3;
                 near(now, 400, 93);
-                wait(now, 2, seconds(12), seconds(12));
+                wait(now, 2, seconds(40), seconds(40));
             }),
-            "full for 93 s of the last 5 minutes, all together, producers waited 2 times, 12 s in \
+            "full for 93 s of the last 5 minutes, all together, producers waited 2 times, 40 s in \
              all: the stage behind it is slow"
         );
     }

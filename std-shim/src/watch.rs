@@ -74,7 +74,7 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
 ///
 /// | if in this time | it says, for example |
 /// |---|---|
-/// | producers waited for 1 % of the time, or requests were refused | `full 31 % of the last 5 minutes, producers waited 14 times, 2.1 s in all: the stage behind it is slow` |
+/// | producers waited for 10 % of the time, or requests were refused | `full 31 % of the last 5 minutes, producers waited 14 times, 2.1 s in all: the stage behind it is slow` |
 /// | it was near its capacity for 10 % of the time | `near capacity 22 % of the last 5 minutes, and nobody waited: it is just large enough` |
 /// | a queue was never nearer to it than one half, as far as is known | `never above 12 of 256: could be 16` |
 ///

@@ -8,7 +8,9 @@ use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
 
 use fillgauge_std::{LimitEventKind, QueueRegistry, Report, watch};
 
@@ -31,6 +33,40 @@ fn settings(slow: Option<Stage>) -> Settings {
     }
 }
 
+/// A watch for which time runs a hundred times as fast: there is no advice on less than a minute.
+struct Watching {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Watching {
+    fn start(registry: &QueueRegistry) -> Self {
+        let mut watch = watch(registry);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = thread::spawn(move || {
+            let begin = Instant::now();
+            while !stopped.load(Ordering::Relaxed) {
+                watch.poll_at(begin.elapsed() * 100, SystemTime::now());
+                thread::sleep(Duration::from_millis(20));
+            }
+        });
+        Self {
+            stop,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
 struct Run {
     outcome: Outcome,
     gauges: Gauges,
@@ -43,8 +79,9 @@ impl Run {
         let _shared = shared();
         let ledger = Arc::new(Ledger::default());
         let registry = ledger.registry("service").silent();
-        let _watching = watch(&registry).every(Duration::from_millis(50)).unwrap();
+        let watching = Watching::start(&registry);
         let (outcome, gauges) = app::run(settings, &registry, &ledger).unwrap();
+        drop(watching);
         let events = ledger.events();
         Self {
             outcome,
@@ -71,6 +108,17 @@ impl Run {
         let stalled = app::stalled(before, after);
         let slow = app::slow_stage(before, after).map(Stage::as_str);
         assert_eq!(slow, Some(stage.as_str()), "{stalled:?}\n{after}");
+
+        // The advice names it, too.
+        let names = |limit: &Stage| {
+            let advice = self::limit(after, limit.limit()).advice.as_deref();
+            advice.is_some_and(|advice| {
+                advice.ends_with("the stage behind it is slow") || advice.ends_with("for too long")
+            })
+        };
+        let named = Stage::ALL.into_iter().filter(names);
+        let named: Vec<_> = named.map(Stage::as_str).collect();
+        assert_eq!(named, [stage.as_str()], "{after}");
 
         let held_up = stage.limit();
         assert!(self.events(LimitEventKind::NearCapacity, held_up) > 0);
@@ -180,6 +228,7 @@ fn a_thousand_sessions_leave_exact_sums_with_their_gauges_and_without() {
         (without.gauges, without.capacity) = (with.gauges, with.capacity);
         without.pressure = with.pressure;
         without.stuck = with.stuck;
+        without.advice.clone_from(&with.advice);
         assert_eq!(&without, with);
     }
     run.outcome.report = report;
