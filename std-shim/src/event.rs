@@ -55,9 +55,9 @@ impl LimitEvent {
         }
     }
 
-    /// With what ends with it.
-    pub(crate) fn with_episode(self, episode: Option<Episode>) -> Self {
-        Self { episode, ..self }
+    /// Says what ends with it.
+    pub(crate) fn set_episode(&mut self, episode: Option<Episode>) {
+        self.episode = episode;
     }
 
     /// What happened.

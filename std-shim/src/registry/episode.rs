@@ -23,20 +23,20 @@ pub(super) struct Episodes {
 }
 
 impl Episodes {
-    /// Takes note of an edge, before which there were so many waits. A recovery ends the window by
-    /// `take_window`, and the episode, which began so long ago.
+    /// Takes note of an edge, before which there were so many waits. A recovery ends the episode,
+    /// which began so long ago. It has ended the window, which had this peak.
     pub(super) fn edge(
         &mut self,
         kind: LimitEventKind,
         figures: &QueueSnapshot,
         waits: usize,
         lasted: Duration,
-        take_window: impl FnOnce() -> usize,
+        peak: Option<usize>,
     ) -> Option<Episode> {
         match kind {
             LimitEventKind::NearCapacity => self.before = (waits, figures.refused),
             LimitEventKind::Recovered => {
-                let peak = take_window();
+                let peak = peak.unwrap_or(0);
                 self.unreported = self.unreported.max(peak);
                 let (waits_before, refused_before) = self.before;
                 return Some(Episode {

@@ -187,40 +187,41 @@ impl Outlet {
         }
     }
 
-    /// Takes note of an event of a gauge, which may be of a channel. Returns it with the episode
-    /// that it ends.
+    /// Takes note of an event of a gauge, which may be of a channel. It then has the episode that it
+    /// ends.
     fn note_edge(
         &self,
-        event: LimitEvent,
+        event: &mut LimitEvent,
         listing: &ListingRef,
         channel: Option<&ChannelAccount>,
-    ) -> LimitEvent {
-        let (kind, figures) = (event.kind(), *event.snapshot());
-        let waits = channel.map_or(0, ChannelAccount::waits);
+    ) {
+        let (kind, instance) = (event.kind(), event.snapshot().instance);
+        // Before the account is locked, as a report locks the registry first.
+        let peak = match kind {
+            LimitEventKind::Recovered => listing.take_window_peak(instance),
+            _ => None,
+        };
+        let waits = match kind {
+            LimitEventKind::NearCapacity | LimitEventKind::Recovered => {
+                channel.map_or(0, ChannelAccount::waits)
+            }
+            _ => 0,
+        };
         let at = elapsed();
-        // Who records holds the gauge, so that giving the pin up frees nothing.
-        let ends_window = kind == LimitEventKind::Recovered;
-        let pinned = ends_window.then(|| listing.pin(figures.instance)).flatten();
-        let event = self.with_account(|account| {
+        self.with_account(|account| {
+            let gauge = event.snapshot();
             account.name = Some(GaugeName {
-                limit: figures.name,
-                instance: figures.instance,
+                limit: gauge.name,
+                instance,
             });
             let lasted = account.times.edge(kind, at);
-            let take_window = || pinned.as_ref().map_or(0, |gauge| gauge.take_window_peak());
-            let episodes = &mut account.episodes;
-            let episode = episodes.edge(kind, &figures, waits, lasted, take_window);
-            let event = event.with_episode(episode);
-            account.edges.push(&event);
-            event
+            let episode = account.episodes.edge(kind, gauge, waits, lasted, peak);
+            event.set_episode(episode);
+            account.edges.push(event);
         });
-        if pinned.is_some() {
-            listing.unpin(figures.instance);
-        }
         if !self.is(flags::CROSSED) {
             self.flags.fetch_or(flags::CROSSED, Ordering::Relaxed);
         }
-        event
     }
 
     /// Ends the window of the gauge by `take_window`, for a report. Returns the peak since the
@@ -333,12 +334,12 @@ impl Deliver for Outlet {
             label: particulars.label,
             registry: listing.name().clone(),
         };
-        let event = LimitEvent::new(*event, origin, time_of_day());
+        let mut event = LimitEvent::new(*event, origin, time_of_day());
         let observers = Observers {
             sinks: particulars.sinks,
             own: listing.own(),
         };
-        let event = self.note_edge(event, &listing, particulars.channel.as_deref());
+        self.note_edge(&mut event, &listing, particulars.channel.as_deref());
         if HAS_THREADS && delivery.is_deferred() {
             return self.hand_over(event, observers, listing, delivery);
         }
