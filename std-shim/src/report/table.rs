@@ -96,14 +96,14 @@ impl GaugeReport {
             self.bar(),
             format!("{} %", self.fill_percent),
             self.warnings.to_string(),
-            self.pressure(),
-            self.waiting(),
+            self.averages(),
+            self.waits(),
             self.stuck_for(at),
         ]
     }
 
     /// The three averages. Empty if they are 0.
-    fn pressure(&self) -> String {
+    fn averages(&self) -> String {
         let pressure = self
             .pressure
             .filter(|pressure| *pressure != Pressure::default());
@@ -114,7 +114,7 @@ impl GaugeReport {
     }
 
     /// Empty if no producer waits.
-    fn waiting(&self) -> String {
+    fn waits(&self) -> String {
         let held_back = self.backpressure.filter(|held_back| held_back.waiting > 0);
         held_back.map_or_else(String::new, |held_back| {
             let longest = held_back.waiting_for.as_secs_f64();
