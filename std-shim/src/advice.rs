@@ -227,10 +227,8 @@ impl fmt::Display for Length {
         let seconds = length.as_secs();
         match seconds {
             0 => write!(f, "{} ms", length.as_millis()),
-            1..=119 if length.subsec_millis() >= 50 || seconds < 10 => {
-                write!(f, "{:.1} s", length.as_secs_f64())
-            }
-            1..=119 => write!(f, "{seconds} s"),
+            1..10 => write!(f, "{:.1} s", length.as_secs_f64()),
+            10..120 => write!(f, "{seconds} s"),
             _ => write!(f, "{} minutes", seconds / 60),
         }
     }
