@@ -135,9 +135,14 @@ impl Change {
         }
     }
 
-    /// Whether producers waited for a noticeable part of the window.
+    /// Whether producers waited for a noticeable part of the window: all together, and for an
+    /// average gauge. Many gauges come to much, each with next to nothing.
     pub(crate) fn is_held_up(&self) -> bool {
-        self.waits > 0 && self.stalled >= 0.1
+        self.waits > 0 && self.stalled >= 0.1 && self.stalled >= 0.01 * self.gauges()
+    }
+
+    fn gauges(&self) -> f64 {
+        self.now.gauges.max(1) as f64
     }
 
     /// What a person would say. `next` is the limit of the next stage, if that is held up, too.
@@ -170,12 +175,17 @@ impl Change {
             }
             match next {
                 Some(next) => write!(text, ": {next} behind it is full, too"),
+                None if self.now.gauges == 0 => Ok(()),
                 None if is_queue => write!(text, ": the stage behind it is slow"),
                 None => write!(text, ": it is too small, or held for too long"),
             }
-        } else if self.near >= 0.1 {
+        } else if self.near >= 0.1 * self.gauges() {
             self.write_share(text, "near capacity", self.near)?;
-            write!(text, ", and nobody waited: it is just large enough")
+            let is_known = self.now.backpressure.is_some();
+            if is_known && self.waits == 0 && self.full < 0.01 {
+                text.push_str(", and nobody waited: it is just large enough");
+            }
+            Ok(())
         } else {
             self.write_roomy(is_queue, text)
         }
@@ -204,7 +214,8 @@ impl Change {
         // So that the high-water mark stays below the warn point.
         let least = high_water.saturating_add(high_water / 4).saturating_add(1);
         let enough = least.checked_next_power_of_two();
-        let is_used = high_water > 0 && enqueued.is_none_or(|enqueued| enqueued / 10 >= capacity);
+        let all = capacity.saturating_mul(self.now.gauges);
+        let is_used = high_water > 0 && enqueued.is_none_or(|enqueued| enqueued / 10 >= all);
         let is_known = self.length >= WINDOW && is_used && capacity == smallest;
         match enough {
             Some(enough) if is_queue && is_known && enough <= capacity / 2 => {
@@ -306,6 +317,20 @@ mod tests {
             said(&|now| near(now, 66, 0)),
             "near capacity 22 % of the last 5 minutes, and nobody waited: it is just large enough"
         );
+        // What is not known is not said.
+        let share = "near capacity 22 % of the last 5 minutes";
+        let more: [&dyn Fn(&mut LimitFigures); 3] = [
+            &|now| now.backpressure = None,
+            &|now| wait(now, 3, seconds(2), seconds(2)),
+            &|now| near(now, 66, 50),
+        ];
+        for more in more {
+            let changed = |now: &mut LimitFigures| {
+                near(now, 66, 0);
+                more(now);
+            };
+            assert_eq!(said(&changed), share);
+        }
         assert_eq!(
             said(&|now| now.high_water = 12),
             "never above 12 of 256: could be 16"
@@ -369,6 +394,15 @@ mod tests {
         );
         assert!(roomy(300, &|now| now.enqueued = Some(2_560)).is_some());
         assert!(roomy(300, &|now| now.enqueued = None).is_some());
+        assert!(
+            roomy(300, &|now| (now.gauges, now.enqueued) =
+                (9, Some(9 * 2_560)))
+            .is_some()
+        );
+        let few = roomy(300, &|now| {
+            (now.gauges, now.enqueued) = (9, Some(9 * 2_560 - 1))
+        });
+        assert_eq!(few, None, "too few for each");
         assert_eq!(roomy(300, &|now| now.high_water = 0), None, "never used");
         assert_eq!(roomy(300, &|now| now.high_water = 103), None, "in use");
         assert!(roomy(300, &|now| now.high_water = 102).is_some());
@@ -378,6 +412,22 @@ mod tests {
             "of several sizes"
         );
         assert_eq!(roomy(300, &|now| now.capacities = (0, 0)), None, "no bound");
+    }
+
+    #[test]
+    fn a_little_of_each_of_many_gauges_is_nothing() {
+        let of = |gauges: usize, each: u64| {
+            let mut now = idle();
+            now.gauges = gauges;
+            let all = Duration::from_millis(each) * gauges as u32;
+            (now.near.near, now.near.full) = (all, all);
+            wait(&mut now, gauges, all, all);
+            advice_after(300, idle(), now)
+        };
+        assert!(of(1, 30_000).is_some());
+        assert_eq!(of(1, 29_999), None);
+        assert!(of(1_000, 3_000).is_some());
+        assert_eq!(of(1_000, 2_999), None);
     }
 
     #[test]

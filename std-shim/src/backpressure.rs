@@ -60,6 +60,15 @@ pub struct Backpressure {
 }
 
 impl Backpressure {
+    /// That of a channel that is gone, where nobody waits. A future that was leaked seems to.
+    pub(crate) fn of_gone(self) -> Self {
+        Self {
+            waiting: 0,
+            waiting_for: Duration::ZERO,
+            ..self
+        }
+    }
+
     /// Adds that of another channel.
     pub(crate) fn add(&mut self, more: Self) {
         self.waiting = self.waiting.saturating_add(more.waiting);

@@ -156,7 +156,8 @@ pub struct Episode {
         serde(rename = "lasted_us", with = "crate::report::micros::length")
     )]
     pub lasted: Duration,
-    /// The greatest depth.
+    /// The greatest depth, as long as capacity and thresholds stay: the greatest since the recovery
+    /// before, which is that of the episode then.
     pub deepest: usize,
     /// How often a producer had to wait for room. 0 for what is not a channel.
     pub waits: usize,

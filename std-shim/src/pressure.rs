@@ -182,6 +182,8 @@ pub(crate) struct NearTimes {
     warned_at: Option<Duration>,
     /// When it was full for the first time since.
     full_at: Option<Duration>,
+    /// The last edge.
+    latest: Duration,
 }
 
 /// How long a gauge was near its capacity.
@@ -205,6 +207,8 @@ impl NearTimes {
         let Some(at) = at else {
             return Duration::ZERO;
         };
+        let at = at.max(self.latest);
+        self.latest = at;
         match kind {
             LimitEventKind::NearCapacity => {
                 self.warned_at.get_or_insert(at);

@@ -74,14 +74,17 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
 ///
 /// | if in this time | it says, for example |
 /// |---|---|
-/// | producers waited for 10 % of the time, or requests were refused | `full 31 % of the last 5 minutes, producers waited 14 times, 2.1 s in all: the stage behind it is slow` |
-/// | it was near its capacity for 10 % of the time | `near capacity 22 % of the last 5 minutes, and nobody waited: it is just large enough` |
-/// | a queue was never nearer to it than one half, as far as is known | `never above 12 of 256: could be 16` |
+/// | producers waited for 10 % of the time, all together, and for 1 % on an average gauge; or requests were refused | `full 31 % of the last 5 minutes, producers waited 14 times, 2.1 s in all: the stage behind it is slow` |
+/// | an average gauge was near its capacity for 10 % of the time | `near capacity 22 % of the last 5 minutes, and nobody waited: it is just large enough` |
+/// | half the capacity of a queue, or less, would have done so far | `never above 12 of 256: could be 16` |
 ///
 /// - If the next stage of a [chain](crate::chain()) is held up, too, the advice is
 ///   `.. writer behind it is full, too`: the slow stage is further down. What is no queue
 ///   `.. is too small, or held for too long`.
-/// - The last rule takes five minutes. As many items as ten times the capacity have gone through,
+/// - `full` is the time from when a gauge became full until it recovered. It may have drained a
+///   little meanwhile.
+/// - That nobody waited is said only if it is known: of channels.
+/// - The last rule takes five minutes. Ten times as many items as the queues hold have gone through,
 ///   if they are counted. The size that could do is a power of two, of which the high-water mark is
 ///   less than 80 %.
 /// - The sums are those of all gauges of the limit.
@@ -306,7 +309,10 @@ impl Watched {
         }
         let followers = self.registry.followers();
         let advice = |(limit, change): (&LimitKey, &Change)| {
-            let mut next = followers.iter().filter(|(stage, _)| stage == limit);
+            // Two stages may be of one limit.
+            let mut next = followers
+                .iter()
+                .filter(|(stage, next)| stage == limit && next != limit);
             let next = next.find_map(|(_, next)| {
                 let is_held_up = changes.get(next).is_some_and(Change::is_held_up);
                 is_held_up.then_some(next.0)
@@ -335,7 +341,14 @@ impl Watched {
             pressed.near = gauge.near.near;
             self.pressed.push(pressed);
         }
-        self.polled = Some(now);
+        // If the clock of the caller steps back, no time passes until it has caught up.
+        let latest = self
+            .polled
+            .map_or(now.elapsed, |before| before.elapsed.max(now.elapsed));
+        self.polled = Some(Polled {
+            elapsed: latest,
+            ..now
+        });
         let pressures = self.pressed.iter();
         let pressures = pressures.map(|gauge| (gauge.instance, gauge.averages.pressure()));
         pressures

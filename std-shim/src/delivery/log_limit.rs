@@ -78,8 +78,9 @@ pub fn set_log_limit(limit: LogLimit) {
 
 /// Whether the settings let `event` be logged, however many were before.
 pub(super) fn is_worth_a_line(event: &LimitEvent) -> bool {
-    let lasted = event.episode().map(|episode| episode.lasted);
-    lasted.is_none_or(|lasted| lasted >= lock(force(&LIMIT)).min_episode)
+    // Without a clock no episode has a length.
+    let episode = event.episode().filter(|_| event.at().is_some());
+    episode.is_none_or(|episode| episode.lasted >= lock(force(&LIMIT)).min_episode)
 }
 
 /// The lines of one gauge or limit: a token bucket, of which only the time is kept at which it is

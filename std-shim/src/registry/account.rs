@@ -142,7 +142,7 @@ impl Remains {
     /// What is left of the channel that the gauge was of.
     pub(super) fn backpressure(&self, refused: usize) -> Option<Backpressure> {
         let channel = self.particulars.channel.as_ref();
-        channel.map(|channel| channel.backpressure(refused))
+        channel.map(|channel| channel.backpressure(refused).of_gone())
     }
 
     /// How long the gauge was near its capacity.

@@ -207,8 +207,9 @@ impl Outlet {
             }
             _ => 0,
         };
-        let at = elapsed();
         self.with_account(|account| {
+            // While the account is locked: what was read of it before is of an earlier time.
+            let at = elapsed();
             let gauge = event.snapshot();
             account.name = Some(GaugeName {
                 limit: gauge.name,

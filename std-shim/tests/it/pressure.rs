@@ -161,6 +161,13 @@ fn a_clock_that_steps_back_lets_no_time_pass() {
     assert_eq!(meter.poll(seconds(5)), pressure);
     meter.edge(LimitEventKind::Recovered, seconds(5));
     assert_eq!(meter.near_capacity(seconds(30)), Duration::ZERO);
+    // An edge that is earlier than the one before comes at the same time.
+    let mut meter = PressureMeter::new();
+    meter.edge(LimitEventKind::NearCapacity, seconds(10));
+    meter.edge(LimitEventKind::Recovered, seconds(20));
+    meter.edge(LimitEventKind::NearCapacity, seconds(5));
+    assert_eq!(meter.near_capacity(seconds(20)), seconds(10));
+    assert_eq!(meter.near_capacity(seconds(21)), seconds(11));
 }
 
 fn gauge(registry: &QueueRegistry, name: &'static str) -> std::sync::Arc<QueueGauge> {
