@@ -142,3 +142,28 @@ fn a_limit_that_refuses_is_too_small() {
     let expected = "in the last 90 s, 7 refused: it is too small, or held for too long";
     assert_eq!(advice(&registry), [Some(expected.to_owned())]);
 }
+
+#[test]
+fn stages_of_one_limit_do_not_point_at_themselves() {
+    let registry = QueueRegistry::new("one limit").silent();
+    let channel = || track("jobs").capacity(1).registry(&registry).sync_channel();
+    let ((first, from_first), (second, from_second)) = (channel(), channel());
+    let _chain = chain("twice", [first.gauge(), second.gauge()]);
+    let mut watch = watch(&registry);
+    let mut poll = |at| watch.poll_at(seconds(at), SystemTime::now());
+    poll(0);
+    first.send(0).unwrap();
+    thread::scope(|scope| {
+        scope.spawn(|| first.send(1).unwrap_err());
+        until("it waits", || first.backpressure().waiting == 1);
+        thread::sleep(Duration::from_millis(20));
+        poll(300);
+        let advice = advice(&registry).remove(0).unwrap();
+        assert!(
+            advice.ends_with(": the stage behind it is slow"),
+            "{advice}"
+        );
+        drop(from_first);
+    });
+    drop((second, from_second));
+}

@@ -384,3 +384,21 @@ fn the_table_shows_pressure_and_who_waits() {
         drop(receiver);
     });
 }
+
+#[test]
+fn a_watch_whose_clock_steps_back_counts_no_time_twice() {
+    let registry = QueueRegistry::new("steps back").silent();
+    let jobs = gauge(&registry, "jobs");
+    jobs.observe_depth(10);
+    let mut watch = watch(&registry);
+    let mut poll = |at| {
+        watch.poll_at(seconds(at), SystemTime::now());
+        only_gauge(&registry).pressure.unwrap().avg10()
+    };
+    poll(0);
+    assert_eq!(poll(10), 63.21);
+    for at in [0, 5, 10] {
+        assert_eq!(poll(at), 63.21, "no time has passed");
+    }
+    assert_eq!(poll(20), 86.47);
+}

@@ -204,3 +204,23 @@ fn every_figure_of_a_wait_grows_while_it_lasts() {
     }
     assert!(registry.report().gauges.is_empty());
 }
+
+#[cfg(feature = "async-channel")]
+#[test]
+fn a_wait_that_is_leaked_goes_with_its_channel() {
+    let registry = QueueRegistry::new("leaked").silent();
+    let track = track("leaked").capacity(1).registry(&registry);
+    let (sender, receiver) = track.async_channel();
+    sender.try_send(0).unwrap();
+    let mut send = Box::pin(sender.send(1));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(send.as_mut().poll(&mut context).is_pending());
+    std::mem::forget(send);
+    let of_limit = || registry.report().limits[0].backpressure.unwrap();
+    thread::sleep(MOMENT);
+    assert_eq!(of_limit().waiting, 1);
+    drop((sender, receiver));
+    let gone = of_limit();
+    assert_eq!((gone.waiting, gone.waiting_for), (0, Duration::ZERO));
+    assert!(gone.waits == 1 && gone.longest >= MOMENT, "{gone:?}");
+}

@@ -1,21 +1,24 @@
 //! What polls the gauges of a registry.
 
-use std::collections::BTreeMap;
+mod advisor;
+mod pressures;
+mod queues;
+
 use std::fmt;
 use std::io;
-use std::mem;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use fillgauge::{Drain, DrainWatch, LimitCategory, QueueSnapshot};
+use fillgauge::{Drain, QueueSnapshot};
 
-use crate::advice::{Change, History, LimitFigures};
+use self::advisor::Advisor;
+use self::pressures::Pressures;
+use self::queues::Queues;
 use crate::delivery::guard::{self, Callees};
 use crate::delivery::log::Log;
 use crate::event::Origin;
-use crate::pressure::{Averages, Pressure};
-use crate::registry::{Findings, LimitKey, LimitSums, QueueRegistry, Reading, Readings, Windows};
+use crate::registry::{Findings, QueueRegistry, Windows};
 use crate::sync::{Condvar, Mutex, lock, now, start_thread, time_of_day, wait};
 
 /// A watch of the gauges of `registry`, which does nothing yet: give it a thread by
@@ -104,31 +107,10 @@ type DrainHandler = dyn Fn(&DrainEvent) + Send + Sync;
 /// A registry that is watched.
 struct Watched {
     registry: QueueRegistry,
-    /// In the order of their numbers.
-    queues: Vec<Queue>,
-    /// The gauges that ever came near their capacity, in the order of their numbers.
-    pressed: Vec<Pressed>,
-    /// When it was polled last.
-    polled: Option<Polled>,
-    histories: BTreeMap<LimitKey, History>,
+    queues: Queues,
+    pressures: Pressures,
+    advisor: Advisor,
     findings: Arc<Findings>,
-}
-
-/// A queue that is watched.
-struct Queue {
-    instance: usize,
-    drain: DrainWatch,
-    /// Since when it is stuck.
-    stuck: Option<Moment>,
-}
-
-/// A gauge that came near its capacity.
-#[derive(Default)]
-struct Pressed {
-    instance: usize,
-    averages: Averages,
-    /// For how long it had been near at the last poll.
-    near: Duration,
 }
 
 /// The moment of a poll, by the caller's clock and by the clock of the system, if there is one.
@@ -155,10 +137,9 @@ impl Watch {
         {
             self.registries.push(Watched {
                 registry: registry.clone(),
-                queues: Vec::new(),
-                pressed: Vec::new(),
-                polled: None,
-                histories: BTreeMap::new(),
+                queues: Queues::default(),
+                pressures: Pressures::default(),
+                advisor: Advisor::default(),
                 findings: Arc::default(),
             });
         }
@@ -255,206 +236,35 @@ impl Watch {
 
 impl Watched {
     fn poll(&mut self, patience: Duration, now: Moment) -> Vec<DrainEvent> {
-        let Readings { gauges, sums, at } = self.registry.read(Windows::GoOn);
-        let mut known = mem::take(&mut self.queues).into_iter().peekable();
-        let (mut events, mut stuck) = (Vec::new(), Vec::new());
-        let is_watched = |gauge: &&Reading| {
-            gauge.counts_dequeues && gauge.snapshot.category == LimitCategory::Queue
-        };
-        for gauge in gauges.iter().filter(is_watched) {
-            let instance = gauge.snapshot.instance;
-            // What is passed over is gone.
-            while known.next_if(|queue| queue.instance < instance).is_some() {}
-            let queue = known.next_if(|queue| queue.instance == instance);
-            let mut queue = queue.unwrap_or_else(|| Queue::new(instance, patience));
-            let event = queue.poll(&gauge.snapshot, now);
-            events.extend(event.map(|(kind, lasted)| DrainEvent {
-                kind,
-                lasted,
-                snapshot: gauge.snapshot,
-                origin: gauge.origin(self.registry.shared_name()),
-            }));
-            if let Some(since) = queue.stuck {
-                stuck.push((instance, since.at));
-            }
-            self.queues.push(queue);
-        }
+        let readings = self.registry.read(Windows::GoOn);
+        let registry = self.registry.shared_name();
+        let changes = self.queues.poll(&readings.gauges, patience, now);
+        let events = changes.into_iter().map(|change| DrainEvent {
+            kind: change.kind,
+            lasted: change.lasted,
+            snapshot: change.queue.snapshot,
+            origin: change.queue.origin(registry),
+        });
+        let events = events.collect();
         let polled = Polled {
             elapsed: now.elapsed,
-            measured: at,
+            measured: readings.at,
         };
-        let pressures = self.press(&gauges, polled);
-        let advice = self.advise(&gauges, &sums, polled);
+        let followers = self.registry.followers();
         self.findings = Arc::new(Findings {
-            stuck,
-            pressures,
-            advice,
+            stuck: self.queues.stuck(),
+            pressures: self.pressures.poll(&readings.gauges, polled),
+            advice: self.advisor.poll(&readings, &followers, polled),
         });
         self.registry.publish(Arc::clone(&self.findings));
         events
     }
-
-    /// What a person would say of each limit.
-    fn advise(
-        &mut self,
-        gauges: &[Reading],
-        sums: &[LimitSums],
-        now: Polled,
-    ) -> BTreeMap<LimitKey, String> {
-        let mut changes = BTreeMap::new();
-        for (limit, figures) in figures(gauges, sums) {
-            let history = self.histories.entry(limit).or_default();
-            let change = history.add(now.elapsed, now.measured, figures);
-            changes.extend(change.map(|change| (limit, change)));
-        }
-        let followers = self.registry.followers();
-        let advice = |(limit, change): (&LimitKey, &Change)| {
-            // Two stages may be of one limit.
-            let mut next = followers
-                .iter()
-                .filter(|(stage, next)| stage == limit && next != limit);
-            let next = next.find_map(|(_, next)| {
-                let is_held_up = changes.get(next).is_some_and(Change::is_held_up);
-                is_held_up.then_some(next.0)
-            });
-            Some((*limit, change.advice(limit.1, next)?))
-        };
-        changes.iter().filter_map(advice).collect()
-    }
-
-    /// Ends a period. Returns the pressure of each gauge that ever had any.
-    fn press(&mut self, gauges: &[Reading], now: Polled) -> Vec<(usize, Pressure)> {
-        let period = self.polled.map(|before| before.until(now));
-        let mut known = mem::take(&mut self.pressed).into_iter().peekable();
-        let is_pressed = |gauge: &&Reading| gauge.has_crossed();
-        for gauge in gauges.iter().filter(is_pressed) {
-            let instance = gauge.snapshot.instance;
-            while known.next_if(|gauge| gauge.instance < instance).is_some() {}
-            let pressed = known.next_if(|gauge| gauge.instance == instance);
-            let mut pressed = pressed.unwrap_or(Pressed {
-                instance,
-                ..Pressed::default()
-            });
-            if let Some(period) = period {
-                pressed.add(gauge, period);
-            }
-            pressed.near = gauge.near.near;
-            self.pressed.push(pressed);
-        }
-        // If the clock of the caller steps back, no time passes until it has caught up.
-        let latest = self
-            .polled
-            .map_or(now.elapsed, |before| before.elapsed.max(now.elapsed));
-        self.polled = Some(Polled {
-            elapsed: latest,
-            ..now
-        });
-        let pressures = self.pressed.iter();
-        let pressures = pressures.map(|gauge| (gauge.instance, gauge.averages.pressure()));
-        pressures
-            .filter(|(_, pressure)| *pressure != Pressure::default())
-            .collect()
-    }
-}
-
-/// The figures of each limit.
-fn figures(gauges: &[Reading], sums: &[LimitSums]) -> BTreeMap<LimitKey, LimitFigures> {
-    let mut limits = BTreeMap::<LimitKey, LimitFigures>::new();
-    for sums in sums {
-        let key = (sums.limit.as_str(), sums.limit.category());
-        let figures = limits.entry(key).or_default();
-        figures.high_water = figures.high_water.max(sums.high_water);
-        figures.add_enqueued(sums.totals);
-        figures.refused = figures.refused.wrapping_add(sums.refused);
-        figures.near.add(sums.near);
-        figures.add_backpressure(sums.backpressure);
-    }
-    for gauge in gauges {
-        let snapshot = &gauge.snapshot;
-        let figures = limits
-            .entry((snapshot.name.as_str(), snapshot.category))
-            .or_default();
-        let (most, least) = figures.capacities;
-        figures.has_permits |= !gauge.may_be_queue;
-        let is_first = figures.gauges == 0;
-        let least = if is_first { snapshot.capacity } else { least };
-        figures.capacities = (most.max(snapshot.capacity), least.min(snapshot.capacity));
-        figures.gauges += 1;
-        figures.high_water = figures.high_water.max(snapshot.high_water);
-        figures.add_enqueued(snapshot.totals);
-        figures.refused = figures.refused.wrapping_add(snapshot.refused);
-        figures.near.add(gauge.near);
-        figures.add_backpressure(gauge.backpressure());
-    }
-    limits
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
         self.registry.withdraw(&self.findings);
     }
-}
-
-/// A period between two polls.
-#[derive(Clone, Copy)]
-struct Period {
-    /// By the caller's clock.
-    length: Duration,
-    /// By the clock of the system, if there is one.
-    measured: Option<Duration>,
-}
-
-impl Polled {
-    fn until(self, now: Self) -> Period {
-        let measured = now.measured.zip(self.measured);
-        Period {
-            length: now.elapsed.saturating_sub(self.elapsed),
-            measured: measured.map(|(now, before)| now.saturating_sub(before)),
-        }
-    }
-}
-
-impl Pressed {
-    fn add(&mut self, gauge: &Reading, period: Period) {
-        let (near, measured) = match period.measured {
-            Some(measured) if !measured.is_zero() => {
-                (gauge.near.near.saturating_sub(self.near), measured)
-            }
-            _ if gauge.snapshot.warned => (period.length, period.length),
-            _ => (Duration::ZERO, period.length),
-        };
-        self.averages.add(near, measured, period.length);
-    }
-}
-
-impl Queue {
-    fn new(instance: usize, patience: Duration) -> Self {
-        Self {
-            instance,
-            drain: DrainWatch::new(ticks(patience)),
-            stuck: None,
-        }
-    }
-
-    /// What has begun, and for how long nothing was dequeued.
-    fn poll(&mut self, snapshot: &QueueSnapshot, now: Moment) -> Option<(Drain, Duration)> {
-        let kind = self.drain.poll(snapshot, ticks(now.elapsed))?;
-        let stuck = match self.drain.stuck_since() {
-            Some(since) => {
-                let elapsed = Duration::from_nanos(since);
-                let lasted = now.elapsed.saturating_sub(elapsed);
-                let at = now.at.and_then(|at| at.checked_sub(lasted));
-                *self.stuck.insert(Moment { elapsed, at })
-            }
-            None => self.stuck.take()?,
-        };
-        Some((kind, now.elapsed.saturating_sub(stuck.elapsed)))
-    }
-}
-
-/// Nanoseconds: enough for 584 years.
-fn ticks(length: Duration) -> u64 {
-    u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)
 }
 
 // A handler that panics is called again.

@@ -1,0 +1,73 @@
+//! What a person would say of the limits of a registry.
+
+use std::collections::BTreeMap;
+
+use super::Polled;
+use crate::advice::{Change, History, LimitFigures};
+use crate::registry::{LimitKey, LimitSums, Reading, Readings};
+
+/// The figures of each limit over the last minutes.
+#[derive(Default)]
+pub(super) struct Advisor(BTreeMap<LimitKey, History>);
+
+impl Advisor {
+    /// What a person would say of each limit. `followers` are the limits of the stages that follow each
+    /// other in a chain.
+    pub(super) fn poll(
+        &mut self,
+        readings: &Readings,
+        followers: &[(LimitKey, LimitKey)],
+        now: Polled,
+    ) -> BTreeMap<LimitKey, String> {
+        let mut changes = BTreeMap::new();
+        for (limit, figures) in figures(&readings.gauges, &readings.sums) {
+            let history = self.0.entry(limit).or_default();
+            let change = history.add(now.elapsed, now.measured, figures);
+            changes.extend(change.map(|change| (limit, change)));
+        }
+        let advice = |(limit, change): (&LimitKey, &Change)| {
+            // Two stages may be of one limit.
+            let mut next = followers
+                .iter()
+                .filter(|(stage, next)| stage == limit && next != limit);
+            let next = next.find_map(|(_, next)| {
+                let is_held_up = changes.get(next).is_some_and(Change::is_held_up);
+                is_held_up.then_some(next.0)
+            });
+            Some((*limit, change.advice(limit.1, next)?))
+        };
+        changes.iter().filter_map(advice).collect()
+    }
+}
+
+/// The figures of each limit.
+fn figures(gauges: &[Reading], sums: &[LimitSums]) -> BTreeMap<LimitKey, LimitFigures> {
+    let mut limits = BTreeMap::<LimitKey, LimitFigures>::new();
+    for sums in sums {
+        let key = (sums.limit.as_str(), sums.limit.category());
+        let figures = limits.entry(key).or_default();
+        figures.high_water = figures.high_water.max(sums.high_water);
+        figures.add_enqueued(sums.totals);
+        figures.refused = figures.refused.wrapping_add(sums.refused);
+        figures.near.add(sums.near);
+        figures.add_backpressure(sums.backpressure);
+    }
+    for gauge in gauges {
+        let snapshot = &gauge.snapshot;
+        let figures = limits
+            .entry((snapshot.name.as_str(), snapshot.category))
+            .or_default();
+        let (most, least) = figures.capacities;
+        figures.has_permits |= !gauge.may_be_queue;
+        let is_first = figures.gauges == 0;
+        let least = if is_first { snapshot.capacity } else { least };
+        figures.capacities = (most.max(snapshot.capacity), least.min(snapshot.capacity));
+        figures.gauges += 1;
+        figures.high_water = figures.high_water.max(snapshot.high_water);
+        figures.add_enqueued(snapshot.totals);
+        figures.refused = figures.refused.wrapping_add(snapshot.refused);
+        figures.near.add(gauge.near);
+        figures.add_backpressure(gauge.backpressure());
+    }
+    limits
+}
