@@ -59,15 +59,15 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
 /// - A report says since when, as [`stuck_since`](crate::GaugeReport::stuck_since).
 /// - A watch sees the queues that count each dequeue: the channels of this crate that do, and what
 ///   is registered [`for_queue`](crate::Track::for_queue). The category of the limit has to be
-///   [`Queue`](LimitCategory::Queue). What is observed or polled may stay at one depth while it
-///   works.
+///   [`Queue`](crate::LimitCategory::Queue). What is observed or polled may stay at one depth while
+///   it works.
 ///
 /// # Pressure
 ///
 /// Reports show how much of the last 10, 60 and 300 seconds each gauge was near its capacity, as
-/// [`Pressure`]. Each poll ends a period. Which share of it a gauge was near its capacity is
-/// measured at its edges, by the clock of the system. Where there is no clock, it goes by what each
-/// poll finds.
+/// [`Pressure`](crate::Pressure). Each poll ends a period. Which share of it a gauge was near its
+/// capacity is measured at its edges, by the clock of the system. Where there is no clock, it goes
+/// by what each poll finds.
 ///
 /// # Advice
 ///
