@@ -4,10 +4,9 @@ use std::collections::VecDeque;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use fillgauge::{LimitCategory, Totals};
+use fillgauge::LimitCategory;
 
-use crate::backpressure::Backpressure;
-use crate::pressure::Lengths;
+use crate::registry::Sums;
 
 /// Advice is about so much of the past.
 const WINDOW: Duration = Duration::from_secs(300);
@@ -25,29 +24,8 @@ pub(crate) struct LimitFigures {
     pub(crate) has_permits: bool,
     /// The greatest of a live one, and the least. 0 is no bound, or a rendezvous.
     pub(crate) capacities: (usize, usize),
-    /// The greatest.
-    pub(crate) high_water: usize,
-    /// What went in. `None` if that is not counted.
-    pub(crate) enqueued: Option<usize>,
-    pub(crate) refused: usize,
-    pub(crate) near: Lengths,
-    /// `None` if there was no channel.
-    pub(crate) backpressure: Option<Backpressure>,
-}
-
-impl LimitFigures {
-    pub(crate) fn add_enqueued(&mut self, totals: Option<Totals>) {
-        if let Some(totals) = totals {
-            let enqueued = self.enqueued.unwrap_or(0);
-            self.enqueued = Some(enqueued.wrapping_add(totals.enqueued));
-        }
-    }
-
-    pub(crate) fn add_backpressure(&mut self, more: Option<Backpressure>) {
-        if let Some(more) = more {
-            self.backpressure.get_or_insert_default().add(more);
-        }
-    }
+    /// Also of those that are gone.
+    pub(crate) sums: Sums,
 }
 
 /// The figures of a limit over the last minutes.
@@ -116,8 +94,8 @@ impl Change {
             let share = measured.map(|measured| passed.div_duration_f64(measured));
             share.filter(|share| share.is_finite()).unwrap_or(0.0)
         };
-        let (before, after) = (&first.figures, &now.figures);
-        let held_back = |figures: &LimitFigures| figures.backpressure.unwrap_or_default();
+        let (before, after) = (&first.figures.sums, &now.figures.sums);
+        let held_back = |sums: &Sums| sums.backpressure.unwrap_or_default();
         let (held_before, held_after) = (held_back(before), held_back(after));
         Self {
             length,
@@ -181,7 +159,7 @@ impl Change {
             }
         } else if self.near >= 0.1 * self.gauges() {
             self.write_share(text, "near capacity", self.near)?;
-            let is_known = self.now.backpressure.is_some();
+            let is_known = self.now.sums.backpressure.is_some();
             if is_known && self.waits == 0 && self.full < 0.01 {
                 text.push_str(", and nobody waited: it is just large enough");
             }
@@ -205,17 +183,15 @@ impl Change {
 
     /// A queue that never comes near its capacity, if enough went through to say so.
     fn write_roomy(&self, is_queue: bool, text: &mut String) -> fmt::Result {
-        let LimitFigures {
-            capacities: (capacity, smallest),
-            high_water,
-            enqueued,
-            ..
-        } = self.now;
+        let (capacity, smallest) = self.now.capacities;
+        let Sums {
+            high_water, totals, ..
+        } = self.now.sums;
         // So that the high-water mark stays below the warn point.
         let least = high_water.saturating_add(high_water / 4).saturating_add(1);
         let enough = least.checked_next_power_of_two();
         let all = capacity.saturating_mul(self.now.gauges);
-        let is_used = high_water > 0 && enqueued.is_none_or(|enqueued| enqueued / 10 >= all);
+        let is_used = high_water > 0 && totals.is_none_or(|totals| totals.enqueued / 10 >= all);
         let is_known = self.length >= WINDOW && is_used && capacity == smallest;
         match enough {
             Some(enough) if is_queue && is_known && enough <= capacity / 2 => {
@@ -247,10 +223,19 @@ impl fmt::Display for Length {
 
 #[cfg(all(test, not(fillgauge_shuttle)))]
 mod tests {
+    use fillgauge::Totals;
+
     use super::*;
+    use crate::backpressure::Backpressure;
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
+    }
+
+    fn enqueued(enqueued: usize) -> Option<Totals> {
+        let mut totals = Totals::default();
+        totals.enqueued = enqueued;
+        Some(totals)
     }
 
     /// Of a queue with one gauge that nothing happens to.
@@ -258,8 +243,11 @@ mod tests {
         LimitFigures {
             gauges: 1,
             capacities: (256, 256),
-            enqueued: Some(100_000),
-            backpressure: Some(Backpressure::default()),
+            sums: Sums {
+                totals: enqueued(100_000),
+                backpressure: Some(Backpressure::default()),
+                ..Sums::default()
+            },
             ..LimitFigures::default()
         }
     }
@@ -280,12 +268,12 @@ mod tests {
     }
 
     fn wait(figures: &mut LimitFigures, waits: usize, waited: Duration, stalled: Duration) {
-        let held_back = figures.backpressure.get_or_insert_default();
+        let held_back = figures.sums.backpressure.get_or_insert_default();
         (held_back.waits, held_back.waited, held_back.stalled) = (waits, waited, stalled);
     }
 
     fn near(figures: &mut LimitFigures, near: u64, full: u64) {
-        (figures.near.near, figures.near.full) = (seconds(near), seconds(full));
+        (figures.sums.near.near, figures.sums.near.full) = (seconds(near), seconds(full));
     }
 
     #[test]
@@ -309,7 +297,7 @@ mod tests {
         assert_eq!(
             said(&|now| {
                 near(now, 60, 30);
-                now.refused = 5;
+                now.sums.refused = 5;
             }),
             "full 10 % of the last 5 minutes, 5 refused: the stage behind it is slow"
         );
@@ -320,7 +308,7 @@ mod tests {
         // What is not known is not said.
         let share = "near capacity 22 % of the last 5 minutes";
         let more: [&dyn Fn(&mut LimitFigures); 3] = [
-            &|now| now.backpressure = None,
+            &|now| now.sums.backpressure = None,
             &|now| wait(now, 3, seconds(2), seconds(2)),
             &|now| near(now, 66, 50),
         ];
@@ -332,7 +320,7 @@ mod tests {
             assert_eq!(said(&changed), share);
         }
         assert_eq!(
-            said(&|now| now.high_water = 12),
+            said(&|now| now.sums.high_water = 12),
             "never above 12 of 256: could be 16"
         );
         assert_eq!(
@@ -381,31 +369,35 @@ mod tests {
 
         let roomy = |length, change: &dyn Fn(&mut LimitFigures)| {
             let mut now = idle();
-            now.high_water = 12;
+            now.sums.high_water = 12;
             change(&mut now);
             advice_after(length, idle(), now)
         };
         assert!(roomy(300, &|_| ()).is_some());
         assert_eq!(roomy(299, &|_| ()), None, "too short");
         assert_eq!(
-            roomy(300, &|now| now.enqueued = Some(2_559)),
+            roomy(300, &|now| now.sums.totals = enqueued(2_559)),
             None,
             "too few"
         );
-        assert!(roomy(300, &|now| now.enqueued = Some(2_560)).is_some());
-        assert!(roomy(300, &|now| now.enqueued = None).is_some());
+        assert!(roomy(300, &|now| now.sums.totals = enqueued(2_560)).is_some());
+        assert!(roomy(300, &|now| now.sums.totals = None).is_some());
         assert!(
-            roomy(300, &|now| (now.gauges, now.enqueued) =
-                (9, Some(9 * 2_560)))
+            roomy(300, &|now| (now.gauges, now.sums.totals) =
+                (9, enqueued(9 * 2_560)))
             .is_some()
         );
         let few = roomy(300, &|now| {
-            (now.gauges, now.enqueued) = (9, Some(9 * 2_560 - 1))
+            (now.gauges, now.sums.totals) = (9, enqueued(9 * 2_560 - 1))
         });
         assert_eq!(few, None, "too few for each");
-        assert_eq!(roomy(300, &|now| now.high_water = 0), None, "never used");
-        assert_eq!(roomy(300, &|now| now.high_water = 103), None, "in use");
-        assert!(roomy(300, &|now| now.high_water = 102).is_some());
+        assert_eq!(
+            roomy(300, &|now| now.sums.high_water = 0),
+            None,
+            "never used"
+        );
+        assert_eq!(roomy(300, &|now| now.sums.high_water = 103), None, "in use");
+        assert!(roomy(300, &|now| now.sums.high_water = 102).is_some());
         assert_eq!(
             roomy(300, &|now| now.capacities.1 = 8),
             None,
@@ -420,7 +412,7 @@ mod tests {
             let mut now = idle();
             now.gauges = gauges;
             let all = Duration::from_millis(each) * gauges as u32;
-            (now.near.near, now.near.full) = (all, all);
+            (now.sums.near.near, now.sums.near.full) = (all, all);
             wait(&mut now, gauges, all, all);
             advice_after(300, idle(), now)
         };
@@ -435,7 +427,7 @@ mod tests {
         for high_water in 1..5_000 {
             let mut now = idle();
             now.capacities = (1 << 20, 1 << 20);
-            (now.high_water, now.enqueued) = (high_water, None);
+            (now.sums.high_water, now.sums.totals) = (high_water, None);
             let text = advice_after(300, idle(), now).unwrap();
             let enough: usize = text.rsplit(' ').next().unwrap().parse().unwrap();
             assert!(enough.is_power_of_two());
@@ -454,10 +446,10 @@ mod tests {
             for capacity in extremes {
                 let mut now = idle();
                 now.capacities = (capacity, capacity);
-                (now.high_water, now.enqueued) = (high_water, None);
+                (now.sums.high_water, now.sums.totals) = (high_water, None);
                 let advice = advice_after(300, idle(), now);
                 assert_eq!(advice.is_some(), high_water == 1 && capacity > 1);
-                (now.gauges, now.refused) = (2, capacity);
+                (now.gauges, now.sums.refused) = (2, capacity);
                 near(&mut now, u64::MAX, u64::MAX);
                 wait(&mut now, high_water, Duration::MAX, Duration::MAX);
                 for (length, measured) in [(300, 0), (300, 1), (u64::MAX, u64::MAX)] {

@@ -158,10 +158,10 @@ pub(super) fn handle_event(event: &LimitEvent, mut panicked: impl FnMut(&str, St
 }
 
 fn handle<E>(slot: &'static Slot<Handler<E>>, event: &E) -> Result<(), String> {
-    let handler = slot.load();
-    if handler.is_none() {
+    if !slot.is_set() {
         return Ok(());
     }
+    let handler = slot.load();
     // The handler may have been replaced meanwhile, and this be the last reference.
     guard::run_with(handler, |handler| {
         if let Some(handler) = &**handler {

@@ -55,7 +55,7 @@ pub(crate) use outlet::say_suppressed;
 pub(crate) use poll::Poll;
 pub use probe::QueueProbe;
 pub(crate) use reading::{Reading, Readings, Windows};
-pub(crate) use sums::LimitSums;
+pub(crate) use sums::{LimitSums, Sums, add_backpressure, add_totals};
 
 use crate::delivery::background;
 use crate::delivery::log::Log;

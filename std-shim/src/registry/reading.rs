@@ -9,8 +9,7 @@ use super::QueueRegistry;
 use super::findings::{Findings, LimitKey};
 use super::peaks::Window;
 use super::poll::Poll;
-use super::sums::LimitSums;
-use crate::backpressure::Backpressure;
+use super::sums::{LimitSums, Sums};
 use crate::channels::account::ChannelAccount;
 use crate::event::{Origin, RegistryName};
 use crate::pressure::Lengths;
@@ -52,10 +51,17 @@ pub(crate) enum Windows {
 }
 
 impl Reading {
-    /// How the channel that it is of held its producers back.
-    pub(crate) fn backpressure(&self) -> Option<Backpressure> {
+    /// What it comes to.
+    pub(crate) fn sums(&self) -> Sums {
         let channel = self.channel.as_ref();
-        channel.map(|channel| channel.backpressure(self.snapshot.refused))
+        Sums {
+            high_water: self.snapshot.high_water,
+            warnings: self.snapshot.warnings,
+            totals: self.snapshot.totals,
+            refused: self.snapshot.refused,
+            backpressure: channel.map(|channel| channel.backpressure(self.snapshot.refused)),
+            near: self.near,
+        }
     }
 
     /// Whether it ever had an edge.
@@ -170,7 +176,8 @@ impl QueueRegistry {
             // A window ends before the depth is read.
             let peak = windows.next().and_then(|window| window.peak);
             gauge.window_peak = peak.map(|peak| peak.max(snapshot.depth));
-            gauge.backpressure = reading.backpressure();
+            let sums = reading.sums();
+            gauge.backpressure = sums.backpressure;
             // Edges are many bytes: they are read while the registry is not locked.
             if reading.has_crossed {
                 if let Some(pinned) = self.listing.pin(snapshot.instance) {
@@ -178,7 +185,7 @@ impl QueueRegistry {
                     self.listing.unpin(snapshot.instance);
                 }
             }
-            report.add(snapshot.name, gauge);
+            report.add(snapshot.name, gauge, &sums);
         }
         if let Some(findings) = self.listing.findings().get() {
             report.set_findings(&findings);

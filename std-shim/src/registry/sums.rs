@@ -1,4 +1,4 @@
-//! What the gauges of a limit that are gone have left.
+//! What gauges come to together.
 
 use std::ptr;
 
@@ -9,21 +9,53 @@ use crate::backpressure::Backpressure;
 use crate::pressure::{Lengths, NearTimes};
 use crate::sync::elapsed;
 
-/// The sums of one limit of a registry.
+/// What gauges come to together, or what one of them comes to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sums {
+    /// The greatest.
+    pub(crate) high_water: usize,
+    pub(crate) warnings: usize,
+    /// `None` if none counts them.
+    pub(crate) totals: Option<Totals>,
+    pub(crate) refused: usize,
+    /// `None` if none is of a channel.
+    pub(crate) backpressure: Option<Backpressure>,
+    pub(crate) near: Lengths,
+}
+
+impl Sums {
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.high_water = self.high_water.max(more.high_water);
+        self.warnings = self.warnings.wrapping_add(more.warnings);
+        add_totals(&mut self.totals, more.totals);
+        self.refused = self.refused.wrapping_add(more.refused);
+        add_backpressure(&mut self.backpressure, more.backpressure);
+        self.near.add(more.near);
+    }
+}
+
+pub(crate) fn add_totals(sum: &mut Option<Totals>, more: Option<Totals>) {
+    if let Some(more) = more {
+        let totals = sum.get_or_insert_default();
+        totals.enqueued = totals.enqueued.wrapping_add(more.enqueued);
+        totals.dequeued = totals.dequeued.wrapping_add(more.dequeued);
+    }
+}
+
+pub(crate) fn add_backpressure(sum: &mut Option<Backpressure>, more: Option<Backpressure>) {
+    if let Some(more) = more {
+        sum.get_or_insert_default().add(more);
+    }
+}
+
+/// What the gauges of one limit of a registry that are gone have left.
 #[derive(Clone, Copy)]
 pub(crate) struct LimitSums {
     pub(crate) limit: &'static Limit,
     /// Gauges that were ever registered.
     pub(crate) registered: usize,
-    /// Of gauges that are gone, as all that follow.
-    pub(crate) high_water: usize,
-    pub(crate) warnings: usize,
-    /// `None` if none was ever registered that counts them.
-    pub(crate) totals: Option<Totals>,
-    pub(crate) refused: usize,
-    /// `None` if none of them was of a channel.
-    pub(crate) backpressure: Option<Backpressure>,
-    pub(crate) near: Lengths,
+    /// The totals are `None` if none was ever registered that counts them.
+    pub(crate) gone: Sums,
 }
 
 impl LimitSums {
@@ -31,12 +63,7 @@ impl LimitSums {
         Self {
             limit,
             registered: 0,
-            high_water: 0,
-            warnings: 0,
-            totals: None,
-            refused: 0,
-            backpressure: None,
-            near: Lengths::default(),
+            gone: Sums::default(),
         }
     }
 
@@ -44,7 +71,7 @@ impl LimitSums {
     pub(super) fn add_registration(&mut self, has_totals: bool) {
         self.registered = self.registered.wrapping_add(1);
         if has_totals {
-            self.totals.get_or_insert_default();
+            self.gone.totals.get_or_insert_default();
         }
     }
 
@@ -75,17 +102,18 @@ impl LimitSums {
     ) {
         // The clock is read only if it is near its capacity now.
         let now = if near.is_near() { elapsed() } else { None };
-        self.near.add(near.until(now));
-        self.high_water = self.high_water.max(gauge.high_water());
-        self.warnings = self.warnings.wrapping_add(gauge.warnings());
-        if let Some((enqueued, dequeued)) = counted {
-            let totals = self.totals.get_or_insert_default();
-            totals.enqueued = totals.enqueued.wrapping_add(enqueued);
-            totals.dequeued = totals.dequeued.wrapping_add(dequeued);
-        }
-        self.refused = self.refused.wrapping_add(gauge.refused());
-        if let Some(backpressure) = backpressure {
-            self.backpressure.get_or_insert_default().add(backpressure);
-        }
+        let totals = |(enqueued, dequeued)| {
+            let mut totals = Totals::default();
+            (totals.enqueued, totals.dequeued) = (enqueued, dequeued);
+            totals
+        };
+        self.gone.add(&Sums {
+            high_water: gauge.high_water(),
+            warnings: gauge.warnings(),
+            totals: counted.map(totals),
+            refused: gauge.refused(),
+            backpressure,
+            near: near.until(now),
+        });
     }
 }

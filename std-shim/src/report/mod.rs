@@ -15,8 +15,8 @@ pub use chain::{ChainReport, StageReport};
 
 use crate::backpressure::Backpressure;
 use crate::event::{Episode, Shown};
-use crate::pressure::{Lengths, Pressure};
-use crate::registry::{Findings, LimitSums, PastEdge};
+use crate::pressure::Pressure;
+use crate::registry::{Findings, LimitSums, PastEdge, Sums, add_backpressure, add_totals};
 use crate::sync::time_of_day;
 
 /// All that is known of one registry, from [`QueueRegistry::report`](crate::QueueRegistry::report).
@@ -233,32 +233,19 @@ impl Report {
     pub(crate) fn add_gone(&mut self, sums: &LimitSums) {
         let limit = self.limit(sums.limit);
         limit.registered = limit.registered.wrapping_add(sums.registered);
-        limit.high_water = limit.high_water.max(sums.high_water);
-        limit.warnings = limit.warnings.wrapping_add(sums.warnings);
-        limit.add_totals(sums.totals);
-        limit.refused = limit.refused.wrapping_add(sums.refused);
-        limit.add_backpressure(sums.backpressure);
-        limit.add_near(sums.near);
+        limit.add(&sums.gone);
     }
 
-    /// Adds a live gauge.
-    pub(crate) fn add(&mut self, name: &'static Limit, gauge: GaugeReport) {
+    /// Adds a live gauge, which comes to `sums`.
+    pub(crate) fn add(&mut self, name: &'static Limit, gauge: GaugeReport, sums: &Sums) {
         let limit = self.limit(name);
         limit.gauges += 1;
         limit.warned += usize::from(gauge.warned);
         limit.depth = limit.depth.saturating_add(gauge.depth);
         limit.capacity = limit.capacity.saturating_add(gauge.capacity);
         limit.max_fill_percent = limit.max_fill_percent.max(gauge.fill_percent);
-        limit.high_water = limit.high_water.max(gauge.high_water);
-        limit.warnings = limit.warnings.wrapping_add(gauge.warnings);
-        limit.add_totals(gauge.totals);
-        limit.refused = limit.refused.wrapping_add(gauge.refused);
         limit.window_peak = limit.window_peak.max(gauge.window_peak);
-        limit.add_backpressure(gauge.backpressure);
-        limit.add_near(Lengths {
-            near: gauge.near_capacity,
-            full: gauge.full,
-        });
+        limit.add(sums);
         self.gauges.push(gauge);
     }
 
@@ -396,22 +383,13 @@ impl LimitReport {
         }
     }
 
-    fn add_totals(&mut self, more: Option<Totals>) {
-        if let Some(more) = more {
-            let totals = self.totals.get_or_insert_default();
-            totals.enqueued = totals.enqueued.wrapping_add(more.enqueued);
-            totals.dequeued = totals.dequeued.wrapping_add(more.dequeued);
-        }
-    }
-
-    fn add_near(&mut self, more: Lengths) {
-        self.near_capacity = self.near_capacity.saturating_add(more.near);
-        self.full = self.full.saturating_add(more.full);
-    }
-
-    fn add_backpressure(&mut self, more: Option<Backpressure>) {
-        if let Some(more) = more {
-            self.backpressure.get_or_insert_default().add(more);
-        }
+    fn add(&mut self, more: &Sums) {
+        self.high_water = self.high_water.max(more.high_water);
+        self.warnings = self.warnings.wrapping_add(more.warnings);
+        add_totals(&mut self.totals, more.totals);
+        self.refused = self.refused.wrapping_add(more.refused);
+        add_backpressure(&mut self.backpressure, more.backpressure);
+        self.near_capacity = self.near_capacity.saturating_add(more.near.near);
+        self.full = self.full.saturating_add(more.near.full);
     }
 }

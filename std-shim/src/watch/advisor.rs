@@ -45,12 +45,7 @@ fn figures(gauges: &[Reading], sums: &[LimitSums]) -> BTreeMap<LimitKey, LimitFi
     let mut limits = BTreeMap::<LimitKey, LimitFigures>::new();
     for sums in sums {
         let key = (sums.limit.as_str(), sums.limit.category());
-        let figures = limits.entry(key).or_default();
-        figures.high_water = figures.high_water.max(sums.high_water);
-        figures.add_enqueued(sums.totals);
-        figures.refused = figures.refused.wrapping_add(sums.refused);
-        figures.near.add(sums.near);
-        figures.add_backpressure(sums.backpressure);
+        limits.entry(key).or_default().sums.add(&sums.gone);
     }
     for gauge in gauges {
         let snapshot = &gauge.snapshot;
@@ -63,11 +58,7 @@ fn figures(gauges: &[Reading], sums: &[LimitSums]) -> BTreeMap<LimitKey, LimitFi
         let least = if is_first { snapshot.capacity } else { least };
         figures.capacities = (most.max(snapshot.capacity), least.min(snapshot.capacity));
         figures.gauges += 1;
-        figures.high_water = figures.high_water.max(snapshot.high_water);
-        figures.add_enqueued(snapshot.totals);
-        figures.refused = figures.refused.wrapping_add(snapshot.refused);
-        figures.near.add(gauge.near);
-        figures.add_backpressure(gauge.backpressure());
+        figures.sums.add(&gauge.sums());
     }
     limits
 }
