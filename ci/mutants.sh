@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# ci/mutants.sh [OPTION of cargo mutants]...: changes the core, and the channels and the registry of
-# the shim, in one place at a time. The unit tests judge each change. The search, the random
-# schedules and the models judge what those let pass. What survives all of them must stand in
-# ci/mutants.md, with the reason why it is no fault. Takes about three hours.
+# ci/mutants.sh [OPTION of cargo mutants]...: changes the core and fillgauge-std in one place at a
+# time. The unit tests judge each change. The search, the random schedules and the models judge what
+# those let pass. What survives all of them must stand in ci/mutants.md, with the reason why it is
+# no fault. There are 3,500 places: give it the files that you have changed.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 need jq jq

@@ -296,6 +296,14 @@ mod tests {
         );
         assert_eq!(
             said(&|now| {
+                now.gauges = 0;
+                wait(now, 1, seconds(30), seconds(30));
+            }),
+            "in the last 5 minutes, producers waited once, 30 s",
+            "nothing is behind what is gone"
+        );
+        assert_eq!(
+            said(&|now| {
                 near(now, 60, 30);
                 now.sums.refused = 5;
             }),
@@ -307,10 +315,11 @@ mod tests {
         );
         // What is not known is not said.
         let share = "near capacity 22 % of the last 5 minutes";
-        let more: [&dyn Fn(&mut LimitFigures); 3] = [
+        let more: [&dyn Fn(&mut LimitFigures); 4] = [
             &|now| now.sums.backpressure = None,
             &|now| wait(now, 3, seconds(2), seconds(2)),
             &|now| near(now, 66, 50),
+            &|now| near(now, 66, 3),
         ];
         for more in more {
             let changed = |now: &mut LimitFigures| {
@@ -332,6 +341,15 @@ mod tests {
             "full for 93 s of the last 5 minutes, all together, producers waited 2 times, 40 s in \
              all: the stage behind it is slow"
         );
+    }
+
+    #[test]
+    fn lengths_are_for_people() {
+        let said = |millis| Length(Duration::from_millis(millis)).to_string();
+        assert_eq!([said(0), said(999)], ["0 ms", "999 ms"]);
+        assert_eq!([said(1_000), said(9_940)], ["1.0 s", "9.9 s"]);
+        assert_eq!([said(10_000), said(119_999)], ["10 s", "119 s"]);
+        assert_eq!([said(120_000), said(300_000)], ["2 minutes", "5 minutes"]);
     }
 
     #[test]

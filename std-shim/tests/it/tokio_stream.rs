@@ -1,6 +1,7 @@
 //! Tracked tokio channels as streams and sinks: what is left in the gauge in every state.
 
 use std::future::poll_fn;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -235,6 +236,60 @@ fn nothing_is_left_behind_whatever_is_done_in_any_state() {
                 assert_eq!(sender.strong_count(), 1, "{what}");
             }
         }
+    }
+}
+
+/// What frees a slot wakes the sender that waits for it. A waker that panics there must leave
+/// neither a wait nor a slot.
+#[test]
+fn a_waker_that_panics_leaves_no_wait_and_no_slot() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("the executor is gone");
+        }
+    }
+    type Free = fn(&mut Option<PollSender<usize>>, &mut Option<Receiver<usize>>);
+    let calls: [(&str, Free); 5] = [
+        ("try_recv", |_, receiver| {
+            let _ = receiver.as_mut().unwrap().try_recv();
+        }),
+        ("receiver", |_, receiver| drop(receiver.take())),
+        ("close of the receiver", |_, receiver| {
+            receiver.as_mut().unwrap().close();
+        }),
+        ("abort_send", |holder, _| {
+            holder.as_mut().unwrap().abort_send();
+        }),
+        ("drop", |holder, _| drop(holder.take())),
+    ];
+    let waker = Waker::from(Arc::new(Panics));
+    for (name, free) in calls {
+        let (sender, receiver) = channel(2);
+        let gauge = Arc::clone(sender.gauge());
+        let mut holder = PollSender::new(sender.clone());
+        sender.try_send(1).unwrap();
+        reserve(&mut holder);
+        let mut waiting = PollSender::new(sender.clone());
+        let polled = waiting.poll_reserve(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending() && gauge.backpressure().waiting == 1);
+
+        let (mut holder, mut receiver) = (Some(holder), Some(receiver));
+        let freed = panic::catch_unwind(AssertUnwindSafe(|| free(&mut holder, &mut receiver)));
+        assert!(freed.is_err(), "{name}: the waker was not woken");
+        assert_at_rest(name, &sender, receiver.is_some());
+        // The slot is there for the one that waited, unless the channel is closed.
+        let is_open = !sender.is_closed();
+        let polled = poll_reserve(&mut waiting);
+        assert!(matches!(polled, Poll::Ready(reserved) if reserved.is_ok() == is_open));
+        assert_eq!(waiting.send_item(3).is_ok(), is_open, "{name}");
+        assert_eq!(gauge.backpressure().waiting, 0, "{name}");
+        drop((waiting, holder));
+        assert_at_rest(name, &sender, receiver.is_some());
+        if let Some(receiver) = &mut receiver {
+            while receiver.try_recv().is_ok() {}
+        }
+        assert_eq!((gauge.depth(), gauge.has_warned()), (0, false), "{name}");
     }
 }
 
