@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
+use std::ptr;
 use std::sync::{Arc, Weak};
 
 use fillgauge::Limit;
@@ -114,9 +115,10 @@ macro_rules! chain_stage {
         impl $(<$name>)? sealed::Stage for Arc<$kind $(<$name>)?> {
             fn declare(&self, declaring: &mut Declaring) {
                 let listing = self.listing();
-                declaring.listing.get_or_insert_with(|| listing.clone());
+                let first = declaring.listing.get_or_insert_with(|| listing.clone());
                 declaring.stages.push(Stage {
                     listing: listing.downgrade(),
+                    is_of_first: ptr::eq::<Listing>(&**first, &**listing),
                     instance: self.instance(),
                     limit: self.limit(),
                     label: self.shared_label(),
@@ -159,6 +161,8 @@ struct Declared {
 
 struct Stage {
     listing: WeakListingRef,
+    /// It is in the registry of the first stage, which has the chain.
+    is_of_first: bool,
     instance: usize,
     limit: &'static Limit,
     label: Option<Arc<str>>,
@@ -197,11 +201,13 @@ impl Chains {
         self.alive().map(|chain| chain.report()).collect()
     }
 
-    /// The limits of the stages that follow each other.
+    /// The limits of the stages of this registry that follow each other.
     pub(super) fn followers(&self) -> Vec<(LimitKey, LimitKey)> {
         let stages = self.alive().flat_map(|chain| {
             let keys = || chain.stages.iter().map(Stage::key);
-            keys().zip(keys().skip(1)).collect::<Vec<_>>()
+            let pairs = keys().zip(keys().skip(1));
+            let pairs = pairs.filter_map(|(stage, next)| stage.zip(next));
+            pairs.collect::<Vec<_>>()
         });
         stages.collect()
     }
@@ -214,8 +220,10 @@ impl Declared {
 }
 
 impl Stage {
-    fn key(&self) -> LimitKey {
-        (self.limit.as_str(), self.limit.category())
+    /// Its limit, if it is in the registry that has the chain.
+    fn key(&self) -> Option<LimitKey> {
+        let key = (self.limit.as_str(), self.limit.category());
+        self.is_of_first.then_some(key)
     }
 
     fn report(&self) -> StageReport {

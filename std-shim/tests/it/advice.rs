@@ -167,3 +167,35 @@ fn stages_of_one_limit_do_not_point_at_themselves() {
     });
     drop((second, from_second));
 }
+
+#[test]
+fn a_stage_of_another_registry_is_not_one_of_the_same_name() {
+    let own = QueueRegistry::new("own").silent();
+    let foreign = QueueRegistry::new("foreign").silent();
+    let channel = |name, registry: &QueueRegistry| {
+        let track = track(name).capacity(1).registry(registry);
+        track.sync_channel()
+    };
+    let (parsed, from_parsed) = channel("parsed", &own);
+    let (unrelated, from_unrelated) = channel("written", &own);
+    let (written, _from_written) = channel("written", &foreign);
+    let _chain = chain("lines", [parsed.gauge(), written.gauge()]);
+    let mut watch = watch(&own);
+    let mut poll = |at| watch.poll_at(seconds(at), SystemTime::now());
+    poll(0);
+    thread::scope(|scope| {
+        for sender in [&parsed, &unrelated] {
+            sender.send(0).unwrap();
+            scope.spawn(|| sender.send(1).unwrap_err());
+            until("it waits", || sender.backpressure().waiting == 1);
+        }
+        thread::sleep(Duration::from_millis(20));
+        poll(300);
+        for advice in advice(&own) {
+            let advice = advice.unwrap();
+            let is_slow = advice.ends_with(": the stage behind it is slow");
+            assert!(is_slow, "{advice}");
+        }
+        drop((from_parsed, from_unrelated));
+    });
+}
