@@ -280,6 +280,11 @@ impl<D, F: Fn() -> usize> DepthSource for Probing<'_, D, F> {
             totals: None,
         })
     }
+
+    /// That of the last reading: a sink is being delivered to, and `length` might panic.
+    fn depth(&self) -> usize {
+        self.probe.depth()
+    }
 }
 
 /// What the probe reads.

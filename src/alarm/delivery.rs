@@ -1,6 +1,7 @@
 //! Who delivers an event: the thread that caused it, or another one later.
 
 use core::cell::Cell;
+use core::fmt;
 
 use super::state::AlarmState;
 use crate::event::{Edge, LimitEvent, LimitSink};
@@ -116,7 +117,6 @@ pub trait Renew: Deliver {
 
 /// The right to deliver the event of a gauge. Dropping it, also by a panic, ends the event; the
 /// operation that gave it then checks the gauge again.
-#[derive(Debug)]
 #[must_use = "dropping it ends the event"]
 pub struct Delivery<'gauge> {
     word: &'gauge SeqCstUsize,
@@ -124,6 +124,13 @@ pub struct Delivery<'gauge> {
     is_left: bool,
     /// What the word became when the guard was dropped.
     after: &'gauge Cell<AlarmState>,
+    window: &'gauge dyn Window,
+}
+
+/// The window of the gauge whose event is delivered.
+pub(crate) trait Window {
+    /// Ends it, and returns its mark.
+    fn take(&self) -> usize;
 }
 
 impl<'gauge> Delivery<'gauge> {
@@ -131,12 +138,14 @@ impl<'gauge> Delivery<'gauge> {
         word: &'gauge SeqCstUsize,
         caller: Caller,
         after: &'gauge Cell<AlarmState>,
+        window: &'gauge dyn Window,
     ) -> Self {
         Self {
             word,
             caller,
             is_left: false,
             after,
+            window,
         }
     }
 
@@ -147,10 +156,28 @@ impl<'gauge> Delivery<'gauge> {
         self.caller == Caller::Defers
     }
 
+    /// Ends the window of the gauge, and returns the greatest depth in it, as
+    /// [`Gauge::take_window_peak`](crate::Gauge::take_window_peak) does. Lock-free.
+    ///
+    /// At a recovery this is how deep it was since the window before ended. Depths that the gauge
+    /// had between the crossing and this call are in it, too.
+    #[inline]
+    pub fn take_window_peak(&self) -> usize {
+        self.window.take()
+    }
+
     /// Leaves the event to the next thread that may deliver. It must have been stored before.
     #[inline]
     pub fn leave_pending(mut self) {
         self.is_left = true;
+    }
+}
+
+impl fmt::Debug for Delivery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery")
+            .field("is_deferred", &self.is_deferred())
+            .finish_non_exhaustive()
     }
 }
 

@@ -54,7 +54,7 @@ use crate::limit::atomic::AtomicLimit;
 use crate::snapshot::{QueueSnapshot, Totals};
 use crate::sync::{MarkUsize, RelaxedUsize, SeqCstUsize, SettingUsize, const_fn};
 use crate::thresholds::{PointRules, TripPoints, fill_percent};
-use delivery::{Caller, Deliver, Delivery, StaticSink};
+use delivery::{Caller, Deliver, Delivery, StaticSink, Window};
 use identity::Identity;
 pub(crate) use identity::MAX_INSTANCE;
 use state::AlarmState;
@@ -72,6 +72,9 @@ pub(crate) trait DepthSource {
     /// The depth at an instant of this call, of an alarm in `state`. `None` if the depth moved, and
     /// every thread that moved it checks later.
     fn read(&self, state: AlarmState) -> Option<Reading>;
+
+    /// The depth at the last reading or later.
+    fn depth(&self) -> usize;
 }
 
 #[repr(C)]
@@ -416,7 +419,11 @@ impl<D: Deliver> Alarm<D> {
             if !next.is_running() {
                 continue;
             }
-            let delivery = Delivery::new(word, caller, &after);
+            let window = WindowOf {
+                alarm: self,
+                source,
+            };
+            let delivery = Delivery::new(word, caller, &after, &window);
             if let Some((edge, reading, capacity)) = edge {
                 let snapshot = || self.snapshot_from(next, reading, capacity);
                 let event = match edge {
@@ -441,6 +448,18 @@ impl<D: Deliver> Alarm<D> {
                 caller = Caller::Defers;
             }
         }
+    }
+}
+
+/// What the guard of an event ends the window of an alarm through.
+struct WindowOf<'alarm, D, S> {
+    alarm: &'alarm Alarm<D>,
+    source: &'alarm S,
+}
+
+impl<D, S: DepthSource> Window for WindowOf<'_, D, S> {
+    fn take(&self) -> usize {
+        self.alarm.take_window(|| self.source.depth())
     }
 }
 

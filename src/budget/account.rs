@@ -152,7 +152,7 @@ impl<'budget, D: Deliver> Account<'budget, D> {
     }
 
     pub(crate) fn take_window_peak(self) -> usize {
-        self.alarm.take_window(|| self.used.get())
+        self.alarm.take_window(|| self.depth())
     }
 
     pub(crate) fn set_capacity(self, capacity: usize) {
@@ -174,5 +174,9 @@ impl<D> DepthSource for Account<'_, D> {
     #[inline]
     fn read(&self, _state: AlarmState) -> Option<Reading> {
         Some(self.reading())
+    }
+
+    fn depth(&self) -> usize {
+        self.used.get()
     }
 }

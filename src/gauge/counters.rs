@@ -288,6 +288,10 @@ impl<D> DepthSource for Gauge<D> {
         let counters = self.consistent_counters()?;
         Some(self.reading(state, counters))
     }
+
+    fn depth(&self) -> usize {
+        self.depth()
+    }
 }
 
 #[cfg(any(fillgauge_loom, fillgauge_search))]

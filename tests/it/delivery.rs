@@ -268,6 +268,44 @@ fn a_panic_ends_the_event_that_it_comes_from() {
     assert_eq!(delivered(&gauge)[1..], [(Edge::NearCapacity, 8)]);
 }
 
+/// Takes the window at each recovery.
+#[derive(Default)]
+struct Episodes(Mutex<Vec<usize>>);
+
+impl Deliver for Episodes {
+    fn deliver(&self, event: &LimitEvent, delivery: Delivery<'_>) {
+        if let LimitEvent::Recovered(_) = event {
+            self.0.lock().unwrap().push(delivery.take_window_peak());
+        }
+    }
+}
+
+#[test]
+fn a_recovery_tells_how_deep_it_was() {
+    const DEPTHS: [usize; 10] = [3, 8, 10, 6, 5, 7, 9, 0, 8, 1];
+    const EPISODES: [usize; 3] = [10, 9, 8];
+    let config = || GaugeConfig::new(&LIMIT, 10);
+
+    let gauge = Gauge::with_delivery(config(), Episodes::default());
+    DEPTHS.iter().for_each(|depth| gauge.observe_depth(*depth));
+    assert_eq!(*gauge.delivery().0.lock().unwrap(), EPISODES);
+    assert_eq!((gauge.take_window_peak(), gauge.high_water()), (1, 10));
+
+    let budget = Budget::with_delivery(config(), Episodes::default());
+    for depth in DEPTHS {
+        drop(budget.try_reserve(depth).unwrap());
+    }
+    assert_eq!(*budget.delivery().0.lock().unwrap(), [8, 10, 9, 8]);
+    assert_eq!((budget.take_window_peak(), budget.high_water()), (1, 10));
+
+    let probe = Probe::with_delivery(config(), Episodes::default());
+    for depth in DEPTHS {
+        probe.check(|| depth);
+    }
+    assert_eq!(*probe.delivery().0.lock().unwrap(), EPISODES);
+    assert_eq!((probe.take_window_peak(|| 0), probe.high_water()), (1, 10));
+}
+
 /// A static sink has no other thread.
 #[test]
 fn a_static_sink_delivers_deferred_operations_too() {

@@ -177,18 +177,6 @@ impl Contents {
         self.remove_if_unused::<S>(place)
     }
 
-    /// Ends the window of what has the number `instance`, and returns its peak.
-    pub(super) fn take_window_peak(&self, instance: usize) -> Option<usize> {
-        let Kinds {
-            gauges,
-            budgets,
-            probes,
-        } = &self.kinds;
-        let peak = gauges.get(instance).map(Source::take_window_peak);
-        let peak = peak.or_else(|| budgets.get(instance).map(Source::take_window_peak));
-        peak.or_else(|| probes.get(instance).map(Source::take_window_peak))
-    }
-
     /// Pins what has the number `instance`: keeps it for the delivery of its event.
     pub(super) fn pin(&mut self, instance: usize) -> Option<Pinned> {
         let kinds = &mut self.kinds;

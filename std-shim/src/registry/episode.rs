@@ -31,12 +31,11 @@ impl Episodes {
         figures: &QueueSnapshot,
         waits: usize,
         lasted: Duration,
-        peak: Option<usize>,
+        peak: usize,
     ) -> Option<Episode> {
         match kind {
             LimitEventKind::NearCapacity => self.before = (waits, figures.refused),
             LimitEventKind::Recovered => {
-                let peak = peak.unwrap_or(0);
                 self.unreported = self.unreported.max(peak);
                 let (waits_before, refused_before) = self.before;
                 return Some(Episode {

@@ -85,12 +85,6 @@ impl Listing {
         drop(previous);
     }
 
-    /// Ends the window of what has the number `instance`, and returns its peak. `None` if it is not
-    /// listed.
-    pub(super) fn take_window_peak(&self, instance: usize) -> Option<usize> {
-        lock(&self.gauges).take_window_peak(instance)
-    }
-
     /// Pins what has the number `instance`: a reference for the delivery of its event, which does
     /// not keep it in snapshots. `None` if it is not listed.
     pub(super) fn pin(&self, instance: usize) -> Option<Pinned> {

@@ -192,14 +192,13 @@ impl Outlet {
     fn note_edge(
         &self,
         event: &mut LimitEvent,
-        listing: &ListingRef,
+        delivery: &Delivery<'_>,
         channel: Option<&ChannelAccount>,
     ) {
         let (kind, instance) = (event.kind(), event.snapshot().instance);
-        // Before the account is locked, as a report locks the registry first.
         let peak = match kind {
-            LimitEventKind::Recovered => listing.take_window_peak(instance),
-            _ => None,
+            LimitEventKind::Recovered => delivery.take_window_peak(),
+            _ => 0,
         };
         let waits = match kind {
             LimitEventKind::NearCapacity | LimitEventKind::Recovered => {
@@ -340,7 +339,7 @@ impl Deliver for Outlet {
             sinks: particulars.sinks,
             own: listing.own(),
         };
-        self.note_edge(&mut event, &listing, particulars.channel.as_deref());
+        self.note_edge(&mut event, &delivery, particulars.channel.as_deref());
         if HAS_THREADS && delivery.is_deferred() {
             return self.hand_over(event, observers, listing, delivery);
         }

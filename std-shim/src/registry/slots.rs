@@ -368,14 +368,6 @@ impl<S: Kind> Chunks<S> {
         Some((position, index))
     }
 
-    /// What has the number `instance`, if it is held or pinned.
-    pub(super) fn get(&self, instance: usize) -> Option<&S> {
-        let (position, index) = self.find(instance)?;
-        let chunk = self.list.get(position)?;
-        let is_kept = (chunk.held | chunk.pinned) & bit(index) != 0;
-        is_kept.then(|| chunk.chunk.slot(index))
-    }
-
     fn find(&self, instance: usize) -> Option<(usize, usize)> {
         let position = self.position(instance)?;
         let index = self.list.get(position)?.index_of(instance)?;
