@@ -55,9 +55,9 @@ impl LimitEvent {
         }
     }
 
-    /// Says what ends with it.
-    pub(crate) fn set_episode(&mut self, episode: Option<Episode>) {
-        self.episode = episode;
+    /// Says when it came, and what ends with it.
+    pub(crate) fn set_moment(&mut self, at: Option<SystemTime>, episode: Option<Episode>) {
+        (self.at, self.episode) = (at, episode);
     }
 
     /// What happened.
@@ -91,8 +91,9 @@ impl LimitEvent {
         self.origin.registry.as_str()
     }
 
-    /// When the threshold was crossed, by the clock of the system. `None` where there is no clock,
-    /// as on `wasm32-unknown-unknown`.
+    /// When the threshold was crossed, by the clock of the system. When that clock is set, the events
+    /// of a gauge follow within a second. `None` where there is no clock, as on
+    /// `wasm32-unknown-unknown`.
     pub const fn at(&self) -> Option<SystemTime> {
         self.at
     }

@@ -17,6 +17,7 @@ use crate::delivery::observers::{EventSinks, Observers};
 use crate::delivery::{Lines, per_limit};
 use crate::event::LimitEvent;
 use crate::pressure::NearTimes;
+use crate::sync::Clocks;
 #[cfg(feature = "edge-waiter")]
 use crate::waiter::Edges;
 
@@ -172,6 +173,7 @@ pub(super) struct Account {
     pub(super) lines: Lines,
     /// In place: who hands an event over notes its edge, and may not allocate.
     pub(super) edges: LastEdges,
+    pub(super) clocks: Clocks,
     pub(super) times: NearTimes,
     pub(super) episodes: Episodes,
     /// For a reference to this gauge.

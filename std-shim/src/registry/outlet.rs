@@ -30,7 +30,7 @@ use crate::delivery::observers::Observers;
 use crate::event::{LimitEvent, Origin};
 use crate::pressure::NearTimes;
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{HAS_THREADS, Mutex, elapsed, lock, time_of_day};
+use crate::sync::{HAS_THREADS, Mutex, lock};
 #[cfg(feature = "edge-waiter")]
 use crate::waiter::Edges;
 
@@ -187,8 +187,8 @@ impl Outlet {
         }
     }
 
-    /// Takes note of an event of a gauge, which may be of a channel. It then has the episode that it
-    /// ends.
+    /// Takes note of an event of a gauge, which may be of a channel. It then has its time, and the
+    /// episode that it ends.
     fn note_edge(
         &self,
         event: &mut LimitEvent,
@@ -208,15 +208,15 @@ impl Outlet {
         };
         self.with_account(|account| {
             // While the account is locked: what was read of it before is of an earlier time.
-            let at = elapsed();
+            let (elapsed, at) = account.clocks.read();
             let gauge = event.snapshot();
             account.name = Some(GaugeName {
                 limit: gauge.name,
                 instance,
             });
-            let lasted = account.times.edge(kind, at);
+            let lasted = account.times.edge(kind, elapsed);
             let episode = account.episodes.edge(kind, gauge, waits, lasted, peak);
-            event.set_episode(episode);
+            event.set_moment(at, episode);
             account.edges.push(event);
         });
         if !self.is(flags::CROSSED) {
@@ -334,7 +334,7 @@ impl Deliver for Outlet {
             label: particulars.label,
             registry: listing.name().clone(),
         };
-        let mut event = LimitEvent::new(*event, origin, time_of_day());
+        let mut event = LimitEvent::new(*event, origin, None);
         let observers = Observers {
             sinks: particulars.sinks,
             own: listing.own(),

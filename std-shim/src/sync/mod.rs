@@ -1,13 +1,15 @@
 //! The one folder that names where threads, channels, locks, atomics and the clock come from: std,
 //! or shuttle under `cfg(fillgauge_shuttle)`.
 
+mod clock;
 mod list;
 mod slot;
 
 use std::io;
-use std::sync::{OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
 
+pub(crate) use clock::{Clocks, elapsed, now, time_of_day};
 pub(crate) use list::{List, resize, with_room};
 pub(crate) use slot::Slot;
 
@@ -26,27 +28,6 @@ pub(crate) use shuttle::{
 
 /// Whether threads can be started at all. Where they cannot, every thread delivers what it causes.
 pub(crate) const HAS_THREADS: bool = !cfg!(all(target_family = "wasm", target_os = "unknown"));
-
-/// Whether there is a clock. Shuttle has none, and `wasm32-unknown-unknown` panics when it is
-/// asked.
-const HAS_CLOCK: bool = HAS_THREADS && !cfg!(fillgauge_shuttle);
-
-/// The time, where there is a clock.
-pub(crate) fn now() -> Option<Instant> {
-    HAS_CLOCK.then(Instant::now)
-}
-
-/// The time since this was first called in the process, where there is a clock.
-pub(crate) fn elapsed() -> Option<Duration> {
-    static BEGIN: OnceLock<Instant> = OnceLock::new();
-    let now = now()?;
-    Some(now.saturating_duration_since(*BEGIN.get_or_init(|| now)))
-}
-
-/// The time of day, where there is a clock.
-pub(crate) fn time_of_day() -> Option<SystemTime> {
-    HAS_CLOCK.then(SystemTime::now)
-}
 
 /// Locks `mutex`. What it guards is whole even if a thread panicked while it held the lock.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
