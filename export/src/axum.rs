@@ -21,7 +21,7 @@ const PAGE: &str = include_str!("page.html");
 /// are those of the elements `style` and `script` of `page.html`; a test says what they should be.
 const PAGE_POLICY: &str = "default-src 'none'; \
     style-src 'sha256-PLUjpucKGXY4Qsesj3D0DsjdMAjpNguqgdYaZRqL1LI='; \
-    script-src 'sha256-DQeLB8dtdcaQdjsb9ku3Cn8fBsQbOWZXXbcdaugu3ww='; \
+    script-src 'sha256-D86Tzr7VIFlMReBoBeZOFgScTLwXxWEv+8pqubZDJyc='; \
     connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use fillgauge::LimitCategory;
+use fillgauge::{LimitCategory, Totals};
 
 use crate::registry::Sums;
 
@@ -15,17 +15,31 @@ const LEAST: Duration = Duration::from_secs(60);
 /// How far the figures that are kept are apart.
 const STEP: Duration = Duration::from_secs(30);
 
-/// The figures of a limit at one moment: sums of all its gauges, unless it says otherwise.
+/// The figures of a limit at one moment: of all its gauges, unless it says otherwise.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct LimitFigures {
     /// Live ones.
     pub(crate) gauges: usize,
+    /// Those that were ever registered.
+    pub(crate) registered: usize,
     /// Some hand out permits, and nothing flows through them.
     pub(crate) has_permits: bool,
+    /// Of some it is not known how deep they were between two reports.
+    pub(crate) is_sampled: bool,
+    /// Of some it is not known whether anything is taken out.
+    pub(crate) may_be_idle: bool,
     /// The greatest of a live one, and the least. 0 is no bound, or a rendezvous.
     pub(crate) capacities: (usize, usize),
-    /// Also of those that are gone.
-    pub(crate) sums: Sums,
+    pub(crate) live: Sums,
+    pub(crate) gone: Sums,
+}
+
+impl LimitFigures {
+    fn all(&self) -> Sums {
+        let mut all = self.gone;
+        all.add(&self.live);
+        all
+    }
 }
 
 /// The figures of a limit over the last minutes.
@@ -65,7 +79,9 @@ impl History {
             self.0.push_back(now);
         }
         let length = elapsed.saturating_sub(first.elapsed);
-        (length >= LEAST).then(|| Change::between(&first, &now, length))
+        let gauges = self.0.iter().chain([&now]).map(|kept| kept.figures.gauges);
+        let most = gauges.max().unwrap_or(0);
+        (length >= LEAST).then(|| Change::between(&first, &now, length, most))
     }
 }
 
@@ -76,6 +92,10 @@ pub(crate) struct Change {
     length: Duration,
     /// The figures at its end.
     now: LimitFigures,
+    /// The most gauges that were found at once.
+    most_gauges: usize,
+    /// The gauges that were there at any time.
+    gauges: usize,
     /// Shares of the window. Those of several gauges may come to more than 1.
     near: f64,
     full: f64,
@@ -83,10 +103,12 @@ pub(crate) struct Change {
     waits: usize,
     waited: Duration,
     refused: usize,
+    /// What was taken out. `None` if that is not counted.
+    dequeued: Option<usize>,
 }
 
 impl Change {
-    fn between(first: &Kept, now: &Kept, length: Duration) -> Self {
+    fn between(first: &Kept, now: &Kept, length: Duration, most_gauges: usize) -> Self {
         let measured = now.measured.zip(first.measured);
         let measured = measured.map(|(now, first)| now.saturating_sub(first));
         let share = |now: Duration, first: Duration| {
@@ -94,12 +116,17 @@ impl Change {
             let share = measured.map(|measured| passed.div_duration_f64(measured));
             share.filter(|share| share.is_finite()).unwrap_or(0.0)
         };
-        let (before, after) = (&first.figures.sums, &now.figures.sums);
-        let held_back = |sums: &Sums| sums.backpressure.unwrap_or_default();
-        let (held_before, held_after) = (held_back(before), held_back(after));
+        let registered = now.figures.registered;
+        let registered = registered.wrapping_sub(first.figures.registered);
+        let (before, after) = (first.figures.all(), now.figures.all());
+        let held_before = before.backpressure.unwrap_or_default();
+        let held_after = after.backpressure.unwrap_or_default();
+        let dequeued = |sums: &Sums| sums.totals.map_or(0, |totals| totals.dequeued);
         Self {
             length,
             now: now.figures,
+            most_gauges,
+            gauges: first.figures.gauges.saturating_add(registered),
             near: share(after.near.near, before.near.near),
             full: share(after.near.full, before.near.full),
             stalled: share(held_after.stalled, held_before.stalled),
@@ -110,17 +137,31 @@ impl Change {
                 .saturating_add(held_before.waiting),
             waited: held_after.waited.saturating_sub(held_before.waited),
             refused: after.refused.wrapping_sub(before.refused),
+            dequeued: (after.totals.is_some() && !now.figures.may_be_idle)
+                .then(|| dequeued(&after).wrapping_sub(dequeued(&before))),
         }
+    }
+
+    /// Whether it holds up what comes before it: producers waited for it, or it was full, for a
+    /// noticeable part of the window.
+    pub(crate) fn holds_up(&self) -> bool {
+        self.is_held_up() || self.full >= 0.1 * self.average()
     }
 
     /// Whether producers waited for a noticeable part of the window: all together, and for an
     /// average gauge. Many gauges come to much, each with next to nothing.
-    pub(crate) fn is_held_up(&self) -> bool {
-        self.waits > 0 && self.stalled >= 0.1 && self.stalled >= 0.01 * self.gauges()
+    fn is_held_up(&self) -> bool {
+        self.waits > 0 && self.stalled >= 0.1 && self.stalled >= 0.01 * self.average()
     }
 
-    fn gauges(&self) -> f64 {
-        self.now.gauges.max(1) as f64
+    /// Whether an average gauge was near its capacity for a noticeable part of the window.
+    fn is_near(&self) -> bool {
+        self.near >= 0.1 * self.average()
+    }
+
+    /// Divides a share among the gauges.
+    fn average(&self) -> f64 {
+        self.most_gauges.max(1) as f64
     }
 
     /// What a person would say. `next` is the limit of the next stage, if that is held up, too.
@@ -132,36 +173,27 @@ impl Change {
     }
 
     fn write(&self, category: LimitCategory, next: Option<&str>, text: &mut String) -> fmt::Result {
-        let window = Length(self.length);
         let is_queue = category == LimitCategory::Queue && !self.now.has_permits;
-        let refuses = self.refused > 0;
-        if self.is_held_up() || refuses {
-            if self.full >= 0.01 {
-                self.write_share(text, "full", self.full)?;
-            } else {
-                write!(text, "in the last {window}")?;
-            }
-            if self.is_held_up() {
-                let waited = Length(self.waited);
-                match self.waits {
-                    1 => write!(text, ", producers waited once, {waited}")?,
-                    waits => write!(text, ", producers waited {waits} times, {waited} in all")?,
-                }
-            }
-            if refuses {
-                write!(text, ", {} refused", self.refused)?;
-            }
+        if self.is_held_up() || self.refused > 0 {
+            self.write_hold_ups(text)?;
             match next {
+                // Of what is gone, nothing is slow.
+                _ if self.now.gauges == 0 => Ok(()),
+                _ if !self.holds_up() => write!(text, ": too small for its peaks"),
                 Some(next) => write!(text, ": {next} behind it is full, too"),
-                None if self.now.gauges == 0 => Ok(()),
+                None if is_queue && self.had_room() => {
+                    write!(text, ", though there was room: is their task polled?")
+                }
                 None if is_queue => write!(text, ": the stage behind it is slow"),
                 None => write!(text, ": it is too small, or held for too long"),
             }
-        } else if self.near >= 0.1 * self.gauges() {
+        } else if self.is_near() {
             self.write_share(text, "near capacity", self.near)?;
-            let is_known = self.now.sums.backpressure.is_some();
-            if is_known && self.waits == 0 && self.full < 0.01 {
-                text.push_str(", and nobody waited: it is just large enough");
+            let is_known = self.now.all().backpressure.is_some();
+            if is_queue && self.dequeued == Some(0) {
+                text.push_str(", and nothing was taken out");
+            } else if is_known && self.waits == 0 && self.full < 0.01 {
+                text.push_str(", and nobody waited");
             }
             Ok(())
         } else {
@@ -169,10 +201,38 @@ impl Change {
         }
     }
 
+    /// That producers waited, or requests were refused.
+    fn write_hold_ups(&self, text: &mut String) -> fmt::Result {
+        if self.full >= 0.01 {
+            self.write_share(text, "full", self.full)?;
+        } else if self.is_near() {
+            self.write_share(text, "near capacity", self.near)?;
+        } else {
+            write!(text, "in the last {}", Length(self.length))?;
+        }
+        if self.is_held_up() {
+            let waited = Length(self.waited);
+            match self.waits {
+                1 => write!(text, ", producers waited once, {waited}")?,
+                waits => write!(text, ", producers waited {waits} times, {waited} in all")?,
+            }
+        }
+        if self.refused > 0 {
+            write!(text, ", {} refused", self.refused)?;
+        }
+        Ok(())
+    }
+
+    /// Whether it has a bound, and was hardly ever near it.
+    fn had_room(&self) -> bool {
+        let (_, smallest) = self.now.capacities;
+        smallest > 0 && self.near < 0.01
+    }
+
     /// Of one gauge the share, of several the time.
     fn write_share(&self, text: &mut String, what: &str, share: f64) -> fmt::Result {
         let window = Length(self.length);
-        if self.now.gauges > 1 {
+        if self.gauges > 1 {
             let time = self.length.as_secs_f64() * share;
             let time = Length(Duration::try_from_secs_f64(time).unwrap_or(Duration::MAX));
             return write!(text, "{what} for {time} of the last {window}, all together");
@@ -184,15 +244,15 @@ impl Change {
     /// A queue that never comes near its capacity, if enough went through to say so.
     fn write_roomy(&self, is_queue: bool, text: &mut String) -> fmt::Result {
         let (capacity, smallest) = self.now.capacities;
-        let Sums {
-            high_water, totals, ..
-        } = self.now.sums;
+        let (live, high_water) = (self.now.live, self.now.all().high_water);
         // So that the high-water mark stays below the warn point.
         let least = high_water.saturating_add(high_water / 4).saturating_add(1);
         let enough = least.checked_next_power_of_two();
         let all = capacity.saturating_mul(self.now.gauges);
-        let is_used = high_water > 0 && totals.is_none_or(|totals| totals.enqueued / 10 >= all);
-        let is_known = self.length >= WINDOW && is_used && capacity == smallest;
+        let is_counted = |totals: Totals| totals.enqueued / 10 >= all;
+        let is_used = live.high_water > 0 && live.totals.is_none_or(is_counted);
+        let is_known = self.length >= WINDOW && is_used && !self.now.is_sampled;
+        let is_known = is_known && self.waits == 0 && capacity == smallest;
         match enough {
             Some(enough) if is_queue && is_known && enough <= capacity / 2 => {
                 write!(
@@ -223,8 +283,6 @@ impl fmt::Display for Length {
 
 #[cfg(all(test, not(fillgauge_shuttle)))]
 mod tests {
-    use fillgauge::Totals;
-
     use super::*;
     use crate::backpressure::Backpressure;
 
@@ -232,18 +290,23 @@ mod tests {
         Duration::from_secs(seconds)
     }
 
-    fn enqueued(enqueued: usize) -> Option<Totals> {
+    fn flow(enqueued: usize, dequeued: usize) -> Option<Totals> {
         let mut totals = Totals::default();
-        totals.enqueued = enqueued;
+        (totals.enqueued, totals.dequeued) = (enqueued, dequeued);
         Some(totals)
+    }
+
+    fn enqueued(enqueued: usize) -> Option<Totals> {
+        flow(enqueued, enqueued)
     }
 
     /// Of a queue with one gauge that nothing happens to.
     fn idle() -> LimitFigures {
         LimitFigures {
             gauges: 1,
+            registered: 1,
             capacities: (256, 256),
-            sums: Sums {
+            live: Sums {
                 totals: enqueued(100_000),
                 backpressure: Some(Backpressure::default()),
                 ..Sums::default()
@@ -262,18 +325,19 @@ mod tests {
     }
 
     fn advice(change: impl Fn(&mut LimitFigures)) -> Option<String> {
-        let mut now = idle();
+        let (before, mut now) = (idle(), idle());
+        now.live.totals = enqueued(100_001);
         change(&mut now);
-        advice_after(300, idle(), now)
+        advice_after(300, before, now)
     }
 
     fn wait(figures: &mut LimitFigures, waits: usize, waited: Duration, stalled: Duration) {
-        let held_back = figures.sums.backpressure.get_or_insert_default();
+        let held_back = figures.live.backpressure.get_or_insert_default();
         (held_back.waits, held_back.waited, held_back.stalled) = (waits, waited, stalled);
     }
 
     fn near(figures: &mut LimitFigures, near: u64, full: u64) {
-        (figures.sums.near.near, figures.sums.near.full) = (seconds(near), seconds(full));
+        (figures.live.near.near, figures.live.near.full) = (seconds(near), seconds(full));
     }
 
     #[test]
@@ -290,9 +354,17 @@ mod tests {
              stage behind it is slow"
         );
         assert_eq!(
-            said(&|now| wait(now, 1, seconds(30), seconds(30))),
+            said(&|now| {
+                now.capacities = (0, 0);
+                wait(now, 1, seconds(30), seconds(30));
+            }),
             "in the last 5 minutes, producers waited once, 30 s: the stage behind it is slow",
             "as of a rendezvous"
+        );
+        assert_eq!(
+            said(&|now| wait(now, 1, seconds(30), seconds(30))),
+            "in the last 5 minutes, producers waited once, 30 s, though there was room: is their \
+             task polled?"
         );
         assert_eq!(
             said(&|now| {
@@ -305,18 +377,39 @@ mod tests {
         assert_eq!(
             said(&|now| {
                 near(now, 60, 30);
-                now.sums.refused = 5;
+                now.live.refused = 5;
             }),
             "full 10 % of the last 5 minutes, 5 refused: the stage behind it is slow"
         );
+        for (times, share) in [
+            ((0, 0), "in the last 5 minutes"),
+            ((60, 2), "near capacity 20 % of the last 5 minutes"),
+            ((60, 29), "full 10 % of the last 5 minutes"),
+        ] {
+            let burst = |now: &mut LimitFigures| {
+                near(now, times.0, times.1);
+                now.live.refused = 1;
+            };
+            assert_eq!(
+                said(&burst),
+                format!("{share}, 1 refused: too small for its peaks")
+            );
+        }
         assert_eq!(
             said(&|now| near(now, 66, 0)),
-            "near capacity 22 % of the last 5 minutes, and nobody waited: it is just large enough"
+            "near capacity 22 % of the last 5 minutes, and nobody waited"
+        );
+        assert_eq!(
+            said(&|now| {
+                near(now, 300, 0);
+                now.live.totals = flow(100_007, 100_000);
+            }),
+            "near capacity 100 % of the last 5 minutes, and nothing was taken out"
         );
         // What is not known is not said.
         let share = "near capacity 22 % of the last 5 minutes";
         let more: [&dyn Fn(&mut LimitFigures); 4] = [
-            &|now| now.sums.backpressure = None,
+            &|now| now.live.backpressure = None,
             &|now| wait(now, 3, seconds(2), seconds(2)),
             &|now| near(now, 66, 50),
             &|now| near(now, 66, 3),
@@ -329,12 +422,12 @@ mod tests {
             assert_eq!(said(&changed), share);
         }
         assert_eq!(
-            said(&|now| now.sums.high_water = 12),
+            said(&|now| now.live.high_water = 12),
             "never above 12 of 256: could be 16"
         );
         assert_eq!(
             said(&|now| {
-                now.gauges = 3;
+                (now.gauges, now.registered) = (3, 3);
                 near(now, 400, 93);
                 wait(now, 2, seconds(40), seconds(40));
             }),
@@ -355,6 +448,7 @@ mod tests {
     #[test]
     fn what_is_behind_decides_what_is_slow() {
         let (before, mut now) = (idle(), idle());
+        now.capacities = (0, 0);
         wait(&mut now, 2, seconds(12), seconds(12));
         let mut history = History::default();
         history.add(seconds(0), Some(seconds(0)), before);
@@ -387,35 +481,35 @@ mod tests {
 
         let roomy = |length, change: &dyn Fn(&mut LimitFigures)| {
             let mut now = idle();
-            now.sums.high_water = 12;
+            now.live.high_water = 12;
             change(&mut now);
             advice_after(length, idle(), now)
         };
         assert!(roomy(300, &|_| ()).is_some());
         assert_eq!(roomy(299, &|_| ()), None, "too short");
         assert_eq!(
-            roomy(300, &|now| now.sums.totals = enqueued(2_559)),
+            roomy(300, &|now| now.live.totals = enqueued(2_559)),
             None,
             "too few"
         );
-        assert!(roomy(300, &|now| now.sums.totals = enqueued(2_560)).is_some());
-        assert!(roomy(300, &|now| now.sums.totals = None).is_some());
+        assert!(roomy(300, &|now| now.live.totals = enqueued(2_560)).is_some());
+        assert!(roomy(300, &|now| now.live.totals = None).is_some());
         assert!(
-            roomy(300, &|now| (now.gauges, now.sums.totals) =
+            roomy(300, &|now| (now.gauges, now.live.totals) =
                 (9, enqueued(9 * 2_560)))
             .is_some()
         );
         let few = roomy(300, &|now| {
-            (now.gauges, now.sums.totals) = (9, enqueued(9 * 2_560 - 1))
+            (now.gauges, now.live.totals) = (9, enqueued(9 * 2_560 - 1))
         });
         assert_eq!(few, None, "too few for each");
         assert_eq!(
-            roomy(300, &|now| now.sums.high_water = 0),
+            roomy(300, &|now| now.live.high_water = 0),
             None,
             "never used"
         );
-        assert_eq!(roomy(300, &|now| now.sums.high_water = 103), None, "in use");
-        assert!(roomy(300, &|now| now.sums.high_water = 102).is_some());
+        assert_eq!(roomy(300, &|now| now.live.high_water = 103), None, "in use");
+        assert!(roomy(300, &|now| now.live.high_water = 102).is_some());
         assert_eq!(
             roomy(300, &|now| now.capacities.1 = 8),
             None,
@@ -425,14 +519,54 @@ mod tests {
     }
 
     #[test]
+    fn what_was_full_holds_up_what_is_before_it() {
+        let holds_up = |change: &dyn Fn(&mut LimitFigures)| {
+            let mut now = idle();
+            change(&mut now);
+            let mut history = History::default();
+            history.add(seconds(0), Some(seconds(0)), idle());
+            let change = history.add(seconds(100), Some(seconds(100)), now).unwrap();
+            change.holds_up()
+        };
+        assert!(!holds_up(&|_| ()));
+        assert!(holds_up(&|now| wait(now, 1, seconds(10), seconds(10))));
+        // Who fills it need not wait: it refuses, or has no waits to count.
+        assert!(holds_up(&|now| near(now, 10, 10)));
+        assert!(!holds_up(&|now| near(now, 100, 9)));
+        assert!(!holds_up(&|now| now.live.refused = 7));
+    }
+
+    #[test]
+    fn gauges_that_are_gone_count_for_what_they_were() {
+        // Twenty sessions that were near for a fifth of the window, and one that never was.
+        let (mut before, mut now) = (idle(), idle());
+        (before.gauges, before.registered) = (21, 21);
+        (now.gauges, now.registered) = (1, 21);
+        now.gone.near.near = seconds(20 * 60);
+        let expected = "near capacity for 20 minutes of the last 5 minutes, all together";
+        let said = advice_after(300, before, now).unwrap();
+        assert!(said.starts_with(expected), "{said}");
+        now.gone.near.near = seconds(20 * 31);
+        assert_eq!(advice_after(300, before, now), None, "not the average one");
+        // One after the other.
+        let mut now = idle();
+        now.registered = 5;
+        now.gone.near.near = seconds(31);
+        let expected = "near capacity for 31 s of the last 5 minutes, all together";
+        let said = advice_after(300, idle(), now).unwrap();
+        assert!(said.starts_with(expected), "{said}");
+    }
+
+    #[test]
     fn a_little_of_each_of_many_gauges_is_nothing() {
         let of = |gauges: usize, each: u64| {
-            let mut now = idle();
-            now.gauges = gauges;
+            let (mut before, mut now) = (idle(), idle());
+            (before.gauges, before.registered) = (gauges, gauges);
+            (now.gauges, now.registered) = (gauges, gauges);
             let all = Duration::from_millis(each) * gauges as u32;
-            (now.sums.near.near, now.sums.near.full) = (all, all);
+            (now.live.near.near, now.live.near.full) = (all, all);
             wait(&mut now, gauges, all, all);
-            advice_after(300, idle(), now)
+            advice_after(300, before, now)
         };
         assert!(of(1, 30_000).is_some());
         assert_eq!(of(1, 29_999), None);
@@ -445,7 +579,7 @@ mod tests {
         for high_water in 1..5_000 {
             let mut now = idle();
             now.capacities = (1 << 20, 1 << 20);
-            (now.sums.high_water, now.sums.totals) = (high_water, None);
+            (now.live.high_water, now.live.totals) = (high_water, None);
             let text = advice_after(300, idle(), now).unwrap();
             let enough: usize = text.rsplit(' ').next().unwrap().parse().unwrap();
             assert!(enough.is_power_of_two());
@@ -464,10 +598,10 @@ mod tests {
             for capacity in extremes {
                 let mut now = idle();
                 now.capacities = (capacity, capacity);
-                (now.sums.high_water, now.sums.totals) = (high_water, None);
+                (now.live.high_water, now.live.totals) = (high_water, None);
                 let advice = advice_after(300, idle(), now);
                 assert_eq!(advice.is_some(), high_water == 1 && capacity > 1);
-                (now.gauges, now.sums.refused) = (2, capacity);
+                (now.gauges, now.live.refused) = (2, capacity);
                 near(&mut now, u64::MAX, u64::MAX);
                 wait(&mut now, high_water, Duration::MAX, Duration::MAX);
                 for (length, measured) in [(300, 0), (300, 1), (u64::MAX, u64::MAX)] {

@@ -151,14 +151,16 @@ impl LimitEvent {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 #[non_exhaustive]
 pub struct Episode {
-    /// How long it lasted. Zero where there is no clock, as on `wasm32-unknown-unknown`.
+    /// How long it lasted, with the delivery of the warning. Zero where there is no clock, as on
+    /// `wasm32-unknown-unknown`.
     #[cfg_attr(
         feature = "serde",
         serde(rename = "lasted_us", with = "crate::report::micros::length")
     )]
     pub lasted: Duration,
     /// The greatest depth, as long as capacity and thresholds stay: the greatest since the recovery
-    /// before, which is that of the episode then.
+    /// before, which is that of the episode then. What comes in on another thread at the moment of
+    /// the recovery may count for this episode or for the next.
     pub deepest: usize,
     /// How often a producer had to wait for room. 0 for what is not a channel.
     pub waits: usize,

@@ -46,7 +46,8 @@ impl LogLimit {
     /// Recoveries are logged from episodes that lasted so long, see
     /// [`LimitEvent::episode`](crate::LimitEvent::episode). By default all are. Shorter ones are in
     /// [reports](crate::GaugeReport::last_edges), sinks and handlers, and do not count as
-    /// suppressed.
+    /// suppressed. Recoveries are lines of level `DEBUG`. A warning is logged at once, before it is
+    /// known how long its episode lasts.
     ///
     /// ```
     /// use std::time::Duration;

@@ -30,6 +30,8 @@ pub(crate) struct Reading {
     pub(crate) snapshot: QueueSnapshot,
     /// Each item is counted when it is dequeued.
     pub(crate) counts_dequeues: bool,
+    /// Its depth is not known between two reports.
+    pub(crate) is_sampled: bool,
     /// Something may flow through it.
     pub(crate) may_be_queue: bool,
     label: Option<Arc<str>>,
@@ -84,7 +86,8 @@ impl QueueRegistry {
     /// [chain](crate::chain()).
     ///
     /// The figures of all gauges and the sums are read under the lock that registering and dropping
-    /// take. Recording never takes it. What is [polled](crate::Track::polled), and the length of
+    /// take. Recording does not take it, unless it leaves an event to the background thread. What is
+    /// [polled](crate::Track::polled), and the length of
     /// what has a [`QueueProbe`](crate::QueueProbe), is read afterwards.
     ///
     /// ```
@@ -220,6 +223,7 @@ impl QueueRegistry {
                 peak: ends.then(|| outlet.report_window(|| gauge.take_window_peak())),
                 snapshot: gauge.snapshot(),
                 counts_dequeues: gauge.counts_dequeues(),
+                is_sampled: gauge.is_sampled(),
                 may_be_queue: gauge.may_be_queue(),
                 label: outlet.label(),
                 channel: outlet.channel(),

@@ -27,6 +27,9 @@ pub(super) trait Source: Send + Sync + 'static {
     /// Whether each item is counted when it is dequeued.
     fn counts_dequeues(&self) -> bool;
 
+    /// Whether its depth is not known between two reports.
+    fn is_sampled(&self) -> bool;
+
     /// Whether something may flow through it. What is merely held does not.
     fn may_be_queue(&self) -> bool;
 
@@ -107,6 +110,7 @@ macro_rules! kind {
         has_totals: $has_totals:literal,
         totals: $totals:expr,
         counts_dequeues: $counts_dequeues:expr,
+        is_sampled: $is_sampled:expr,
         may_be_queue: $may_be_queue:expr,
     }) => {
         impl Source for $kind<Outlet> {
@@ -162,6 +166,10 @@ macro_rules! kind {
                 $counts_dequeues(self)
             }
 
+            fn is_sampled(&self) -> bool {
+                $is_sampled(self)
+            }
+
             fn may_be_queue(&self) -> bool {
                 $may_be_queue(self)
             }
@@ -196,6 +204,7 @@ kind!(Gauge in gauges {
     totals: |gauge: &Self| Some((gauge.enqueued(), gauge.dequeued())),
     // What is polled may stay at one depth while it works.
     counts_dequeues: |gauge: &Self| gauge.is_for_queue() && gauge.delivery().poll().is_none(),
+    is_sampled: |gauge: &Self| gauge.delivery().poll().is_some(),
     may_be_queue: |_| true,
 });
 // What a budget holds is known without asking.
@@ -207,6 +216,7 @@ kind!(Budget in budgets {
     has_totals: false,
     totals: |_| None,
     counts_dequeues: |_| false,
+    is_sampled: |_| false,
     may_be_queue: |_| false,
 });
 kind!(Probe in probes {
@@ -221,6 +231,7 @@ kind!(Probe in probes {
         Some((totals.enqueued, totals.dequeued))
     },
     counts_dequeues: |probe: &Self| channel_totals(probe).is_some(),
+    is_sampled: |_| false,
     may_be_queue: |probe: &Self| {
         let channel = probe.delivery().channel();
         channel.is_none_or(|channel| !channel.has_permits())

@@ -116,7 +116,8 @@ pub struct GaugeReport {
     )]
     pub stuck_since: Option<SystemTime>,
     /// How long it was near its capacity so far: from each warning to the next recovery. The
-    /// present one counts.
+    /// present one counts. A gauge recovers when its warning has been delivered: a handler that
+    /// takes long makes this longer.
     #[cfg_attr(
         feature = "serde",
         serde(default, rename = "near_capacity_us", with = "micros::length")

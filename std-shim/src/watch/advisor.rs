@@ -31,8 +31,8 @@ impl Advisor {
                 .iter()
                 .filter(|(stage, next)| stage == limit && next != limit);
             let next = next.find_map(|(_, next)| {
-                let is_held_up = changes.get(next).is_some_and(Change::is_held_up);
-                is_held_up.then_some(next.0)
+                let holds_up = changes.get(next).is_some_and(Change::holds_up);
+                holds_up.then_some(next.0)
             });
             Some((*limit, change.advice(limit.1, next)?))
         };
@@ -45,7 +45,9 @@ fn figures(gauges: &[Reading], sums: &[LimitSums]) -> BTreeMap<LimitKey, LimitFi
     let mut limits = BTreeMap::<LimitKey, LimitFigures>::new();
     for sums in sums {
         let key = (sums.limit.as_str(), sums.limit.category());
-        limits.entry(key).or_default().sums.add(&sums.gone);
+        let figures = limits.entry(key).or_default();
+        figures.registered = figures.registered.wrapping_add(sums.registered);
+        figures.gone.add(&sums.gone);
     }
     for gauge in gauges {
         let snapshot = &gauge.snapshot;
@@ -54,11 +56,13 @@ fn figures(gauges: &[Reading], sums: &[LimitSums]) -> BTreeMap<LimitKey, LimitFi
             .or_default();
         let (most, least) = figures.capacities;
         figures.has_permits |= !gauge.may_be_queue;
+        figures.is_sampled |= gauge.is_sampled;
+        figures.may_be_idle |= !gauge.counts_dequeues;
         let is_first = figures.gauges == 0;
         let least = if is_first { snapshot.capacity } else { least };
         figures.capacities = (most.max(snapshot.capacity), least.min(snapshot.capacity));
         figures.gauges += 1;
-        figures.sums.add(&gauge.sums());
+        figures.live.add(&gauge.sums());
     }
     limits
 }

@@ -78,19 +78,28 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
 /// | if in this time | it says, for example |
 /// |---|---|
 /// | producers waited for 10 % of the time, all together, and for 1 % on an average gauge; or requests were refused | `full 31 % of the last 5 minutes, producers waited 14 times, 2.1 s in all: the stage behind it is slow` |
-/// | an average gauge was near its capacity for 10 % of the time | `near capacity 22 % of the last 5 minutes, and nobody waited: it is just large enough` |
+/// | an average gauge was near its capacity for 10 % of the time | `near capacity 22 % of the last 5 minutes, and nobody waited` |
 /// | half the capacity of a queue, or less, would have done so far | `never above 12 of 256: could be 16` |
 ///
-/// - If the next stage of a [chain](crate::chain()) is held up, too, the advice is
-///   `.. writer behind it is full, too`: the slow stage is further down. What is no queue
-///   `.. is too small, or held for too long`.
+/// - What comes after the colon:
+///   - `.. the stage behind it is slow`, of a queue;
+///   - `.. writer behind it is full, too`, if that is the next stage of a [chain](crate::chain()),
+///     and producers wait for it, or an average gauge of it was full for 10 % of the time. The slow
+///     stage is further down;
+///   - `.. it is too small, or held for too long`, of what is no queue;
+///   - `.. too small for its peaks`, if requests were refused, and it was full for less than 10 % of
+///     the time;
+///   - `.. though there was room: is their task polled?`, if producers wait and the queue is hardly
+///     ever near its capacity. A send whose future is kept and not polled waits all the same.
 /// - `full` is the time from when a gauge became full until it recovered. It may have drained a
 ///   little meanwhile.
-/// - That nobody waited is said only if it is known: of channels.
-/// - The last rule takes five minutes. Ten times as many items as the queues hold have gone through,
-///   if they are counted. The size that could do is a power of two, of which the high-water mark is
-///   less than 80 %.
-/// - The sums are those of all gauges of the limit.
+/// - That nobody waited is said only if it is known: of channels. Of a queue that counts each
+///   dequeue it says `and nothing was taken out` if that is so.
+/// - The last rule takes five minutes, and nobody waited. Ten times as many items as the queues hold
+///   have gone through, if they are counted. The size that could do is a power of two, of which the
+///   high-water mark is less than 80 %. It is never said of what is polled.
+/// - The sums are those of all gauges of the limit, also of those that are gone. The average is that
+///   of the most gauges that a poll found at once.
 ///
 /// A registry has one watch. Of several, reports show what the last one has found.
 ///

@@ -1,5 +1,7 @@
 //! What a report says of a limit in one sentence.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -139,7 +141,7 @@ fn a_limit_that_refuses_is_too_small() {
         bytes.try_reserve(101).unwrap_err();
     }
     poll(90);
-    let expected = "in the last 90 s, 7 refused: it is too small, or held for too long";
+    let expected = "in the last 90 s, 7 refused: too small for its peaks";
     assert_eq!(advice(&registry), [Some(expected.to_owned())]);
 }
 
@@ -198,4 +200,85 @@ fn a_stage_of_another_registry_is_not_one_of_the_same_name() {
         }
         drop((from_parsed, from_unrelated));
     });
+}
+
+#[test]
+fn a_stage_that_is_full_is_named_also_if_nobody_waits_for_it() {
+    let registry = QueueRegistry::new("tries").silent();
+    let channel = |name| {
+        let track = track(name).capacity(2).registry(&registry);
+        track.sync_channel()
+    };
+    let ((parsed, from_parsed), (written, _from_written)) = (channel("parsed"), channel("written"));
+    let _chain = chain("lines", [parsed.gauge(), written.gauge()]);
+    let mut watch = watch(&registry);
+    let mut poll = |at| watch.poll_at(seconds(at), SystemTime::now());
+    poll(0);
+    thread::scope(|scope| {
+        (0..2).for_each(|item| written.send(item).unwrap());
+        (0..2).for_each(|item| parsed.send(item).unwrap());
+        scope.spawn(|| parsed.send(2).unwrap_err());
+        until("it waits", || parsed.backpressure().waiting == 1);
+        // The worker between them.
+        for _ in 0..20 {
+            written.try_send(7).unwrap_err();
+            thread::sleep(Duration::from_millis(1));
+        }
+        poll(300);
+        let advice: Vec<_> = advice(&registry).into_iter().flatten().collect();
+        assert_eq!(advice.len(), 2);
+        let ends = [
+            ": written behind it is full, too",
+            ", 20 refused: the stage behind it is slow",
+        ];
+        for (advice, end) in advice.iter().zip(ends) {
+            assert!(advice.ends_with(end), "{advice}");
+        }
+        drop(from_parsed);
+    });
+}
+
+#[test]
+fn a_queue_that_nothing_is_taken_out_of_is_not_large_enough() {
+    let registry = QueueRegistry::new("idle").silent();
+    let channel = |name| {
+        let track = track(name).capacity(10).registry(&registry);
+        track.sync_channel()
+    };
+    let ((jobs, worker), (stuck, _hung)) = (channel("jobs"), channel("stuck"));
+    let mut watch = watch(&registry);
+    let mut poll = |at| watch.poll_at(seconds(at), SystemTime::now());
+    poll(0);
+    for sender in [&jobs, &stuck] {
+        (0..9).for_each(|item| sender.send(item).unwrap());
+    }
+    thread::sleep(Duration::from_millis(20));
+    worker.recv().unwrap();
+    poll(300);
+    let advice: Vec<_> = advice(&registry).into_iter().flatten().collect();
+    let ends = [", and nobody waited", ", and nothing was taken out"];
+    assert_eq!(advice.len(), ends.len());
+    for (advice, end) in advice.iter().zip(ends) {
+        assert!(
+            advice.starts_with("near capacity ") && advice.ends_with(end),
+            "{advice}"
+        );
+    }
+}
+
+#[test]
+fn there_is_no_advice_to_shrink_what_is_only_polled() {
+    let registry = QueueRegistry::new("polled").silent();
+    let depth = Arc::new(AtomicUsize::new(0));
+    let read = Arc::clone(&depth);
+    let track = track("elsewhere").capacity(256).registry(&registry);
+    let _elsewhere = track.polled(move || read.load(Ordering::SeqCst));
+    let mut watch = watch(&registry);
+    for at in 0..=600 {
+        depth.store(12 * (at % 2), Ordering::SeqCst);
+        watch.poll_at(seconds(at as u64), SystemTime::now());
+    }
+    let report = registry.report();
+    assert!(report.limits[0].totals.unwrap().enqueued > 10 * 256);
+    assert_eq!(report.limits[0].advice, None);
 }
