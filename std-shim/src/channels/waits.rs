@@ -270,10 +270,10 @@ mod tests {
         let waits = Waits::default();
         let numbers: Vec<_> = (0..1_000).map(|_| waits.start()).collect();
         assert!(lock(&waits.0).starts.capacity() >= 1_000);
-        numbers
-            .into_iter()
-            .rev()
-            .for_each(|number| waits.end(number));
+        for (ended, number) in numbers.into_iter().rev().enumerate() {
+            assert_eq!(lock(&waits.0).waiting, 1_000 - ended);
+            waits.end(number);
+        }
         assert_eq!(lock(&waits.0).starts.capacity(), 0);
     }
 }
