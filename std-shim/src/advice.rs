@@ -103,7 +103,7 @@ pub(crate) struct Change {
     waits: usize,
     waited: Duration,
     refused: usize,
-    /// What was taken out. `None` if that is not counted.
+    /// What was taken out. `None` unless all live ones count that.
     dequeued: Option<usize>,
 }
 
@@ -122,6 +122,8 @@ impl Change {
         let held_before = before.backpressure.unwrap_or_default();
         let held_after = after.backpressure.unwrap_or_default();
         let dequeued = |sums: &Sums| sums.totals.map_or(0, |totals| totals.dequeued);
+        let taken_out = dequeued(&after).wrapping_sub(dequeued(&before));
+        let is_counted = now.figures.gauges > 0 && !now.figures.may_be_idle;
         Self {
             length,
             now: now.figures,
@@ -137,8 +139,7 @@ impl Change {
                 .saturating_add(held_before.waiting),
             waited: held_after.waited.saturating_sub(held_before.waited),
             refused: after.refused.wrapping_sub(before.refused),
-            dequeued: (after.totals.is_some() && !now.figures.may_be_idle)
-                .then(|| dequeued(&after).wrapping_sub(dequeued(&before))),
+            dequeued: is_counted.then_some(taken_out),
         }
     }
 

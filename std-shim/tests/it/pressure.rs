@@ -1,7 +1,7 @@
 //! How long gauges are near their capacity, and their pressure.
 
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use fillgauge_std::{
     GaugeReport, LimitEventKind, LimitReport, Pressure, PressureMeter, QueueGauge, QueueRegistry,
@@ -277,21 +277,35 @@ fn a_watch_measures_the_pressure_of_every_kind_of_gauge() {
     assert_eq!(only_limit(&registry).pressure, None);
 
     let mut watching = watch(&registry);
-    let mut poll = |at| watching.poll_at(seconds(at), SystemTime::now());
-    poll(0);
+    let mut poll = |at| {
+        let begin = Instant::now();
+        watching.poll_at(seconds(at), SystemTime::now());
+        (begin, Instant::now())
+    };
+    let first = poll(0);
     assert_eq!(pressures(), [Some(Pressure::default()); 4]);
+    thread::sleep(MOMENT);
+    let begin = Instant::now();
     jobs.observe_depth(9);
     let held = budget.try_reserve(9).unwrap();
     (0..4).for_each(|item| sender.send(item).unwrap());
-    poll(10);
+    let near = (begin, Instant::now());
+    thread::sleep(MOMENT);
+    let second = poll(10);
     // What was near for a part of the period has a part of the pressure.
-    let first = pressures();
-    assert_eq!(first[0], Some(Pressure::default()));
-    assert!(
-        first[1..]
-            .iter()
-            .all(|pressure| pressure.unwrap().avg10() <= 63.21)
-    );
+    let share = |near: Duration, period: Duration| near.div_duration_f64(period);
+    let least = share(second.0 - near.1, second.1 - first.0);
+    let most = share(second.1 - near.0, second.0 - first.1);
+    assert!(least > 0.0 && most < 1.0);
+    let [idle_pressure, others @ ..] = &pressures()[..] else {
+        panic!("there are gauges");
+    };
+    assert_eq!(*idle_pressure, Some(Pressure::default()));
+    for pressure in others {
+        let share = pressure.unwrap().avg10() / 63.21;
+        let bounds = least - 0.001..=most + 0.001;
+        assert!(bounds.contains(&share), "{share}, not in {bounds:?}");
+    }
     thread::sleep(MOMENT);
     poll(20);
     poll(1_000_000);
