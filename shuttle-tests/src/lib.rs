@@ -11,6 +11,10 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::RandomScheduler;
 use shuttle::{Config, Runner};
 
+/// How many schedules a canary may take to find its fault, after which it ends. The rarest takes
+/// some 10,000: which one it is found in changes with every lock of the crate.
+pub const TO_FIND: usize = 200_000;
+
 /// Runs `program` under `schedules` random schedules, the same ones each time. `SCHEDULES_FACTOR`
 /// multiplies their number. A failure prints the seed of its schedule, and `SHUTTLE_RANDOM_SEED` is
 /// the seed to start from.

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 
-use fillgauge_shuttle_tests::{explore, pick};
+use fillgauge_shuttle_tests::{TO_FIND, explore, pick};
 use fillgauge_std::{
     Backpressure, GaugeConfig, LimitEvent, QueueGauge, QueueRegistry, TrackedLimit, track,
 };
@@ -176,16 +176,15 @@ impl Receives for NaiveReceiver {
 /// A canary fails by its fault: where no handler waits, the last of the faults is none.
 #[test]
 fn the_naive_channel_without_a_fault() {
-    explore_fault(Handler::Keeps, Fault::HandlesInPlace);
+    explore_setup(10_000, Handler::Keeps, Fault::HandlesInPlace, Setup::plain);
 }
 
-/// Each fault is found within 10,000 schedules.
 fn explore_fault(handler: Handler, fault: Fault) {
-    explore_setup(handler, fault, Setup::plain);
+    explore_setup(TO_FIND, handler, fault, Setup::plain);
 }
 
-fn explore_setup(handler: Handler, fault: Fault, setup: fn() -> Setup) {
-    explore(10_000, move || {
+fn explore_setup(schedules: usize, handler: Handler, fault: Fault, setup: fn() -> Setup) {
+    explore(schedules, move || {
         program(handler, setup(), |setup, registry| {
             naive(fault, setup.capacity, registry)
         });
@@ -240,5 +239,5 @@ fn canary_delivers_at_once() {
         registry: InRegistry::Mute,
         ..Setup::plain()
     };
-    explore_setup(Handler::Keeps, Fault::DeliversAtOnce, setup);
+    explore_setup(TO_FIND, Handler::Keeps, Fault::DeliversAtOnce, setup);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use fillgauge_shuttle_tests::{explore, pick};
+use fillgauge_shuttle_tests::{TO_FIND, explore, pick};
 use fillgauge_std::{
     GaugeReport, LimitEvent, LimitEventKind, LimitReport, QueueGauge, QueueRegistry, QueueSnapshot,
     Report, TrackedLimit, flush_events, refuse_threads, track,
@@ -484,13 +484,13 @@ impl Registers for Naive {
 #[test]
 #[should_panic(expected = "shown when it was gone")]
 fn canary_a_snapshot_that_keeps_gauges_alive() {
-    explore(10_000, || program(|registry| Naive::new(registry, false)));
+    explore(TO_FIND, || program(|registry| Naive::new(registry, false)));
 }
 
 #[test]
 #[should_panic(expected = "entries stay")]
 fn canary_entries_that_stay() {
-    explore(10_000, || program(|registry| Naive::new(registry, true)));
+    explore(TO_FIND, || program(|registry| Naive::new(registry, true)));
 }
 
 /// A registry whose report reads the sums of gauges that are gone, and then the live gauges.
@@ -537,5 +537,5 @@ impl Registers for ReadsApart {
 #[test]
 #[should_panic(expected = "stepped back")]
 fn canary_sums_that_are_read_apart_from_the_gauges() {
-    explore(10_000, || program(ReadsApart));
+    explore(TO_FIND, || program(ReadsApart));
 }
