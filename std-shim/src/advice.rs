@@ -53,6 +53,8 @@ struct Kept {
     /// By the clock that the figures are measured with.
     measured: Option<Duration>,
     figures: LimitFigures,
+    /// The most gauges that were found at once, until the next figures are kept.
+    most_gauges: usize,
 }
 
 impl History {
@@ -68,19 +70,26 @@ impl History {
             elapsed,
             measured,
             figures,
+            most_gauges: figures.gauges,
         };
         let is_over = |kept: &Kept| elapsed.saturating_sub(kept.elapsed) >= WINDOW;
         while self.0.get(1).is_some_and(is_over) {
             self.0.pop_front();
         }
         let first = *self.0.front().unwrap_or(&now);
-        let last = self.0.back();
-        if last.is_none_or(|last| elapsed.saturating_sub(last.elapsed) >= STEP) {
-            self.0.push_back(now);
+        match self.0.back_mut() {
+            Some(last) if elapsed.saturating_sub(last.elapsed) < STEP => {
+                last.most_gauges = last.most_gauges.max(now.most_gauges);
+            }
+            _ => self.0.push_back(now),
         }
         let length = elapsed.saturating_sub(first.elapsed);
-        let gauges = self.0.iter().chain([&now]).map(|kept| kept.figures.gauges);
-        let most = gauges.max().unwrap_or(0);
+        let most = self
+            .0
+            .iter()
+            .map(|kept| kept.most_gauges)
+            .max()
+            .unwrap_or(0);
         (length >= LEAST).then(|| Change::between(&first, &now, length, most))
     }
 }
@@ -143,10 +152,22 @@ impl Change {
         }
     }
 
-    /// Whether it holds up what comes before it: producers waited for it, or it was full, for a
-    /// noticeable part of the window.
+    /// Whether it is why the stage before it is slow. Where there was room, that stage does not poll
+    /// its sends.
     pub(crate) fn holds_up(&self) -> bool {
+        self.is_slow() && !self.had_room() && self.now.gauges > 0
+    }
+
+    /// Whether producers waited for it, or it was full, for a noticeable part of the window.
+    fn is_slow(&self) -> bool {
         self.is_held_up() || self.full >= 0.1 * self.average()
+    }
+
+    /// Whether it refused requests in peaks alone. A rendezvous has none. What is no queue may be
+    /// near its capacity all the time, and never full: a request is greater than what is left.
+    fn has_peaks(&self, is_queue: bool) -> bool {
+        let (_, smallest) = self.now.capacities;
+        smallest > 0 && !self.is_slow() && (is_queue || !self.is_near())
     }
 
     /// Whether producers waited for a noticeable part of the window: all together, and for an
@@ -165,7 +186,8 @@ impl Change {
         self.most_gauges.max(1) as f64
     }
 
-    /// What a person would say. `next` is the limit of the next stage, if that is held up, too.
+    /// What a person would say. `next` is the limit of the next stage, if that holds
+    /// this one up.
     pub(crate) fn advice(&self, category: LimitCategory, next: Option<&str>) -> Option<String> {
         let mut text = String::new();
         // It cannot fail.
@@ -180,11 +202,11 @@ impl Change {
             match next {
                 // Of what is gone, nothing is slow.
                 _ if self.now.gauges == 0 => Ok(()),
-                _ if !self.holds_up() => write!(text, ": too small for its peaks"),
-                Some(next) => write!(text, ": {next} behind it is full, too"),
-                None if is_queue && self.had_room() => {
+                _ if self.has_peaks(is_queue) => write!(text, ": too small for its peaks"),
+                _ if is_queue && self.had_room() => {
                     write!(text, ", though there was room: is their task polled?")
                 }
+                Some(next) => write!(text, ": {next} behind it is full, too"),
                 None if is_queue => write!(text, ": the stage behind it is slow"),
                 None => write!(text, ": it is too small, or held for too long"),
             }
@@ -530,9 +552,22 @@ mod tests {
             change.holds_up()
         };
         assert!(!holds_up(&|_| ()));
-        assert!(holds_up(&|now| wait(now, 1, seconds(10), seconds(10))));
+        assert!(holds_up(&|now| {
+            near(now, 10, 0);
+            wait(now, 1, seconds(10), seconds(10));
+        }));
+        let had_room = holds_up(&|now| wait(now, 1, seconds(10), seconds(10)));
+        assert!(!had_room, "who comes before does not poll its send");
+        assert!(!holds_up(&|now| {
+            now.gauges = 0;
+            near(now, 10, 10);
+        }));
         // Who fills it need not wait: it refuses, or has no waits to count.
         assert!(holds_up(&|now| near(now, 10, 10)));
+        assert!(holds_up(&|now| {
+            now.capacities = (0, 0);
+            wait(now, 1, seconds(10), seconds(10));
+        }));
         assert!(!holds_up(&|now| near(now, 100, 9)));
         assert!(!holds_up(&|now| now.live.refused = 7));
     }
@@ -556,6 +591,44 @@ mod tests {
         let expected = "near capacity for 31 s of the last 5 minutes, all together";
         let said = advice_after(300, idle(), now).unwrap();
         assert!(said.starts_with(expected), "{said}");
+    }
+
+    #[test]
+    fn gauges_that_come_and_go_between_two_figures_that_are_kept_count() {
+        let mut history = History::default();
+        let mut poll = |at, gauges, registered, near| {
+            let mut now = idle();
+            (now.gauges, now.registered) = (gauges, registered);
+            now.gone.near.near = seconds(near);
+            history.add(seconds(at), Some(seconds(at)), now)
+        };
+        assert!(poll(0, 1, 1, 0).is_none());
+        assert!(poll(10, 101, 101, 0).is_none());
+        let change = poll(300, 1, 101, 500).unwrap();
+        assert_eq!(change.advice(LimitCategory::Queue, None), None);
+    }
+
+    #[test]
+    fn what_refuses_is_too_small_for_its_peaks_if_it_has_any() {
+        let ends = |category, capacity, near_for, end: &str| {
+            let (before, mut now) = (idle(), idle());
+            now.capacities = (capacity, capacity);
+            near(&mut now, near_for, 0);
+            now.live.refused = 7;
+            let mut history = History::default();
+            history.add(seconds(0), Some(seconds(0)), before);
+            let change = history.add(seconds(300), Some(seconds(300)), now).unwrap();
+            let text = change.advice(category, None).unwrap();
+            assert!(text.ends_with(&format!(", 7 refused: {end}")), "{text}");
+        };
+        let peaks = "too small for its peaks";
+        ends(LimitCategory::Queue, 256, 290, peaks);
+        ends(LimitCategory::Memory, 256, 29, peaks);
+        // Requests that are greater than what is left, all the time.
+        let held = "it is too small, or held for too long";
+        ends(LimitCategory::Memory, 256, 30, held);
+        // A rendezvous has no size.
+        ends(LimitCategory::Queue, 0, 0, "the stage behind it is slow");
     }
 
     #[test]

@@ -196,10 +196,6 @@ impl Outlet {
         channel: Option<&ChannelAccount>,
     ) {
         let (kind, instance) = (event.kind(), event.snapshot().instance);
-        let peak = match kind {
-            LimitEventKind::Recovered => delivery.take_window_peak(),
-            _ => 0,
-        };
         let waits = match kind {
             LimitEventKind::NearCapacity | LimitEventKind::Recovered => {
                 channel.map_or(0, ChannelAccount::waits)
@@ -209,6 +205,11 @@ impl Outlet {
         self.with_account(|account| {
             // While the account is locked: what was read of it before is of an earlier time.
             let (elapsed, at) = account.clocks.read();
+            // A report finds the peak in the window, or here.
+            let peak = match kind {
+                LimitEventKind::Recovered => delivery.take_window_peak(),
+                _ => 0,
+            };
             let gauge = event.snapshot();
             account.name = Some(GaugeName {
                 limit: gauge.name,

@@ -87,8 +87,8 @@ impl QueueRegistry {
     ///
     /// The figures of all gauges and the sums are read under the lock that registering and dropping
     /// take. Recording does not take it, unless it leaves an event to the background thread. What is
-    /// [polled](crate::Track::polled), and the length of
-    /// what has a [`QueueProbe`](crate::QueueProbe), is read afterwards.
+    /// [polled](crate::Track::polled) is asked afterwards, and so is the channel of a
+    /// [`QueueProbe`](crate::QueueProbe).
     ///
     /// ```
     /// use fillgauge_std::{QueueRegistry, track};
@@ -278,7 +278,7 @@ impl QueueRegistry {
         self.listing.findings().withdraw(findings);
     }
 
-    /// The limits of the stages that follow each other in a chain.
+    /// The limits of the stages of this registry that follow each other in a chain.
     pub(crate) fn followers(&self) -> Vec<(LimitKey, LimitKey)> {
         self.listing.chains().followers()
     }

@@ -81,16 +81,18 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
 /// | an average gauge was near its capacity for 10 % of the time | `near capacity 22 % of the last 5 minutes, and nobody waited` |
 /// | half the capacity of a queue, or less, would have done so far | `never above 12 of 256: could be 16` |
 ///
-/// - What comes after the colon:
-///   - `.. the stage behind it is slow`, of a queue;
-///   - `.. writer behind it is full, too`, if that is the next stage of a [chain](crate::chain()),
-///     and producers wait for it, or an average gauge of it was full for 10 % of the time. The slow
-///     stage is further down;
-///   - `.. it is too small, or held for too long`, of what is no queue;
-///   - `.. too small for its peaks`, if requests were refused, and it was full for less than 10 % of
-///     the time;
-///   - `.. though there was room: is their task polled?`, if producers wait and the queue is hardly
-///     ever near its capacity. A send whose future is kept and not polled waits all the same.
+/// - How the first one ends. Of these the first that applies, and nothing if no gauge is left:
+///   - `.. : too small for its peaks`, if requests were refused, producers hardly waited, and an
+///     average gauge was full for less than 10 % of the time. What is no queue was not near its
+///     capacity for 10 % of the time either. It is never said of a rendezvous;
+///   - `.., though there was room: is their task polled?`, of a queue with a bound that was near its
+///     capacity for less than 1 % of the time. A send whose future is kept and not polled waits all
+///     the same;
+///   - `.. : writer behind it is full, too`, if that is the next stage of a [chain](crate::chain())
+///     in the same registry. Producers waited for it as the rule says, or an average gauge of it was
+///     full for 10 % of the time, and it had no room. The slow stage is further down;
+///   - `.. : the stage behind it is slow`, of a queue;
+///   - `.. : it is too small, or held for too long`, of what is no queue.
 /// - `full` is the time from when a gauge became full until it recovered. It may have drained a
 ///   little meanwhile.
 /// - That nobody waited is said only if it is known: of channels. Of a queue that counts each
