@@ -11,8 +11,8 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::scheduler::RandomScheduler;
 use shuttle::{Config, Runner};
 
-/// How many schedules a canary may take until it finds its fault. The rarest takes some 10,000. With
-/// every lock that the crate takes or no longer takes, it is found in another schedule.
+/// How many schedules a canary may take until it finds its fault. The rarest takes some 10,000.
+/// With every lock that the crate takes or no longer takes, it is found in another schedule.
 pub const TO_FIND: usize = 200_000;
 
 /// Runs `program` under `schedules` random schedules, the same ones each time. `SCHEDULES_FACTOR`

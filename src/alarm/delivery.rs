@@ -159,8 +159,8 @@ impl<'gauge> Delivery<'gauge> {
     /// Ends the window of the gauge, and returns the greatest depth in it, as
     /// [`Gauge::take_window_peak`](crate::Gauge::take_window_peak) does. Lock-free.
     ///
-    /// Of a [`Probe`](crate::Probe) the next window begins with the depth that a check has read last:
-    /// the queue is not asked.
+    /// Of a [`Probe`](crate::Probe) the next window begins with the depth that a check has read
+    /// last: the queue is not asked.
     ///
     /// At a recovery this is how deep it was since the window before ended. Depths that the gauge
     /// had between the crossing and this call are in it, too.

@@ -91,8 +91,8 @@ impl LimitEvent {
         self.origin.registry.as_str()
     }
 
-    /// When the threshold was crossed, by the clock of the system. When that clock is set, the events
-    /// of a gauge follow within a second. `None` where there is no clock, as on
+    /// When the threshold was crossed, by the clock of the system. When that clock is set, the
+    /// events of a gauge follow within a second. `None` where there is no clock, as on
     /// `wasm32-unknown-unknown`.
     pub const fn at(&self) -> Option<SystemTime> {
         self.at

@@ -7,8 +7,8 @@
 //! - The length of a flume channel takes the lock that its sends and receives take. A wrapper would
 //!   take it once more in each of them. With a probe you choose where that is worth it.
 //!
-//! A probe sees what is in the channel, and no send. So it does not know who waits, and reports have
-//! no [`backpressure`](crate::GaugeReport::backpressure) of it. That it is full shows in
+//! A probe sees what is in the channel, and no send. So it does not know who waits, and reports
+//! have no [`backpressure`](crate::GaugeReport::backpressure) of it. That it is full shows in
 //! [`full`](crate::GaugeReport::full) and in the pressure.
 //!
 //! ```

@@ -9,9 +9,9 @@ use crate::event::Episode;
 
 /// The episode in progress, and the peak that its gauge has left for reports.
 ///
-/// A gauge has one window. The recovery ends it: its peak is the greatest depth of the episode, since
-/// the depth was below before the warning, as long as the thresholds stay. A report ends the window,
-/// too. Each leaves its peak for the other.
+/// A gauge has one window. The recovery ends it: its peak is the greatest depth of the episode,
+/// since the depth was below before the warning, as long as the thresholds stay. A report ends the
+/// window, too. Each leaves its peak for the other.
 #[derive(Debug, Default)]
 pub(super) struct Episodes {
     /// The greatest depth since the last recovery, as far as it is in no window.

@@ -283,8 +283,8 @@ impl QueueRegistry {
     /// The figures of every live gauge, budget and [probe](QueueProbe), in order of registration.
     ///
     /// A few gauges at a time are read under the lock that registering and dropping take. Recording
-    /// does not take it, unless it leaves an event to the background thread. Nothing is written that
-    /// recording reads. A probe shows the depth of its last check.
+    /// does not take it, unless it leaves an event to the background thread. Nothing is written
+    /// that recording reads. A probe shows the depth of its last check.
     #[must_use]
     pub fn snapshot(&self) -> Vec<QueueSnapshot> {
         self.listing.snapshot()

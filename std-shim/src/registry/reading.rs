@@ -86,8 +86,8 @@ impl QueueRegistry {
     /// [chain](crate::chain()).
     ///
     /// The figures of all gauges and the sums are read under the lock that registering and dropping
-    /// take. Recording does not take it, unless it leaves an event to the background thread. What is
-    /// [polled](crate::Track::polled) is asked afterwards, and so is the channel of a
+    /// take. Recording does not take it, unless it leaves an event to the background thread. What
+    /// is [polled](crate::Track::polled) is asked afterwards, and so is the channel of a
     /// [`QueueProbe`](crate::QueueProbe).
     ///
     /// ```

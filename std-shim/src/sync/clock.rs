@@ -26,7 +26,8 @@ pub(crate) fn time_of_day() -> Option<SystemTime> {
     HAS_CLOCK.then(SystemTime::now)
 }
 
-/// Both clocks, most often for the price of one. The second would add a sixth to the time of an edge.
+/// Both clocks, most often for the price of one. The second would add a sixth to the time of an
+/// edge.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Clocks {
     /// When both were read last.

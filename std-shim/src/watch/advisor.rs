@@ -11,8 +11,8 @@ use crate::registry::{LimitKey, LimitSums, Reading, Readings};
 pub(super) struct Advisor(BTreeMap<LimitKey, History>);
 
 impl Advisor {
-    /// What a person would say of each limit. `followers` are the limits of the stages that follow each
-    /// other in a chain.
+    /// What a person would say of each limit. `followers` are the limits of the stages that follow
+    /// each other in a chain.
     pub(super) fn poll(
         &mut self,
         readings: &Readings,

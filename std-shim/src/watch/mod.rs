@@ -85,23 +85,23 @@ pub fn watch(registry: &QueueRegistry) -> Watch {
 ///   - `.. : too small for its peaks`, if requests were refused, producers hardly waited, and an
 ///     average gauge was full for less than 10 % of the time. What is no queue was not near its
 ///     capacity for 10 % of the time either. It is never said of a rendezvous;
-///   - `.., though there was room: is their task polled?`, of a queue with a bound that was near its
-///     capacity for less than 1 % of the time. A send whose future is kept and not polled waits all
-///     the same;
+///   - `.., though there was room: is their task polled?`, of a queue with a bound that was near
+///     its capacity for less than 1 % of the time. A send whose future is kept and not polled waits
+///     all the same;
 ///   - `.. : writer behind it is full, too`, if that is the next stage of a [chain](crate::chain())
-///     in the same registry. Producers waited for it as the rule says, or an average gauge of it was
-///     full for 10 % of the time, and it had no room. The slow stage is further down;
+///     in the same registry. Producers waited for it as the rule says, or an average gauge of it
+///     was full for 10 % of the time, and it had no room. The slow stage is further down;
 ///   - `.. : the stage behind it is slow`, of a queue;
 ///   - `.. : it is too small, or held for too long`, of what is no queue.
 /// - `full` is the time from when a gauge became full until it recovered. It may have drained a
 ///   little meanwhile.
 /// - That nobody waited is said only if it is known: of channels. Of a queue that counts each
 ///   dequeue it says `and nothing was taken out` if that is so.
-/// - The last rule takes five minutes, and nobody waited. Ten times as many items as the queues hold
-///   have gone through, if they are counted. The size that could do is a power of two, of which the
-///   high-water mark is less than 80 %. It is never said of what is polled.
-/// - The sums are those of all gauges of the limit, also of those that are gone. The average is that
-///   of the most gauges that a poll found at once.
+/// - The last rule takes five minutes, and nobody waited. Ten times as many items as the queues
+///   hold have gone through, if they are counted. The size that could do is a power of two, of
+///   which the high-water mark is less than 80 %. It is never said of what is polled.
+/// - The sums are those of all gauges of the limit, also of those that are gone. The average is
+///   that of the most gauges that a poll found at once.
 ///
 /// A registry has one watch. Of several, reports show what the last one has found.
 ///
